@@ -1,0 +1,85 @@
+# foretell. `make help` lists the targets; `make config=debug` or `config=sanitize` builds beside the release build.
+config  ?= release
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+B       := build/$(config)
+
+PACKAGES := gcc make pkg-config libopenblas-openmp-dev libstb-dev libcmocka-dev python3 python3-numpy
+MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
+
+FLAGS_release  := -O3 -g
+FLAGS_debug    := -O0 -g3
+FLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# No -ffast-math: it deletes NaN checks. No contraction: a*b+c keeps its two roundings unless the code says fma.
+BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem /usr/include/stb -fopenmp \
+              -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
+              -Wmissing-prototypes -Wpointer-arith -Wvla -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
+BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
+LDLIBS    := $(BLAS_LIBS) -lm
+
+# Each instruction set is a translation unit of its own; the table is chosen at run time, so the binary stays portable.
+ISA_x86_64 := avx2 avx512
+ISA        := $(ISA_$(MACHINE))
+OTHER_ISA  := $(filter-out $(ISA),avx2 avx512)
+FLAGS_avx2   := -mavx2 -mfma -mf16c
+FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c -mprefer-vector-width=512
+
+LIB_SOURCES  := $(filter-out $(OTHER_ISA:%=tensor/kernels_%.c),$(wildcard tensor/*.c tokenizer/*.c model/*.c sampler/*.c))
+TOOL_SOURCES := $(wildcard tools/*.c)
+SUPPORT      := $(wildcard tests/support/*.c)
+TESTS        := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
+HEADERS      := $(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h)
+MODEL        := weights/tales-6m-q8_0.gguf
+
+.PHONY: all run test bench deps install uninstall layers format format-check fuzz clean help
+.SECONDARY:
+all: foretell                        ## build ./foretell (release) or build/CONFIG/foretell
+
+foretell: $(B)/foretell
+	@if [ $(config) = release ]; then cp $< $@; fi
+
+$(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
+	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+
+$(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE_FLAGS) $(FLAGS_$(patsubst tensor/kernels_%,%,$*)) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# The tests reach every allocation and may make it fail.
+$(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
+	$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
+
+$(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
+	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+
+run: foretell                        ## tell a story with the shipped model
+	./foretell -p "Once upon a time"
+
+test: $(B)/foretell $(TESTS) $(REPLAYS)  ## all tests; ends with "N passed, N failed, N skipped"
+	@tests/run $(B)
+
+bench: foretell $(B)/tests/bench     ## speed against this machine's own limits
+	@$(B)/tests/bench
+
+deps:                                ## install the Debian packages (asks before it uses sudo)
+	@tools/deps $(PACKAGES)
+
+fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz each parser for a minute (clang)
+
+layers: ; @tests/layers              ## check that includes point one way
+format: ; clang-format -i $$(git ls-files '*.c' '*.h')  ## format the sources
+format-check: ; clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+clean: ; rm -rf build foretell       ## remove what was built
+
+help:                                ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+-include $(shell find build -name '*.d' 2>/dev/null)

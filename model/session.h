@@ -1,0 +1,87 @@
+/* Session: the mutable side of a model: a tree of branches over one key/value cache, and their logits.
+ *
+ *          trunk [ 0 1 2 ......... 41 ]            a branch = its own rows + (parent, position where it left it)
+ *                              |
+ *                              +-- w1 [ 42 ]       fork: O(1), whatever the length of the context
+ *                              +-- w2 [ 42 43 ]    decode: one batched pass over any branches, one token each
+ *                              |      +-- v [ 44 ] promote(w2): 42 43 become the trunk's rows, v its child; w1, w3 go
+ *                              +-- w3 [ 42 ]       drop, rewind: lengths change, nothing moves
+ *
+ * A branch's logits are, bit for bit, those of running its tokens alone after the same prompt, whatever else is in the
+ * batch and however many threads run. Branches are small numbers; TRUNK is open from the start.
+ * Memory is taken in session_open alone. Misuse (a dead branch, a branch twice in one decode) asserts. */
+#ifndef MODEL_SESSION_H
+#define MODEL_SESSION_H
+
+#include "model/model.h"
+
+#define TRUNK 0
+
+typedef enum { KV_F16, KV_F32 } KvType;
+
+/* Zero in a field means its default. */
+typedef struct {
+    int context;    /* positions a branch may reach; default: the model's context_length */
+    int branches;   /* alive at once, the trunk included; default 1 */
+    int rows;       /* key/value rows for all branches; default: context + a block of rows for each other branch */
+    int batch;      /* prompt rows computed in one pass; default 256 */
+    int threads;    /* default: processors this process may run on */
+    KvType kv;      /* default KV_F16: half the memory and traffic; README gives what it costs in perplexity */
+    int block_rows; /* rows in a cache block, the unit of allocation; default 16 */
+} SessionOptions;
+
+typedef struct Session Session;
+
+typedef struct {
+    int branch, token;
+} BranchToken;
+
+/* Errors: an option out of range, out of memory (with the size needed). The model must outlive the session. */
+bool session_open(Session **session, const Model *model, SessionOptions options, Error *error);
+void session_close(Session *session);
+/* The bytes session_open would take, without taking them. */
+bool session_bytes(const Model *model, SessionOptions options, size_t *bytes, Error *error);
+/* The options with every default filled in. */
+SessionOptions session_options(const Session *session);
+
+/* Appends n >= 1 tokens to a branch in batches. Errors leave the branch as it was: token out of range, context full,
+ * no free key/value rows, logits that are not finite (all name branch and position). */
+bool session_prefill(Session *session, int branch, const int *tokens, int n, Error *error);
+
+/* The same, and visit(context, position, logits) is called for each token in order, with the logits that follow it. */
+typedef void LogitsVisitor(void *context, int position, const float *logits);
+bool session_score(Session *session, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context, Error *error);
+
+/* Appends one token to each of n distinct branches (n <= branches) in one pass. Errors as session_prefill, for all or none. */
+bool session_decode(Session *session, const BranchToken *steps, int n, Error *error);
+
+/* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL where there are none:
+ * an empty branch, or one that was rewound. Valid until that branch is decoded, promoted into, rewound or dropped. */
+const float *session_logits(const Session *session, int branch);
+
+int session_length(const Session *session, int branch); /* tokens, those of its ancestors included */
+bool session_alive(const Session *session, int branch);
+int session_free_branches(const Session *session);
+int session_free_rows(const Session *session); /* rows that can surely still be appended, whatever the branch */
+
+/* A new empty sequence. Errors: no free branch. */
+bool session_root(Session *session, int *root, Error *error);
+/* A child that shares all of its parent's rows. The parent may go on by itself, but cannot be rewound past the fork while
+ * the child lives. Errors: no free branch. */
+bool session_fork(Session *session, int parent, int *child, Error *error);
+/* The branch's rows and logits take the place of its parent's past the fork; its children become the parent's; the
+ * parent's other children and their descendants are dropped. The branch's number is free again. Not for roots. */
+void session_promote(Session *session, int branch);
+/* The branch and its descendants are gone. The trunk is emptied, but stays. */
+void session_drop(Session *session, int branch);
+/* Cuts the branch to n_positions tokens (own rows only). Errors: a child left it later than that, or it never was
+ * that long, or the cut lies in its parent. */
+bool session_rewind(Session *session, int branch, int n_positions, Error *error);
+
+/* Rows computed and passes made since session_open, for statistics. */
+typedef struct {
+    long long passes, rows;
+} SessionCounts;
+SessionCounts session_counts(const Session *session);
+
+#endif

@@ -1,0 +1,35 @@
+#include "tensor/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Names in messages come from foreign files: control characters could forge lines or drive a terminal. */
+static void make_printable(char *text) {
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (*c < ' ' || *c == 0x7f) *c = '?';
+}
+
+static void format_message(char *out, size_t capacity, const char *format, va_list arguments) {
+    int wanted = vsnprintf(out, capacity, format, arguments);
+    if (wanted >= (int)capacity) memcpy(out + capacity - 4, "...", 4);
+    make_printable(out);
+}
+
+bool error_set(Error *error, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    format_message(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool error_prefix(Error *error, const char *format, ...) {
+    char prefix[sizeof error->message];
+    Error old = *error;
+    va_list arguments;
+    va_start(arguments, format);
+    format_message(prefix, sizeof prefix, format, arguments);
+    va_end(arguments);
+    return error_set(error, "%s%s", prefix, old.message);
+}

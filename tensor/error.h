@@ -1,0 +1,20 @@
+/* Error: one line that says what went wrong, where, and what was expected.
+ *
+ * Functions that read foreign bytes or user values return bool and fill an Error when they return false; nothing else
+ * is to be read from their outputs then. Parsers name the byte offset, *_open functions put the path in front. */
+#ifndef TENSOR_ERROR_H
+#define TENSOR_ERROR_H
+
+#include <stdbool.h>
+
+typedef struct {
+    char message[1024]; /* NUL-terminated, one line, no control characters, cut with "..." where too long */
+} Error;
+
+/* Sets the message (printf format) and returns false, so that a failure reads `return error_set(error, ...)`. */
+bool error_set(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts text (printf format) in front of the message that is there; returns false. */
+bool error_prefix(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

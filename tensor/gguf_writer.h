@@ -1,0 +1,31 @@
+/* Writes a GGUF version 3 file: metadata first, then the tensors' descriptions, then their data, in the order added.
+ * The file appears under its name only when gguf_writer_close succeeds (temporary name beside it, then rename).
+ * Every call after a failed one does nothing; gguf_writer_close reports the first failure. */
+#ifndef TENSOR_GGUF_WRITER_H
+#define TENSOR_GGUF_WRITER_H
+
+#include "tensor/gguf.h"
+
+typedef struct GgufWriter GgufWriter;
+
+bool gguf_writer_open(GgufWriter **writer, const char *path, Error *error);
+
+void gguf_write_int(GgufWriter *writer, const char *key, uint32_t value);
+void gguf_write_float(GgufWriter *writer, const char *key, float value);
+void gguf_write_bool(GgufWriter *writer, const char *key, bool value);
+void gguf_write_string(GgufWriter *writer, const char *key, Bytes text);
+void gguf_write_value(GgufWriter *writer, const GgufValue *value); /* as it was in another file */
+/* Arrays: of strings, f32, i32. */
+void gguf_write_strings(GgufWriter *writer, const char *key, const Bytes *texts, size_t count);
+void gguf_write_floats(GgufWriter *writer, const char *key, const float *values, size_t count);
+void gguf_write_ints(GgufWriter *writer, const char *key, const int32_t *values, size_t count);
+
+/* Adds a tensor that will be stored in the given form; the source (any form) must live until close. n_dims is 1 or 2. */
+void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype);
+
+/* Writes all, converting row by row, and frees the writer in any case. progress may be NULL; else it is called with the
+ * bytes written so far and in all. */
+bool gguf_writer_close(GgufWriter *writer, void (*progress)(size_t done, size_t total), Error *error);
+void gguf_writer_abandon(GgufWriter *writer); /* instead of close: leaves nothing behind */
+
+#endif

@@ -1,0 +1,45 @@
+/* Quantisation: numbers in fewer bits, there and back, in plain C. The kernels' fast forms are tested against these. */
+#ifndef TENSOR_QUANT_H
+#define TENSOR_QUANT_H
+
+#include <stdint.h>
+
+#include "tensor/tensor.h"
+
+#define Q_BLOCK 32 /* values in a Q8_0, Q4_0 or BlockQ8 block */
+
+typedef struct {
+    uint16_t scale; /* f16 */
+    int8_t q[Q_BLOCK];
+} BlockQ8_0;
+
+typedef struct {
+    uint16_t scale; /* f16 */
+    uint8_t nibbles[Q_BLOCK / 2];
+} BlockQ4_0;
+
+/* A block of activations, quantised on the fly for int8 dot products: value = scale * q, |q| <= 127.
+ * sum is that of q: kernels that need unsigned weights (w + 128) take 128 * sum away again. */
+typedef struct {
+    float scale;
+    int32_t sum;
+    int8_t q[Q_BLOCK];
+} BlockQ8;
+
+float f16_to_f32(uint16_t half);
+uint16_t f32_to_f16(float value); /* to nearest, ties to even; beyond 65504 becomes infinite */
+float bf16_to_f32(uint16_t value);
+uint16_t f32_to_bf16(float value); /* to nearest, ties to even */
+
+/* out (cols,) f32 = row `row` of w. */
+void dequantize_row(float *out, const Tensor *w, int row);
+
+/* out = x (cols,) in the given form; cols a multiple of its block. Not for Q8_GROUP (tests and exporters write that).
+ * Error of a value: F16 2^-11 relative; BF16 2^-8; Q8_0 |x|max / 254 and Q4_0 |x|max / 8 of its block, plus the f16 scale's rounding. */
+void quantize_row(void *out, const float *x, int cols, Dtype dtype);
+
+/* out (cols / 32,) = x (cols,): scale = |x|max / 127, q = x / scale rounded to nearest, ties to even (as the
+ * processor's convert instruction rounds, so that every kernel table gives the same bits). */
+void quantize_input_row(BlockQ8 *out, const float *x, int cols);
+
+#endif

@@ -1,0 +1,89 @@
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+#include "tensor/quant.h"
+
+const DtypeInfo dtype_info[DTYPE_COUNT] = {
+    [DTYPE_F32] = {"F32", 1, 4, false},
+    [DTYPE_F16] = {"F16", 1, 2, false},
+    [DTYPE_BF16] = {"BF16", 1, 2, false},
+    [DTYPE_Q8_0] = {"Q8_0", Q_BLOCK, sizeof(BlockQ8_0), true},
+    [DTYPE_Q4_0] = {"Q4_0", Q_BLOCK, sizeof(BlockQ4_0), true},
+    [DTYPE_Q8_GROUP] = {"Q8_GROUP", 1, 1, false},
+};
+
+size_t tensor_row_bytes(const Tensor *tensor) {
+    const DtypeInfo *info = &dtype_info[tensor->dtype];
+    return (size_t)tensor->cols / (size_t)info->block * (size_t)info->block_bytes;
+}
+
+static size_t scale_count(const Tensor *tensor) {
+    return tensor->dtype == DTYPE_Q8_GROUP ? (size_t)tensor->rows * (size_t)(tensor->cols / tensor->group) : 0;
+}
+
+size_t tensor_bytes(const Tensor *tensor) {
+    return (size_t)tensor->rows * tensor_row_bytes(tensor) + scale_count(tensor) * sizeof(float);
+}
+
+const void *tensor_row(const Tensor *tensor, int row) {
+    return (const uint8_t *)tensor->data + (size_t)row * tensor_row_bytes(tensor);
+}
+
+/* A run of equal-sized items, each beginning with a floating-point number of 2 or 4 bytes whose exponent mask tells NaN
+ * and infinity: a plain value, or a block with its scale in front. */
+typedef struct {
+    const uint8_t *data;
+    size_t count, stride;
+    uint32_t exponent;
+    int width;
+} FloatRun;
+
+static FloatRun float_run(const Tensor *tensor) {
+    size_t values = (size_t)tensor->rows * (size_t)tensor->cols;
+    size_t stride = (size_t)dtype_info[tensor->dtype].block_bytes;
+    switch (tensor->dtype) {
+    case DTYPE_F32: return (FloatRun){tensor->data, values, 4, 0x7f800000, 4};
+    case DTYPE_BF16: return (FloatRun){tensor->data, values, 2, 0x7f80, 2};
+    case DTYPE_Q8_GROUP: return (FloatRun){tensor->scales, scale_count(tensor), 4, 0x7f800000, 4};
+    default: return (FloatRun){tensor->data, values / (size_t)dtype_info[tensor->dtype].block, stride, 0x7c00, 2};
+    }
+}
+
+static bool item_is_finite(const FloatRun *run, size_t i) {
+    uint32_t bits = 0;
+    memcpy(&bits, run->data + i * run->stride, (size_t)run->width);
+    return (bits & run->exponent) != run->exponent;
+}
+
+static size_t count_not_finite(const FloatRun *run, size_t begin, size_t end) {
+    size_t bad = 0;
+    if (run->width == 4) {
+        for (size_t i = begin; i < end; i++) {
+            uint32_t bits;
+            memcpy(&bits, run->data + i * 4, 4);
+            bad += (bits & run->exponent) == run->exponent;
+        }
+    } else {
+        for (size_t i = begin; i < end; i++) {
+            uint16_t bits;
+            memcpy(&bits, run->data + i * run->stride, 2);
+            bad += (bits & run->exponent) == run->exponent;
+        }
+    }
+    return bad;
+}
+
+bool tensor_is_finite(const Tensor *tensor, size_t *offset) {
+    FloatRun run = float_run(tensor);
+    size_t chunk = 1 << 16, n_chunks = (run.count + chunk - 1) / chunk, first_bad = SIZE_MAX;
+#pragma omp parallel for reduction(min : first_bad) schedule(static)
+    for (size_t c = 0; c < n_chunks; c++) {
+        size_t begin = c * chunk, end = begin + chunk < run.count ? begin + chunk : run.count;
+        if (first_bad != SIZE_MAX || count_not_finite(&run, begin, end) == 0) continue;
+        for (first_bad = begin; item_is_finite(&run, first_bad);) first_bad++;
+    }
+    if (first_bad == SIZE_MAX) return true;
+    *offset = first_bad * run.stride;
+    return false;
+}

@@ -1,0 +1,52 @@
+/* Tensor: a matrix of weights as it lies in the file, and the table of the forms it may have.
+ *
+ *   F32, F16, BF16   one value after the other
+ *   Q8_0             blocks of 32 values: f16 scale d, then 32 int8 q;           value = d * q          (34 bytes)
+ *   Q4_0             blocks of 32 values: f16 scale d, then 16 bytes of nibbles; value = d * (nibble - 8) (18 bytes)
+ *                    (the low nibble of byte i is value i, the high one value i + 16)
+ *   Q8_GROUP         llama2.c version 2: all int8 of the matrix, then one f32 scale for each `group` values of a row
+ */
+#ifndef TENSOR_TENSOR_H
+#define TENSOR_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    DTYPE_F32,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_Q8_0,
+    DTYPE_Q4_0,
+    DTYPE_Q8_GROUP,
+    DTYPE_COUNT
+} Dtype;
+
+typedef struct {
+    const char *name;
+    int block;         /* values a block */
+    int block_bytes;   /* bytes a block, without Q8_GROUP's scales, which lie elsewhere */
+    bool int8_input;   /* its dot product takes activations quantised to BlockQ8 (tensor/quant.h), not f32 */
+} DtypeInfo;
+
+extern const DtypeInfo dtype_info[DTYPE_COUNT];
+
+/* (rows, cols), a row contiguous; a vector is one row. The data belongs to whoever mapped the file. */
+typedef struct {
+    Dtype dtype;
+    int rows, cols;
+    const void *data;
+    const void *scales; /* Q8_GROUP only: (rows, cols / group) f32, perhaps unaligned */
+    int group;          /* Q8_GROUP only: divides cols */
+} Tensor;
+
+size_t tensor_row_bytes(const Tensor *tensor); /* of data */
+size_t tensor_bytes(const Tensor *tensor);     /* data and scales: what reading the whole tensor moves */
+const void *tensor_row(const Tensor *tensor, int row);
+
+/* Looks for a value or scale that is NaN or infinite, with all threads. True if there is none; else *offset is the
+ * first one's, in bytes from tensor->data (from tensor->scales for Q8_GROUP). */
+bool tensor_is_finite(const Tensor *tensor, size_t *offset);
+
+#endif
