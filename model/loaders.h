@@ -5,7 +5,8 @@
 
 #include "model/model.h"
 
-bool load_gguf(Model *model, Bytes bytes, float **rope_factors /* (rope_dim / 2,) or NULL; memory_alloc'ed */, Error *error);
+bool load_gguf(Model *model, Bytes bytes, float **rope_factors /* (rope_dim / 2,) or NULL; memory_alloc'ed */,
+               Error *error);
 bool load_llama2c(Model *model, Bytes bytes, Error *error);
 
 #endif
