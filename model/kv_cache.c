@@ -3,17 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
-static int blocks_for(const KvCache *cache, int n_rows) {
-    return (n_rows + cache->block_rows - 1) / cache->block_rows;
-}
+static int blocks_for(const KvCache *cache, int n_rows) { return (n_rows + cache->block_rows - 1) / cache->block_rows; }
 
 size_t kv_row_bytes(const KvCache *cache) {
     return (size_t)cache->head_dim * (size_t)dtype_info[cache->dtype].block_bytes;
 }
 
-static size_t head_bytes(const KvCache *cache) {
-    return (size_t)cache->block_rows * kv_row_bytes(cache);
-}
+static size_t head_bytes(const KvCache *cache) { return (size_t)cache->block_rows * kv_row_bytes(cache); }
 
 size_t kv_store_bytes(const KvCache *cache) {
     return (size_t)cache->n_layers * (size_t)cache->n_blocks * (size_t)cache->n_kv_heads * head_bytes(cache);
@@ -32,9 +28,7 @@ uint8_t *kv_row(const KvCache *cache, uint8_t *storage, int layer, int head, int
 }
 
 /* Every ancestor ends in at most one partly filled block. */
-int kv_max_runs(const KvCache *cache) {
-    return cache->max_blocks + cache->n_branches;
-}
+int kv_max_runs(const KvCache *cache) { return cache->max_blocks + cache->n_branches; }
 
 /* Walks from the leaf to its root, filling the list from its end, then moves it to the front. */
 int kv_runs(const KvCache *cache, int branch, KvRun *runs) {

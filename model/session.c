@@ -39,14 +39,10 @@ static void *take(Arena *arena, size_t count, size_t size) {
     return arena->base && !arena->overflow ? arena->base + at : NULL;
 }
 
-static int larger(int a, int b) {
-    return a > b ? a : b;
-}
+static int larger(int a, int b) { return a > b ? a : b; }
 
 /* The widest vector that any matrix takes. */
-static int widest_input(const Config *c) {
-    return larger(larger(c->dim, c->n_heads * c->head_dim), c->hidden_dim);
-}
+static int widest_input(const Config *c) { return larger(larger(c->dim, c->n_heads * c->head_dim), c->hidden_dim); }
 
 static bool has_int8_weights(const Model *model) {
     for (int i = 0; i < model->n_tensors; i++)
@@ -161,7 +157,7 @@ bool session_bytes(const Model *model, SessionOptions options, size_t *bytes, Er
 
 bool session_open(Session **session, const Model *model, SessionOptions options, Error *error) {
     Session planned;
-    size_t bytes;
+    size_t bytes = 0;
     *session = NULL;
     if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error)) return false;
     Session *s = memory_alloc(1, sizeof *s, "session", error);
@@ -188,12 +184,8 @@ void session_close(Session *session) {
     memory_free(session);
 }
 
-SessionOptions session_options(const Session *session) {
-    return session->options;
-}
-SessionCounts session_counts(const Session *session) {
-    return session->counts;
-}
+SessionOptions session_options(const Session *session) { return session->options; }
+SessionCounts session_counts(const Session *session) { return session->counts; }
 
 /* ---------------------------------------------------------------- computing */
 
@@ -340,9 +332,7 @@ int session_free_branches(const Session *s) {
     return n;
 }
 
-int session_free_rows(const Session *s) {
-    return s->cache.n_free * s->cache.block_rows;
-}
+int session_free_rows(const Session *s) { return s->cache.n_free * s->cache.block_rows; }
 
 static bool new_branch(Session *s, int parent, int *branch, Error *error) {
     *branch = kv_new_branch(&s->cache, parent);
@@ -351,9 +341,7 @@ static bool new_branch(Session *s, int parent, int *branch, Error *error) {
     return true;
 }
 
-bool session_root(Session *s, int *root, Error *error) {
-    return new_branch(s, -1, root, error);
-}
+bool session_root(Session *s, int *root, Error *error) { return new_branch(s, -1, root, error); }
 
 bool session_fork(Session *s, int parent, int *child, Error *error) {
     assert(session_alive(s, parent));

@@ -35,9 +35,7 @@ bool bytes_equal(Bytes bytes, const char *text) {
     return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
 }
 
-size_t cursor_left(const Cursor *cursor) {
-    return cursor->bytes.size - cursor->at;
-}
+size_t cursor_left(const Cursor *cursor) { return cursor->bytes.size - cursor->at; }
 
 bool cursor_bytes(Cursor *cursor, size_t n_bytes, Bytes *out, const char *what, Error *error) {
     if (n_bytes > cursor_left(cursor))

@@ -5,12 +5,8 @@
 
 #define ALIGNMENT 64 /* a cache line, and the widest vector */
 
-bool size_add(size_t *out, size_t a, size_t b) {
-    return !__builtin_add_overflow(a, b, out);
-}
-bool size_multiply(size_t *out, size_t a, size_t b) {
-    return !__builtin_mul_overflow(a, b, out);
-}
+bool size_add(size_t *out, size_t a, size_t b) { return !__builtin_add_overflow(a, b, out); }
+bool size_multiply(size_t *out, size_t a, size_t b) { return !__builtin_mul_overflow(a, b, out); }
 
 /* calloc, not aligned_alloc and memset: for large blocks calloc hands out fresh zero pages without touching them.
  *

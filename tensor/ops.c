@@ -10,13 +10,9 @@
 #define ELEMENT_CHUNK 512 /* elements a thread takes at a time: whole cache lines */
 
 /* One thread a call: we divide the work ourselves (matmul in ops.h says why). */
-void ops_start(void) {
-    openblas_set_num_threads(1);
-}
+void ops_start(void) { openblas_set_num_threads(1); }
 
-int ops_processors(void) {
-    return omp_get_num_procs();
-}
+int ops_processors(void) { return omp_get_num_procs(); }
 
 void ops_wait(void) {
 #pragma omp barrier

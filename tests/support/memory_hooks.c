@@ -16,15 +16,9 @@ void memory_hooks_fail_at(long n) {
     largest = 0;
 }
 
-long memory_hooks_count(void) {
-    return n_asked;
-}
-long memory_hooks_alive(void) {
-    return n_alive;
-}
-size_t memory_hooks_largest(void) {
-    return largest;
-}
+long memory_hooks_count(void) { return n_asked; }
+long memory_hooks_alive(void) { return n_alive; }
+size_t memory_hooks_largest(void) { return largest; }
 
 void *__wrap_memory_alloc(size_t count, size_t size, const char *what, Error *error) {
     size_t bytes;
