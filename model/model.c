@@ -116,7 +116,7 @@ static bool bind_layers(Model *model, const Parts *parts, Error *error) {
     return true;
 }
 
-/* frequency i = theta^(-2i / rope_dim) (Su et al., 2104.09864, section 3.4.2), divided by the file's factor if it has one. */
+/* frequency i = theta^(-2i / rope_dim) (Su et al., 2104.09864, section 3.4.2), divided by the file's factor if any. */
 static bool fill_frequencies(Model *model, const NamedTensor *factors, Error *error) {
     int n = model->config.rope_dim / 2;
     float *frequencies = memory_alloc((size_t)n, sizeof *frequencies, "rope frequencies", error);
