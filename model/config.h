@@ -15,7 +15,16 @@ typedef struct {
     float rope_theta, rms_epsilon;
 } Config;
 
-/* Checks that every size is within 1 .. its cap, that heads divide, rope_dim is even and <= head_dim, theta and epsilon
+/* The caps bound every product that is formed of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
+ * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: none overflows a size_t. */
+enum {
+    CONFIG_MAX_DIM = 1 << 20, /* of dim, hidden_dim and n_heads * head_dim */
+    CONFIG_MAX_LAYERS = 1 << 12,
+    CONFIG_MAX_VOCAB = 1 << 24,
+    CONFIG_MAX_CONTEXT = 1 << 24
+};
+
+/* Checks that every size is within 1 .. its cap, that heads divide, that rope_dim is even and <= head_dim, theta and epsilon
  * are finite and positive. Errors name the field, expected, got. */
 bool config_check(const Config *config, Error *error);
 

@@ -5,7 +5,11 @@
 
 #include "model/model.h"
 
-bool load_gguf(Model *model, Bytes bytes, float **rope_factors /* (rope_dim / 2,) or NULL; memory_alloc'ed */, Error *error);
+bool load_gguf(Model *model, Bytes bytes, Error *error);
+/* Version 0 has no magic, so this is also where a file that is no model at all is refused. */
 bool load_llama2c(Model *model, Bytes bytes, Error *error);
+
+/* Binds the table of tensors to layers, checks shapes and numbers, and fills in the rest of the model. */
+bool model_bind(Model *model, Error *error);
 
 #endif

@@ -16,27 +16,28 @@ typedef struct {
 } NamedTensor;
 
 typedef struct {
-    const float *attn_norm;                     /* (dim,) */
-    Tensor w_query, w_key, w_value, w_output;   /* (n_heads hd, dim) (n_kv_heads hd, dim) twice, (dim, n_heads hd) */
-    const float *ffn_norm;                      /* (dim,) */
-    Tensor w_gate, w_up, w_down;                /* (hidden_dim, dim) twice, (dim, hidden_dim) */
+    const float *attn_norm;                   /* (dim,) */
+    Tensor w_query, w_key, w_value, w_output; /* (n_heads hd, dim) (n_kv_heads hd, dim) twice, (dim, n_heads hd) */
+    const float *ffn_norm;                    /* (dim,) */
+    Tensor w_gate, w_up, w_down;              /* (hidden_dim, dim) twice, (dim, hidden_dim) */
 } LayerWeights;
 
 typedef struct {
     Config config;
-    char format[32];            /* "llama2.c v0", "GGUF v3", ... */
+    char format[32];             /* "llama2.c v0", "GGUF v3", ... */
     char name[MODEL_NAME_BYTES]; /* general.name, or empty */
-    Bytes file;                 /* what the tensors point into; owned by model_open, not by model_parse */
+    Bytes file;                  /* what the tensors point into; owned by model_open, not by model_parse */
     bool owns_file;
-    NamedTensor *tensors;       /* in the file's order */
+    void *weights;        /* what they point into instead, for model_random */
+    NamedTensor *tensors; /* in the file's order */
     int n_tensors;
-    LayerWeights *layers;       /* (n_layers,) */
-    Tensor token_embedding;     /* (vocab_size, dim) */
-    Tensor output;              /* (vocab_size, dim); the embedding again when tied */
+    LayerWeights *layers;   /* (n_layers,) */
+    Tensor token_embedding; /* (vocab_size, dim) */
+    Tensor output;          /* (vocab_size, dim); the embedding again when tied */
     bool tied;
-    const float *output_norm;   /* (dim,) */
-    float *norms;               /* all norm weights as f32: what the *_norm pointers point into */
-    float *rope_frequencies;    /* (rope_dim / 2,) radians a position */
+    const float *output_norm; /* (dim,) */
+    float *norms;             /* all norm weights as f32: what the *_norm pointers point into */
+    float *rope_frequencies;  /* (rope_dim / 2,) radians a position */
 } Model;
 
 /* Opens a model file, recognised by content: GGUF v2/v3, llama2.c v1 and v2 ("ak42"), llama2.c v0 (no magic: seven
@@ -45,9 +46,12 @@ typedef struct {
 bool model_open(Model **model, const char *path, Error *error);
 /* The same on bytes that outlive the model: what the fuzz targets call. */
 bool model_parse(Model **model, Bytes bytes, Error *error);
+/* Weights drawn at random, for measuring: the same for the same arguments. Not Q8_GROUP. */
+bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, uint64_t seed, Error *error);
 void model_close(Model *model);
 
 size_t model_weight_bytes(const Model *model); /* all tensors in the file */
-size_t model_bytes_per_token(const Model *model); /* weights read to decode one token (a tied matrix once, an untied embedding's one row) */
+size_t model_bytes_per_token(
+    const Model *model); /* weights read to decode one token (a tied matrix once, an untied embedding's one row) */
 
 #endif

@@ -4,7 +4,7 @@
  *                              |
  *                              +-- w1 [ 42 ]       fork: O(1), whatever the length of the context
  *                              +-- w2 [ 42 43 ]    decode: one batched pass over any branches, one token each
- *                              |      +-- v [ 44 ] promote(w2): 42 43 become the trunk's rows, v its child; w1, w3 go
+ *                              |      +-- v [ 44 ] promote(w2): 42 43 become the trunk's, v its child; w1, w3 go
  *                              +-- w3 [ 42 ]       drop, rewind: lengths change, nothing moves
  *
  * A branch's logits are, bit for bit, those of running its tokens alone after the same prompt, whatever else is in the
@@ -50,7 +50,8 @@ bool session_prefill(Session *session, int branch, const int *tokens, int n, Err
 
 /* The same, and visit(context, position, logits) is called for each token in order, with the logits that follow it. */
 typedef void LogitsVisitor(void *context, int position, const float *logits);
-bool session_score(Session *session, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context, Error *error);
+bool session_score(Session *session, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context,
+                   Error *error);
 
 /* Appends one token to each of n distinct branches (n <= branches) in one pass. Errors as session_prefill, for all or none. */
 bool session_decode(Session *session, const BranchToken *steps, int n, Error *error);
@@ -62,15 +63,17 @@ const float *session_logits(const Session *session, int branch);
 int session_length(const Session *session, int branch); /* tokens, those of its ancestors included */
 bool session_alive(const Session *session, int branch);
 int session_free_branches(const Session *session);
-int session_free_rows(const Session *session); /* rows that can surely still be appended, whatever the branch */
+int session_free_rows(
+    const Session *session); /* in blocks that no branch owns: at least as many can be appended to any one */
 
 /* A new empty sequence. Errors: no free branch. */
 bool session_root(Session *session, int *root, Error *error);
 /* A child that shares all of its parent's rows. The parent may go on by itself, but cannot be rewound past the fork while
  * the child lives. Errors: no free branch. */
 bool session_fork(Session *session, int parent, int *child, Error *error);
-/* The branch's rows and logits take the place of its parent's past the fork; its children become the parent's; the
- * parent's other children and their descendants are dropped. The branch's number is free again. Not for roots. */
+/* The branch's rows and logits take the place of its parent's past the fork; its children become the parent's. Children
+ * that left the parent there or later (the candidates that lost) are dropped with their descendants; those that left
+ * earlier stay. The branch's number is free again. Not for roots. */
 void session_promote(Session *session, int branch);
 /* The branch and its descendants are gone. The trunk is emptied, but stays. */
 void session_drop(Session *session, int branch);

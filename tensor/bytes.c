@@ -53,7 +53,7 @@ bool cursor_skip(Cursor *cursor, size_t n_bytes, const char *what, Error *error)
 
 /* memcpy: the file need not be aligned. Every supported machine is little-endian, as the files are. */
 static bool cursor_copy(Cursor *cursor, void *out, size_t n_bytes, const char *what, Error *error) {
-    Bytes source;
+    Bytes source = {0};
     if (!cursor_bytes(cursor, n_bytes, &source, what, error)) return false;
     memcpy(out, source.data, n_bytes);
     return true;

@@ -13,8 +13,20 @@
 #include "tensor/tensor.h"
 
 typedef enum {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY,
-    GGUF_U64, GGUF_I64, GGUF_F64, GGUF_TYPE_COUNT
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_TYPE_COUNT
 } GgufType;
 
 typedef struct {
@@ -28,10 +40,10 @@ typedef struct {
 
 typedef struct {
     Bytes name;
-    Tensor tensor;      /* rows = product of the outer dimensions, cols = the innermost */
-    uint64_t dims[4];   /* innermost first, 1 where absent */
+    Tensor tensor;    /* rows = product of the outer dimensions, cols = the innermost */
+    uint64_t dims[4]; /* innermost first, 1 where absent */
     int n_dims;
-    size_t offset;      /* of the data in the file */
+    size_t offset; /* of the data in the file */
 } GgufTensor;
 
 typedef struct {
@@ -55,11 +67,13 @@ const GgufValue *gguf_find(const Gguf *gguf, const char *key); /* NULL if absent
 /* Typed reads of a scalar: absent leaves *out as it was and is fine unless `required`; a wrong type or a value out of
  * range is an error naming the key, its offset, expected and got. Any integer type is accepted for an integer. */
 bool gguf_get_int(const Gguf *gguf, const char *key, bool required, int low, int high, int *out, Error *error);
-bool gguf_get_float(const Gguf *gguf, const char *key, bool required, float *out, Error *error); /* F32 or F64, finite */
+bool gguf_get_float(const Gguf *gguf, const char *key, bool required, float *out,
+                    Error *error); /* F32 or F64, finite */
 bool gguf_get_bool(const Gguf *gguf, const char *key, bool required, bool *out, Error *error);
 bool gguf_get_string(const Gguf *gguf, const char *key, bool required, Bytes *out, Error *error);
 /* An array of the given item type; absent: *out = NULL. */
-bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType item_type, const GgufValue **out, Error *error);
+bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType item_type, const GgufValue **out,
+                    Error *error);
 
 /* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse walked it. */
 Bytes gguf_next_string(Cursor *cursor);

@@ -23,9 +23,11 @@ typedef struct {
     void (*quantize_input)(BlockQ8 *out, const float *x, int cols);
     /* scores[h * stride + i] = scale * dot(q row h, k row i); q (n_q, head_dim) f32, k (n, head_dim) F32 or F16,
      * contiguous. One key is read once for all query heads. Index: DTYPE_F32 or DTYPE_F16. */
-    void (*attention_scores[2])(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim, float scale);
+    void (*attention_scores[2])(float *scores, size_t stride, const float *q, int n_q, const void *k, int n,
+                                int head_dim, float scale);
     /* out[h, :] += sum over i, in order, of weights[h * stride + i] * v row i; out (n_q, head_dim) f32. */
-    void (*attention_mix[2])(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim);
+    void (*attention_mix[2])(float *out, const float *weights, size_t stride, int n_q, const void *v, int n,
+                             int head_dim);
     /* f32 <-> f16, n values, rounding as quant.h. */
     void (*to_f16)(uint16_t *out, const float *x, int n);
     /* out[i] = exp(x[i] - shift); returns the sum of out. Within 2 ulp of expf; -inf gives 0. out may be x. */

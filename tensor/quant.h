@@ -38,8 +38,10 @@ void dequantize_row(float *out, const Tensor *w, int row);
  * Error of a value: F16 2^-11 relative; BF16 2^-8; Q8_0 |x|max / 254 and Q4_0 |x|max / 8 of its block, plus the f16 scale's rounding. */
 void quantize_row(void *out, const float *x, int cols, Dtype dtype);
 
-/* out (cols / 32,) = x (cols,): scale = |x|max / 127, q = x / scale rounded to nearest, ties to even (as the
- * processor's convert instruction rounds, so that every kernel table gives the same bits). */
+/* out (cols / 32,) = x (cols,): scale = |x|max / 127, q = x * (127 / |x|max) rounded to nearest, ties to even (as the
+ * processor's convert instruction rounds, so that every kernel table gives the same bits).
+ * A block whose |x|max is so small (below 2^-121) that 127 / |x|max is infinite becomes zero. A block that holds a NaN or
+ * an infinite value gets a NaN scale and q = 0: whatever it is multiplied by shows it. */
 void quantize_input_row(BlockQ8 *out, const float *x, int cols);
 
 #endif

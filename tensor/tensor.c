@@ -43,10 +43,14 @@ static FloatRun float_run(const Tensor *tensor) {
     size_t values = (size_t)tensor->rows * (size_t)tensor->cols;
     size_t stride = (size_t)dtype_info[tensor->dtype].block_bytes;
     switch (tensor->dtype) {
-    case DTYPE_F32: return (FloatRun){tensor->data, values, 4, 0x7f800000, 4};
-    case DTYPE_BF16: return (FloatRun){tensor->data, values, 2, 0x7f80, 2};
-    case DTYPE_Q8_GROUP: return (FloatRun){tensor->scales, scale_count(tensor), 4, 0x7f800000, 4};
-    default: return (FloatRun){tensor->data, values / (size_t)dtype_info[tensor->dtype].block, stride, 0x7c00, 2};
+    case DTYPE_F32:
+        return (FloatRun){tensor->data, values, 4, 0x7f800000, 4};
+    case DTYPE_BF16:
+        return (FloatRun){tensor->data, values, 2, 0x7f80, 2};
+    case DTYPE_Q8_GROUP:
+        return (FloatRun){tensor->scales, scale_count(tensor), 4, 0x7f800000, 4};
+    default:
+        return (FloatRun){tensor->data, values / (size_t)dtype_info[tensor->dtype].block, stride, 0x7c00, 2};
     }
 }
 
@@ -77,7 +81,7 @@ static size_t count_not_finite(const FloatRun *run, size_t begin, size_t end) {
 bool tensor_is_finite(const Tensor *tensor, size_t *offset) {
     FloatRun run = float_run(tensor);
     size_t chunk = 1 << 16, n_chunks = (run.count + chunk - 1) / chunk, first_bad = SIZE_MAX;
-#pragma omp parallel for reduction(min : first_bad) schedule(static)
+#pragma omp parallel for reduction(min : first_bad) schedule(static) if (n_chunks > 64)
     for (size_t c = 0; c < n_chunks; c++) {
         size_t begin = c * chunk, end = begin + chunk < run.count ? begin + chunk : run.count;
         if (first_bad != SIZE_MAX || count_not_finite(&run, begin, end) == 0) continue;

@@ -13,21 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum {
-    DTYPE_F32,
-    DTYPE_F16,
-    DTYPE_BF16,
-    DTYPE_Q8_0,
-    DTYPE_Q4_0,
-    DTYPE_Q8_GROUP,
-    DTYPE_COUNT
-} Dtype;
+typedef enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q8_GROUP, DTYPE_COUNT } Dtype;
 
 typedef struct {
     const char *name;
-    int block;         /* values a block */
-    int block_bytes;   /* bytes a block, without Q8_GROUP's scales, which lie elsewhere */
-    bool int8_input;   /* its dot product takes activations quantised to BlockQ8 (tensor/quant.h), not f32 */
+    int block;       /* values a block */
+    int block_bytes; /* bytes a block, without Q8_GROUP's scales, which lie elsewhere */
+    bool int8_input; /* its dot product takes activations quantised to BlockQ8 (tensor/quant.h), not f32 */
 } DtypeInfo;
 
 extern const DtypeInfo dtype_info[DTYPE_COUNT];
@@ -45,7 +37,7 @@ size_t tensor_row_bytes(const Tensor *tensor); /* of data */
 size_t tensor_bytes(const Tensor *tensor);     /* data and scales: what reading the whole tensor moves */
 const void *tensor_row(const Tensor *tensor, int row);
 
-/* Looks for a value or scale that is NaN or infinite, with all threads. True if there is none; else *offset is the
+/* Looks for a value or scale that is NaN or infinite; large tensors with all threads. True if there is none; else *offset is the
  * first one's, in bytes from tensor->data (from tensor->scales for Q8_GROUP). */
 bool tensor_is_finite(const Tensor *tensor, size_t *offset);
 

@@ -1,0 +1,140 @@
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/loaders.h"
+#include "model/part.h"
+#include "tensor/gguf.h"
+#include "tensor/memory.h"
+
+/* Keys that change what is computed: a file that sets one to anything but its neutral value is refused. */
+static const struct {
+    const char *key;
+    float neutral;
+} neutral_floats[] = {
+    {"llama.rope.scale_linear", 1},
+    {"llama.rope.scaling.factor", 1},
+    {"llama.rope.scaling.attn_factor", 1},
+    {"llama.attention.max_alibi_bias", 0},
+    {"llama.attention.clamp_kqv", 0},
+    {"llama.attention.scale", 0},
+    {"llama.logit_scale", 1},
+    {"llama.residual_scale", 1},
+    {"llama.embedding_scale", 1},
+};
+
+static bool check_text(const Gguf *gguf, const char *key, bool required, const char *expected, Error *error) {
+    Bytes text = {0};
+    if (!gguf_get_string(gguf, key, required, &text, error)) return false;
+    if (!text.data || bytes_equal(text, expected)) return true;
+    return error_set(error, "%s: byte %zu: expected %s, got %.*s", key, gguf_find(gguf, key)->offset, expected,
+                     (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+}
+
+static bool check_supported(const Gguf *gguf, Error *error) {
+    int experts = 0;
+    bool causal = true, parallel = false;
+    if (!check_text(gguf, "general.architecture", true, "llama", error) ||
+        !check_text(gguf, "llama.rope.scaling.type", false, "none", error) ||
+        !gguf_get_int(gguf, "llama.expert_count", false, 0, 0, &experts, error) ||
+        !gguf_get_bool(gguf, "llama.attention.causal", false, &causal, error) ||
+        !gguf_get_bool(gguf, "llama.use_parallel_residual", false, &parallel, error))
+        return false;
+    if (!causal || parallel)
+        return error_set(error, "%s is not supported",
+                         causal ? "llama.use_parallel_residual" : "llama.attention.causal false");
+    for (size_t i = 0; i < sizeof neutral_floats / sizeof *neutral_floats; i++) {
+        const char *key = neutral_floats[i].key;
+        float value = neutral_floats[i].neutral;
+        if (!gguf_get_float(gguf, key, false, &value, error)) return false;
+        if (value != neutral_floats[i].neutral)
+            return error_set(error, "%s: byte %zu: expected %g, the only one supported, got %g", key,
+                             gguf_find(gguf, key)->offset, (double)neutral_floats[i].neutral, (double)value);
+    }
+    return true;
+}
+
+static bool read_head_dim(const Gguf *gguf, Config *config, Error *error) {
+    int value_length;
+    if (!gguf_find(gguf, "llama.attention.key_length") && config->dim % config->n_heads != 0)
+        return error_set(error, "llama.attention.head_count: expected a divisor of llama.embedding_length %d, got %d",
+                         config->dim, config->n_heads);
+    config->head_dim = config->dim / config->n_heads;
+    if (!gguf_get_int(gguf, "llama.attention.key_length", false, 1, CONFIG_MAX_DIM, &config->head_dim, error))
+        return false;
+    value_length = config->rope_dim = config->head_dim;
+    return gguf_get_int(gguf, "llama.attention.value_length", false, value_length, value_length, &value_length,
+                        error) &&
+           gguf_get_int(gguf, "llama.rope.dimension_count", false, 1, config->head_dim, &config->rope_dim, error);
+}
+
+static bool read_config(const Gguf *gguf, Config *config, Error *error) {
+    config->rope_theta = 10000;
+    if (!gguf_get_int(gguf, "llama.block_count", true, 1, CONFIG_MAX_LAYERS, &config->n_layers, error) ||
+        !gguf_get_int(gguf, "llama.context_length", true, 1, CONFIG_MAX_CONTEXT, &config->context_length, error) ||
+        !gguf_get_int(gguf, "llama.embedding_length", true, 1, CONFIG_MAX_DIM, &config->dim, error) ||
+        !gguf_get_int(gguf, "llama.feed_forward_length", true, 1, CONFIG_MAX_DIM, &config->hidden_dim, error) ||
+        !gguf_get_int(gguf, "llama.attention.head_count", true, 1, CONFIG_MAX_DIM, &config->n_heads, error))
+        return false;
+    config->n_kv_heads = config->n_heads;
+    return gguf_get_int(gguf, "llama.attention.head_count_kv", false, 1, config->n_heads, &config->n_kv_heads, error) &&
+           gguf_get_float(gguf, "llama.attention.layer_norm_rms_epsilon", true, &config->rms_epsilon, error) &&
+           gguf_get_float(gguf, "llama.rope.freq_base", false, &config->rope_theta, error) &&
+           read_head_dim(gguf, config, error);
+}
+
+static bool read_tensors(Model *model, const Gguf *gguf, Error *error) {
+    model->tensors = memory_alloc(gguf->n_tensors, sizeof *model->tensors, "table of tensors", error);
+    if (!model->tensors) return false;
+    for (size_t i = 0; i < gguf->n_tensors; i++) {
+        const GgufTensor *from = &gguf->tensors[i];
+        NamedTensor *to = &model->tensors[model->n_tensors++];
+        if (from->name.size >= sizeof to->name)
+            return error_set(error, "%.*s: expected a name of at most %zu bytes, got %zu", (int)from->name.size,
+                             (const char *)from->name.data, sizeof to->name - 1, from->name.size);
+        memcpy(to->name, from->name.data, from->name.size);
+        to->tensor = from->tensor;
+        to->offset = from->offset;
+    }
+    return true;
+}
+
+/* The embedding's rows are the vocabulary; a file may also say its size. */
+static bool read_vocab_size(Model *model, const Gguf *gguf, Error *error) {
+    char name[MODEL_NAME_BYTES];
+    part_name(name, PART_TOKEN_EMBD, 0);
+    for (int i = 0; i < model->n_tensors && model->config.vocab_size == 0; i++)
+        if (strcmp(model->tensors[i].name, name) == 0) model->config.vocab_size = model->tensors[i].tensor.rows;
+    int rows = model->config.vocab_size;
+    if (rows == 0) return error_set(error, "%s: expected this tensor, got none of that name", name);
+    return gguf_get_int(gguf, "llama.vocab_size", false, rows, rows, &rows, error);
+}
+
+/* Cut to the space there is, at a whole character; control characters could drive a terminal. */
+static bool read_name(Model *model, const Gguf *gguf, Error *error) {
+    Bytes name = {0};
+    if (!gguf_get_string(gguf, "general.name", false, &name, error)) return false;
+    size_t length = name.size;
+    if (length >= sizeof model->name)
+        for (length = sizeof model->name - 1; length > 0 && (name.data[length] & 0xc0) == 0x80;) length--;
+    for (size_t i = 0; i < length; i++)
+        model->name[i] = (char)(name.data[i] < ' ' || name.data[i] == 0x7f ? '?' : name.data[i]);
+    return true;
+}
+
+static bool load(Model *model, const Gguf *gguf, Error *error) {
+    snprintf(model->format, sizeof model->format, "GGUF v%u", gguf->version);
+    if (!check_supported(gguf, error)) return false;
+    if (gguf->n_tensors == 0) return error_set(error, "expected a model, got a GGUF file without tensors");
+    return read_config(gguf, &model->config, error) && read_name(model, gguf, error) &&
+           read_tensors(model, gguf, error) && read_vocab_size(model, gguf, error) &&
+           config_check(&model->config, error);
+}
+
+bool load_gguf(Model *model, Bytes bytes, Error *error) {
+    Gguf gguf;
+    if (!gguf_parse(&gguf, bytes, error)) return false;
+    bool loaded = load(model, &gguf, error);
+    gguf_release(&gguf);
+    return loaded;
+}

@@ -1,0 +1,380 @@
+#include "model/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "model/kv_cache.h"
+#include "model/transformer.h"
+#include "tensor/kernels.h"
+#include "tensor/memory.h"
+
+#define SCORE_ROWS 16 /* logits computed at a time by session_score */
+
+struct Session {
+    const Model *model;
+    SessionOptions options;
+    KvCache cache;
+    Workspace workspace;
+    Row *rows;          /* (max_rows,) the pass being made */
+    float *logits;      /* (branches, vocab_size) */
+    float *new_logits;  /* (max(branches, SCORE_ROWS), vocab_size): they replace the old ones only when all is well */
+    int *logits_slot;   /* (branches,) which row of logits is the branch's */
+    int *logits_length; /* (branches,) the branch's length when they were computed, -1: never */
+    SessionCounts counts;
+    void *memory; /* the one block that everything above lies in */
+};
+
+/* ---------------------------------------------------------------- one block of memory, laid out in two passes */
+
+/* The first pass has no base and only adds up sizes; the second hands out places. */
+typedef struct {
+    uint8_t *base;
+    size_t used;
+    bool overflow;
+} Arena;
+
+static void *take(Arena *arena, size_t count, size_t size) {
+    size_t bytes, at = (arena->used + 63) & ~(size_t)63;
+    if (!size_multiply(&bytes, count, size) || !size_add(&arena->used, at, bytes)) arena->overflow = true;
+    return arena->base && !arena->overflow ? arena->base + at : NULL;
+}
+
+static int larger(int a, int b) { return a > b ? a : b; }
+
+/* The widest vector that any matrix takes. */
+static int widest_input(const Config *c) { return larger(larger(c->dim, c->n_heads * c->head_dim), c->hidden_dim); }
+
+static bool has_int8_weights(const Model *model) {
+    for (int i = 0; i < model->n_tensors; i++)
+        if (dtype_info[model->tensors[i].tensor.dtype].int8_input) return true;
+    return false;
+}
+
+static void lay_out_cache(Session *s, Arena *a) {
+    KvCache *cache = &s->cache;
+    size_t blocks = (size_t)cache->n_blocks, branches = (size_t)cache->n_branches;
+    size_t rows = (size_t)cache->n_layers * blocks * (size_t)cache->n_kv_heads;
+    cache->keys = take(a, rows, (size_t)cache->block_rows * kv_row_bytes(cache));
+    cache->values = take(a, rows, (size_t)cache->block_rows * kv_row_bytes(cache));
+    cache->branches = take(a, branches, sizeof *cache->branches);
+    cache->free_blocks = take(a, blocks, sizeof *cache->free_blocks);
+    int *lists = take(a, branches * (size_t)cache->max_blocks, sizeof *lists);
+    for (size_t i = 0; a->base && !a->overflow && i < branches; i++)
+        cache->branches[i].blocks = lists + i * (size_t)cache->max_blocks;
+}
+
+static void lay_out_workspace(Session *s, Arena *a) {
+    const Config *c = &s->model->config;
+    Workspace *ws = &s->workspace;
+    size_t n = (size_t)ws->max_rows, threads = (size_t)ws->threads, branches = (size_t)s->options.branches;
+    size_t heads = (size_t)c->n_heads * (size_t)c->head_dim, kv_heads = (size_t)c->n_kv_heads * (size_t)c->head_dim;
+    ws->residual = take(a, n * (size_t)c->dim, sizeof(float));
+    ws->normed = take(a, n * (size_t)c->dim, sizeof(float));
+    ws->query = take(a, n * heads, sizeof(float));
+    ws->attended = take(a, n * heads, sizeof(float));
+    ws->key = take(a, n * kv_heads, sizeof(float));
+    ws->value = take(a, n * kv_heads, sizeof(float));
+    ws->gate = take(a, n * (size_t)c->hidden_dim, sizeof(float));
+    ws->up = take(a, n * (size_t)c->hidden_dim, sizeof(float));
+    ws->angles = take(a, n * (size_t)c->rope_dim, sizeof(float));
+    ws->positions = take(a, n, sizeof *ws->positions);
+    ws->scores = take(a, threads * (size_t)(c->n_heads / c->n_kv_heads) * ws->score_stride, sizeof(float));
+    ws->tiles = take(a, threads * ws->tile_floats, sizeof(float));
+    ws->runs = take(a, branches * (size_t)kv_max_runs(&s->cache), sizeof *ws->runs);
+    ws->n_runs = take(a, branches, sizeof *ws->n_runs);
+    if (has_int8_weights(s->model)) ws->quantized = take(a, n * (size_t)(widest_input(c) / Q_BLOCK), sizeof(BlockQ8));
+}
+
+static void lay_out(Session *s, Arena *a) {
+    size_t vocab = (size_t)s->model->config.vocab_size, branches = (size_t)s->options.branches;
+    lay_out_cache(s, a);
+    lay_out_workspace(s, a);
+    s->rows = take(a, (size_t)s->workspace.max_rows, sizeof *s->rows);
+    s->logits = take(a, branches * vocab, sizeof(float));
+    s->new_logits = take(a, (size_t)larger((int)branches, SCORE_ROWS) * vocab, sizeof(float));
+    s->logits_slot = take(a, branches, sizeof *s->logits_slot);
+    s->logits_length = take(a, branches, sizeof *s->logits_length);
+}
+
+/* ---------------------------------------------------------------- opening */
+
+/* Caps that keep every product below within a size_t and every count within an int. */
+#define MAX_CONTEXT  (1 << 24)
+#define MAX_BRANCHES (1 << 14)
+#define MAX_BATCH    (1 << 14)
+#define MAX_THREADS  1024
+#define MAX_BLOCK    1024
+
+static bool option(int *value, int otherwise, int high, const char *name, Error *error) {
+    if (*value < 0 || *value > high)
+        return error_set(error, "session option %s: expected 0 (default) to %d, got %d", name, high, *value);
+    if (*value == 0) *value = otherwise;
+    return true;
+}
+
+static bool fill_options(SessionOptions *o, const Config *c, Error *error) {
+    if (!option(&o->context, c->context_length, MAX_CONTEXT, "context", error) ||
+        !option(&o->branches, 1, MAX_BRANCHES, "branches", error) ||
+        !option(&o->batch, 256, MAX_BATCH, "batch", error) ||
+        !option(&o->threads, ops_processors(), MAX_THREADS, "threads", error) ||
+        !option(&o->block_rows, 16, MAX_BLOCK, "block_rows", error))
+        return false;
+    long long rows = o->context + (long long)(o->branches - 1) * o->block_rows;
+    if (!option(&o->rows, (int)rows, 1 << 30, "rows", error)) return false;
+    if (o->kv != KV_F16 && o->kv != KV_F32)
+        return error_set(error, "session option kv: expected KV_F16 or KV_F32, got %d", (int)o->kv);
+    return true;
+}
+
+static bool plan(Session *s, const Model *model, SessionOptions options, size_t *bytes, Error *error) {
+    const Config *c = &model->config;
+    if (!fill_options(&options, c, error)) return false;
+    int context_blocks = (options.context + options.block_rows - 1) / options.block_rows;
+    *s = (Session){.model = model, .options = options};
+    s->cache = (KvCache){.dtype = options.kv == KV_F16 ? DTYPE_F16 : DTYPE_F32,
+                         .n_layers = c->n_layers,
+                         .n_kv_heads = c->n_kv_heads,
+                         .head_dim = c->head_dim,
+                         .block_rows = options.block_rows,
+                         .n_blocks = (options.rows + options.block_rows - 1) / options.block_rows,
+                         .max_blocks = context_blocks + 1,
+                         .n_branches = options.branches};
+    s->workspace = (Workspace){.max_rows = larger(larger(options.batch, options.branches), SCORE_ROWS),
+                               .threads = options.threads,
+                               .score_stride = (size_t)options.context,
+                               .tile_floats = (size_t)GEMM_TILE * (size_t)widest_input(c)};
+    Arena sizes = {0};
+    lay_out(s, &sizes);
+    if (sizes.overflow) return error_set(error, "session: these sizes are more than memory can address");
+    *bytes = sizes.used;
+    return true;
+}
+
+bool session_bytes(const Model *model, SessionOptions options, size_t *bytes, Error *error) {
+    Session planned;
+    return plan(&planned, model, options, bytes, error);
+}
+
+bool session_open(Session **session, const Model *model, SessionOptions options, Error *error) {
+    Session planned;
+    size_t bytes = 0;
+    *session = NULL;
+    if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error)) return false;
+    Session *s = memory_alloc(1, sizeof *s, "session", error);
+    void *memory = s ? memory_alloc(bytes, 1, "session's key/value cache and activations", error) : NULL;
+    if (!memory) {
+        memory_free(s);
+        return false;
+    }
+    *s = planned;
+    s->memory = memory;
+    lay_out(s, &(Arena){.base = memory});
+    for (int i = 0; i < s->cache.n_blocks; i++) s->cache.free_blocks[s->cache.n_free++] = s->cache.n_blocks - 1 - i;
+    for (int i = 0; i < s->options.branches; i++) s->logits_slot[i] = i;
+    ops_start();
+    int trunk;
+    session_root(s, &trunk, error);
+    *session = s;
+    return true;
+}
+
+void session_close(Session *session) {
+    if (!session) return;
+    memory_free(session->memory);
+    memory_free(session);
+}
+
+SessionOptions session_options(const Session *session) { return session->options; }
+SessionCounts session_counts(const Session *session) { return session->counts; }
+
+/* ---------------------------------------------------------------- computing */
+
+static bool check_token(const Session *s, int branch, int position, int token, Error *error) {
+    int vocab = s->model->config.vocab_size;
+    if (token >= 0 && token < vocab) return true;
+    return error_set(error, "branch %d, position %d: expected a token id below %d, got %d", branch, position, vocab,
+                     token);
+}
+
+static bool check_room(const Session *s, int branch, int n, Error *error) {
+    int length = s->cache.branches[branch].length, context = s->options.context;
+    if (n <= context - length) return true;
+    return error_set(error, "context full: branch %d holds %d of %d tokens, %d more do not fit", branch, length,
+                     context, n);
+}
+
+static bool check_blocks(const Session *s, int needed, Error *error) {
+    if (needed <= s->cache.n_free) return true;
+    return error_set(error, "key/value cache full: %d more blocks of %d rows are needed, %d are free", needed,
+                     s->cache.block_rows, s->cache.n_free);
+}
+
+static void forward(Session *s, int n_rows, MatmulPath path) {
+    transformer_forward(s->model, &s->cache, &s->workspace, s->rows, n_rows, path);
+    s->counts.passes++;
+    s->counts.rows += n_rows;
+}
+
+/* The logits of n rows from `first` of the last pass into new_logits, refused unless finite. */
+static bool compute_logits(Session *s, int first, int n, Error *error) {
+    int vocab = s->model->config.vocab_size;
+    Tensor logits = {.dtype = DTYPE_F32, .rows = n, .cols = vocab, .data = s->new_logits};
+    size_t offset;
+    transformer_logits(s->model, &s->workspace, first, n, s->new_logits);
+    if (tensor_is_finite(&logits, &offset)) return true;
+    size_t at = offset / sizeof(float), row = at / (size_t)vocab;
+    return error_set(error, "branch %d, position %d: logit of token %zu: expected a finite number, got %g",
+                     s->rows[(size_t)first + row].branch, s->rows[(size_t)first + row].position, at % (size_t)vocab,
+                     (double)s->new_logits[at]);
+}
+
+static void keep_logits(Session *s, int branch, int from_row) {
+    size_t vocab = (size_t)s->model->config.vocab_size;
+    memcpy(s->logits + (size_t)s->logits_slot[branch] * vocab, s->new_logits + (size_t)from_row * vocab,
+           vocab * sizeof(float));
+    s->logits_length[branch] = s->cache.branches[branch].length;
+}
+
+/* One batch of a prompt: the rows' keys and values, and their logits for visit (may be NULL), the last row's kept in
+ * new_logits row *last. */
+static bool prefill_batch(Session *s, int branch, const int *tokens, int n, bool want_last, LogitsVisitor *visit,
+                          void *context, int *last, Error *error) {
+    int position = s->cache.branches[branch].length;
+    kv_extend(&s->cache, branch, n);
+    for (int i = 0; i < n; i++) s->rows[i] = (Row){branch, tokens[i], position + i};
+    forward(s, n, PATH_GEMM);
+    size_t vocab = (size_t)s->model->config.vocab_size;
+    for (int i = visit ? 0 : n - 1; i < n && (visit || want_last); i += SCORE_ROWS) {
+        int m = n - i < SCORE_ROWS ? n - i : SCORE_ROWS;
+        if (!compute_logits(s, i, m, error)) return false;
+        for (int j = 0; visit && j < m; j++) visit(context, position + i + j, s->new_logits + (size_t)j * vocab);
+        *last = m - 1;
+    }
+    return true;
+}
+
+bool session_score(Session *s, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context,
+                   Error *error) {
+    assert(session_alive(s, branch) && n >= 1);
+    int length = s->cache.branches[branch].length, last = 0;
+    for (int i = 0; i < n; i++)
+        if (!check_token(s, branch, length + i, tokens[i], error)) return false;
+    if (!check_room(s, branch, n, error) || !check_blocks(s, kv_blocks_needed(&s->cache, branch, n), error))
+        return false;
+    for (int done = 0, m; done < n; done += m) {
+        m = n - done < s->options.batch ? n - done : s->options.batch;
+        if (!prefill_batch(s, branch, tokens + done, m, done + m == n, visit, context, &last, error)) {
+            kv_cut(&s->cache, branch, length);
+            return false;
+        }
+    }
+    keep_logits(s, branch, last);
+    return true;
+}
+
+bool session_prefill(Session *s, int branch, const int *tokens, int n, Error *error) {
+    return session_score(s, branch, tokens, n, NULL, NULL, error);
+}
+
+static bool check_steps(const Session *s, const BranchToken *steps, int n, Error *error) {
+    int needed = 0;
+    for (int i = 0; i < n; i++) {
+        int branch = steps[i].branch;
+        assert(session_alive(s, branch));
+        if (!check_token(s, branch, s->cache.branches[branch].length, steps[i].token, error)) return false;
+        if (!check_room(s, branch, 1, error)) return false;
+        needed += kv_blocks_needed(&s->cache, branch, 1);
+    }
+    return check_blocks(s, needed, error);
+}
+
+bool session_decode(Session *s, const BranchToken *steps, int n, Error *error) {
+    assert(n >= 1 && n <= s->options.branches);
+    if (!check_steps(s, steps, n, error)) return false;
+    for (int i = 0; i < n; i++) {
+        int branch = steps[i].branch, position = s->cache.branches[branch].length;
+        s->rows[i] = (Row){branch, steps[i].token, position};
+        kv_extend(&s->cache, branch, 1);
+    }
+    forward(s, n, PATH_DOT);
+    if (!compute_logits(s, 0, n, error)) {
+        for (int i = 0; i < n; i++) kv_cut(&s->cache, s->rows[i].branch, s->rows[i].position);
+        return false;
+    }
+    for (int i = 0; i < n; i++) keep_logits(s, steps[i].branch, i);
+    return true;
+}
+
+/* A branch without rows of its own has the logits of the branch it left, if they are still those of that place. */
+const float *session_logits(const Session *s, int branch) {
+    assert(session_alive(s, branch));
+    int length = s->cache.branches[branch].length;
+    while (s->cache.branches[branch].start == length && s->cache.branches[branch].parent >= 0)
+        branch = s->cache.branches[branch].parent;
+    if (length == 0 || s->logits_length[branch] != length) return NULL;
+    return s->logits + (size_t)s->logits_slot[branch] * (size_t)s->model->config.vocab_size;
+}
+
+/* ---------------------------------------------------------------- the tree */
+
+int session_length(const Session *s, int branch) {
+    assert(session_alive(s, branch));
+    return s->cache.branches[branch].length;
+}
+
+bool session_alive(const Session *s, int branch) {
+    return branch >= 0 && branch < s->options.branches && s->cache.branches[branch].alive;
+}
+
+int session_free_branches(const Session *s) {
+    int n = 0;
+    for (int i = 0; i < s->options.branches; i++) n += !s->cache.branches[i].alive;
+    return n;
+}
+
+int session_free_rows(const Session *s) { return s->cache.n_free * s->cache.block_rows; }
+
+static bool new_branch(Session *s, int parent, int *branch, Error *error) {
+    *branch = kv_new_branch(&s->cache, parent);
+    if (*branch < 0) return error_set(error, "no free branch: all %d are in use", s->options.branches);
+    s->logits_length[*branch] = -1;
+    return true;
+}
+
+bool session_root(Session *s, int *root, Error *error) { return new_branch(s, -1, root, error); }
+
+bool session_fork(Session *s, int parent, int *child, Error *error) {
+    assert(session_alive(s, parent));
+    return new_branch(s, parent, child, error);
+}
+
+void session_promote(Session *s, int branch) {
+    assert(session_alive(s, branch) && s->cache.branches[branch].parent >= 0);
+    int parent = s->cache.branches[branch].parent, slot = s->logits_slot[branch];
+    bool has_rows = s->cache.branches[branch].length > s->cache.branches[branch].start;
+    kv_promote(&s->cache, branch);
+    if (!has_rows) return; /* then its logits are the parent's */
+    s->logits_slot[branch] = s->logits_slot[parent];
+    s->logits_slot[parent] = slot;
+    s->logits_length[parent] = s->logits_length[branch];
+}
+
+void session_drop(Session *s, int branch) {
+    assert(session_alive(s, branch));
+    kv_drop(&s->cache, branch);
+    if (branch == TRUNK) s->cache.branches[TRUNK].alive = true;
+}
+
+bool session_rewind(Session *s, int branch, int n_positions, Error *error) {
+    assert(session_alive(s, branch));
+    const Branch *b = &s->cache.branches[branch];
+    if (n_positions < b->start || n_positions > b->length)
+        return error_set(error, "rewind of branch %d: expected a position from %d to %d, got %d", branch, b->start,
+                         b->length, n_positions);
+    int fork = kv_last_fork(&s->cache, branch);
+    if (n_positions < fork)
+        return error_set(error, "rewind of branch %d to position %d: a branch that left it at %d is still there",
+                         branch, n_positions, fork);
+    kv_cut(&s->cache, branch, n_positions);
+    return true;
+}

@@ -1,0 +1,193 @@
+#include "tensor/quant.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* Moved through memcpy: reading a float's bits through a cast pointer is not defined in C. */
+static uint32_t float_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static float bits_float(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/*  f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits        f32: 1, 8 (bias 127), 23 */
+float f16_to_f32(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
+    if (magnitude >= 0x7c00) return bits_float(sign | 0x7f800000 | magnitude << 13); /* infinite or NaN */
+    /* Shifted into place the exponent is 112 too small; one exact multiplication mends that, subnormals included. */
+    return bits_float(sign | float_bits(bits_float(magnitude << 13) * 0x1p112f));
+}
+
+uint16_t f32_to_f16(float value) {
+    uint32_t bits = float_bits(value), magnitude = bits & 0x7fffffff;
+    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff)); /* NaN, made quiet */
+    if (magnitude >= 0x47800000) return sign | 0x7c00;                                        /* 65536 and more */
+    if (magnitude < 0x38800000) {
+        /* Below 2^-14: adding 0.5 leaves whole multiples of 2^-24, a half's smallest step, in the low bits. */
+        return (uint16_t)(sign | (float_bits(bits_float(magnitude) + 0.5f) - 0x3f000000));
+    }
+    /* Half of the 13 bits to be cut off is added, one less where the kept part is even: ties go to even. */
+    uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+    return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
+}
+
+float bf16_to_f32(uint16_t value) {
+    return bits_float((uint32_t)value << 16);
+}
+
+uint16_t f32_to_bf16(float value) {
+    uint32_t bits = float_bits(value);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40); /* rounding could make NaN infinite */
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static void dequantize_q8_0(float *out, const uint8_t *data, int n_blocks) {
+    for (int b = 0; b < n_blocks; b++) {
+        BlockQ8_0 block;
+        memcpy(&block, data + (size_t)b * sizeof block, sizeof block);
+        float scale = f16_to_f32(block.scale);
+        for (int i = 0; i < Q_BLOCK; i++) out[b * Q_BLOCK + i] = scale * block.q[i];
+    }
+}
+
+static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
+    for (int b = 0; b < n_blocks; b++) {
+        BlockQ4_0 block;
+        memcpy(&block, data + (size_t)b * sizeof block, sizeof block);
+        float scale = f16_to_f32(block.scale);
+        for (int i = 0; i < Q_BLOCK / 2; i++) {
+            out[b * Q_BLOCK + i] = scale * ((block.nibbles[i] & 15) - 8);
+            out[b * Q_BLOCK + Q_BLOCK / 2 + i] = scale * ((block.nibbles[i] >> 4) - 8);
+        }
+    }
+}
+
+static void dequantize_group(float *out, const Tensor *w, int row) {
+    const int8_t *q = tensor_row(w, row);
+    const uint8_t *scales = (const uint8_t *)w->scales + (size_t)row * (size_t)(w->cols / w->group) * sizeof(float);
+    for (int i = 0; i < w->cols; i++) {
+        float scale;
+        memcpy(&scale, scales + (size_t)(i / w->group) * sizeof scale, sizeof scale);
+        out[i] = scale * q[i];
+    }
+}
+
+void dequantize_row(float *out, const Tensor *w, int row) {
+    const uint8_t *data = tensor_row(w, row);
+    uint16_t half;
+    switch (w->dtype) {
+    case DTYPE_F32:
+        memcpy(out, data, (size_t)w->cols * sizeof *out);
+        break;
+    case DTYPE_F16:
+        for (int i = 0; i < w->cols; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
+        break;
+    case DTYPE_BF16:
+        for (int i = 0; i < w->cols; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
+        break;
+    case DTYPE_Q8_0:
+        dequantize_q8_0(out, data, w->cols / Q_BLOCK);
+        break;
+    case DTYPE_Q4_0:
+        dequantize_q4_0(out, data, w->cols / Q_BLOCK);
+        break;
+    case DTYPE_Q8_GROUP:
+        dequantize_group(out, w, row);
+        break;
+    case DTYPE_COUNT:
+        assert(false);
+    }
+}
+
+/* value as an integer in low..high. NaN, whose conversion C leaves undefined, gives low. */
+static int clamp_to_int(float value, int low, int high) {
+    if (!(value > (float)low)) return low;
+    return value < (float)high ? (int)value : high;
+}
+
+/* 1 / scale, or 0 where the scale is so small that every value of the block becomes 0. */
+static float inverse_or_zero(float scale) {
+    float inverse = 1.0f / scale;
+    return isfinite(inverse) ? inverse : 0.0f;
+}
+
+/* As llama.cpp's reference does it (ties away from zero), so that files come out the same. */
+static void quantize_q8_0(uint8_t *out, const float *x) {
+    BlockQ8_0 block;
+    float largest = 0.0f;
+    for (int i = 0; i < Q_BLOCK; i++) largest = fmaxf(largest, fabsf(x[i]));
+    float scale = largest / 127.0f, inverse = inverse_or_zero(scale);
+    block.scale = f32_to_f16(scale);
+    for (int i = 0; i < Q_BLOCK; i++) block.q[i] = (int8_t)clamp_to_int(roundf(x[i] * inverse), -127, 127);
+    memcpy(out, &block, sizeof block);
+}
+
+/* As llama.cpp's reference does it: the value of largest magnitude, with its sign, becomes exactly -8. */
+static void quantize_q4_0(uint8_t *out, const float *x) {
+    BlockQ4_0 block;
+    float extreme = 0.0f;
+    for (int i = 0; i < Q_BLOCK; i++) extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
+    float scale = extreme / -8.0f, inverse = inverse_or_zero(scale);
+    block.scale = f32_to_f16(scale);
+    for (int i = 0; i < Q_BLOCK / 2; i++) {
+        int low = clamp_to_int(x[i] * inverse + 8.5f, 0, 15);
+        int high = clamp_to_int(x[i + Q_BLOCK / 2] * inverse + 8.5f, 0, 15);
+        block.nibbles[i] = (uint8_t)(low | high << 4);
+    }
+    memcpy(out, &block, sizeof block);
+}
+
+void quantize_row(void *out, const float *x, int cols, Dtype dtype) {
+    uint8_t *bytes = out;
+    uint16_t half;
+    assert(dtype != DTYPE_Q8_GROUP && dtype < DTYPE_COUNT && cols % dtype_info[dtype].block == 0);
+    switch (dtype) {
+    case DTYPE_F16:
+        for (int i = 0; i < cols; i++) half = f32_to_f16(x[i]), memcpy(bytes + (size_t)i * 2, &half, 2);
+        break;
+    case DTYPE_BF16:
+        for (int i = 0; i < cols; i++) half = f32_to_bf16(x[i]), memcpy(bytes + (size_t)i * 2, &half, 2);
+        break;
+    case DTYPE_Q8_0:
+        for (int i = 0; i < cols; i += Q_BLOCK, bytes += sizeof(BlockQ8_0)) quantize_q8_0(bytes, x + i);
+        break;
+    case DTYPE_Q4_0:
+        for (int i = 0; i < cols; i += Q_BLOCK, bytes += sizeof(BlockQ4_0)) quantize_q4_0(bytes, x + i);
+        break;
+    default:
+        memcpy(out, x, (size_t)cols * sizeof *x);
+    }
+}
+
+static BlockQ8 quantize_input_block(const float *x) {
+    BlockQ8 block = {0};
+    uint32_t largest_bits = 0;
+    for (int i = 0; i < Q_BLOCK; i++) {
+        /* Magnitudes order as their bits do, NaN above all: unlike a comparison of floats this never loses one. */
+        uint32_t bits = float_bits(x[i]) & 0x7fffffff;
+        largest_bits = bits > largest_bits ? bits : largest_bits;
+    }
+    float largest = bits_float(largest_bits), inverse = 127.0f / largest;
+    if (largest_bits >= 0x7f800000) block.scale = NAN;
+    if (largest_bits >= 0x7f800000 || isinf(inverse)) return block;
+    block.scale = largest / 127.0f;
+    for (int i = 0; i < Q_BLOCK; i++) {
+        /* At 1.5 * 2^23 a float's step is 1: the addition rounds, and taking it away again is exact. */
+        float rounded = (x[i] * inverse + 0x1.8p23f) - 0x1.8p23f;
+        block.q[i] = (int8_t)rounded;
+        block.sum += block.q[i];
+    }
+    return block;
+}
+
+void quantize_input_row(BlockQ8 *out, const float *x, int cols) {
+    for (int b = 0; b < cols / Q_BLOCK; b++) out[b] = quantize_input_block(x + b * Q_BLOCK);
+}
