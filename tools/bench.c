@@ -264,9 +264,11 @@ static void check_rows(const char *list) {
 
 static bool measure(Bench *b, Error *error) {
     static const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
-    if (b->csv) printf("what,shape,dtype,threads,context,rows,k,ms_median,ms_min,ms_max,per_second\n");
-    else printf("%d threads, kernels %s\n%-8s %-15s %-8s %5s  %9s  %9s .. %-9s\n", b->threads, kernels()->name, "what",
-                "shape", "dtype", "rows", "ms median", "least", "most");
+    if (b->csv)
+        printf("what,shape,dtype,threads,context,rows,k,ms_median,ms_min,ms_max,per_second\n");
+    else
+        printf("%d threads, kernels %s\n%-8s %-15s %-8s %5s  %9s  %9s .. %-9s\n", b->threads, kernels()->name, "what",
+               "shape", "dtype", "rows", "ms median", "least", "most");
     if (!measure_bandwidth(b, error)) return false;
     if (b->shape) return measure_shape(b, find_shape(b->shape), dtypes[b->dtype], error);
     if (b->model) return measure_file(b, b->model, error);
@@ -278,8 +280,10 @@ static int bench_main(int argc, char **argv) {
     Bench b = {.rows = "1,2,4,8,20", .dtype = 3, .prompt = 128, .runs = 7};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &b.model, 0, 0, OPEN_MODEL_HELP, "the shipped model, then shapes"},
-        {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of the shape of stories15m, stories110m, "
-         "smollm2-135m or tinyllama-1.1b", NULL},
+        {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0,
+         "random weights of the shape of stories15m, stories110m, "
+         "smollm2-135m or tinyllama-1.1b",
+         NULL},
         {"dtype", 0, "f32|f16|bf16|q8_0|q4_0", OPTION_CHOICE, &b.dtype, 0, 0, "form of random weights", NULL},
         {"rows", 0, "N,N,...", OPTION_STRING, &b.rows, 0, 0, "rows of one prefix computed in a pass", NULL},
         {"prompt", 0, "N", OPTION_INT, &b.prompt, 0, 1 << 20, "tokens of the prompt; 0: none", NULL},
