@@ -1,0 +1,41 @@
+/* Twin: a session driven by random operations beside a plain model of what it must hold: for each branch the list of
+ * its tokens, a copy of its logits and the calls that made them. Every step is checked:
+ *
+ *   lengths, who is alive, free branches, which logits there are and that no others changed;
+ *   errors where the header says so, and nothing changed by them; nothing allocated;
+ *   new logits within a tolerance of the naive forward pass on the branch's whole text;
+ *   now and then, and at the end: a branch's calls made again in a fresh session of its own give the same bits. */
+#ifndef TESTS_SUPPORT_TWIN_H
+#define TESTS_SUPPORT_TWIN_H
+
+#include "model/session.h"
+#include "tests/support/naive.h"
+
+#define TWIN_BRANCHES 8 /* it never has more at once */
+
+typedef struct {
+    const Model *model;
+    const Naive *naive; /* NULL: not compared */
+    double tolerance;   /* of max |logit - naive| / max |naive| */
+    SessionOptions options;
+    uint64_t seed;
+    int steps;
+} TwinSetup;
+
+/* What a run made, to be compared with another one's. */
+typedef struct {
+    float *logits; /* all new logits, in order */
+    size_t count;
+    double worst; /* largest error against naive */
+    int failures; /* operations that were refused */
+} TwinResult;
+
+/* Runs setup->steps random operations; the operations depend on the seed, the model's sizes and the context alone, as
+ * long as options.branches >= TWIN_BRANCHES and rows do not run out. Fails the test at the first difference. */
+TwinResult twin_run(const TwinSetup *setup);
+void twin_result_free(TwinResult *result);
+
+/* Largest difference between logits and exact ones, relative to the largest exact one; infinite for NaN. */
+double logits_difference(const float *logits, const double *exact, int n);
+
+#endif

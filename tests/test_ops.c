@@ -1,0 +1,182 @@
+/* The ops against double-precision twins, and the promise that threads leave no trace in the bits. */
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tensor/kernels.h"
+#include "tensor/ops.h"
+
+#define ROWS 70 /* beyond GEMM_MIN_ROWS */
+#define COLS 96
+#define OUTS 300 /* more than two tiles, and an odd rest */
+
+static uint32_t random_state;
+
+static float random_float(void) {
+    random_state = random_state * 1664525u + 1013904223u;
+    return (float)(int32_t)random_state / 2147483648.0f;
+}
+
+static void fill(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = random_float();
+}
+
+static int each_setup(void **state) {
+    (void)state;
+    random_state = 1;
+    ops_start();
+    return 0;
+}
+
+static void test_rmsnorm(void **state) {
+    (void)state;
+    static float x[3 * 37], out[3 * 37], weight[37];
+    fill(x, 3 * 37);
+    fill(weight, 37);
+    rmsnorm(out, x, weight, 3, 37, 1e-5f);
+    for (int r = 0; r < 3; r++) {
+        double sum = 0;
+        for (int i = 0; i < 37; i++) sum += (double)x[r * 37 + i] * (double)x[r * 37 + i];
+        for (int i = 0; i < 37; i++) {
+            double expected = (double)x[r * 37 + i] / sqrt(sum / 37 + 1e-5) * (double)weight[i];
+            assert_true(fabs(out[r * 37 + i] - expected) <= 1e-6 * (1 + fabs(expected)));
+        }
+    }
+}
+
+static void test_rope_turns_each_pair_by_its_angle(void **state) {
+    (void)state;
+    enum { HEADS = 3, DIM = 8, PAIRS = 3 }; /* the last pair of a head is not turned */
+    const int positions[2] = {0, 12345};
+    const float frequencies[PAIRS] = {1.0f, 0.1f, 0.003f};
+    float x[2 * HEADS * DIM], before[2 * HEADS * DIM], angles[2 * PAIRS * 2];
+    fill(x, 2 * HEADS * DIM);
+    memcpy(before, x, sizeof x);
+    rope_angles(angles, positions, frequencies, 2, PAIRS);
+    rope(x, angles, 2, HEADS, DIM, PAIRS);
+    for (int i = 0; i < 2 * HEADS * DIM; i += 2) {
+        int pair = i % DIM / 2, row = i / (HEADS * DIM);
+        double angle = pair < PAIRS ? positions[row] * (double)frequencies[pair] : 0;
+        double a = (double)before[i], b = (double)before[i + 1];
+        assert_true(fabs(x[i] - (a * cos(angle) - b * sin(angle))) < 1e-6);
+        assert_true(fabs(x[i + 1] - (a * sin(angle) + b * cos(angle))) < 1e-6);
+    }
+    assert_memory_equal(x, before, HEADS * DIM * sizeof(float)); /* position 0 turns nothing */
+}
+
+static void test_swiglu_and_add(void **state) {
+    (void)state;
+    enum { N = 1500 };
+    static float gate[N], up[N], gate0[N], sum[N];
+    fill(gate, N);
+    fill(up, N);
+    for (int i = 0; i < N; i++) gate[i] *= 20;
+    memcpy(gate0, gate, sizeof gate);
+    memcpy(sum, up, sizeof sum);
+    swiglu(gate, up, N);
+    add(sum, gate, N);
+    for (int i = 0; i < N; i++) {
+        double expected = (double)gate0[i] / (1 + exp(-(double)gate0[i])) * (double)up[i];
+        assert_true(fabs(gate[i] - expected) <= 1e-6 * (1e-3 + fabs(expected)));
+        assert_true(sum[i] == up[i] + gate[i]);
+    }
+}
+
+typedef struct {
+    float x[ROWS * COLS], weights[OUTS * COLS], out[ROWS * OUTS];
+    BlockQ8 x_q8[ROWS * COLS / Q_BLOCK];
+    uint8_t stored[OUTS * COLS * 4];
+    Tensor w;
+} Product;
+
+static Product *product_new(Dtype dtype) {
+    Product *p = calloc(1, sizeof *p);
+    fill(p->x, ROWS * COLS);
+    fill(p->weights, OUTS * COLS);
+    p->w = (Tensor){.dtype = dtype, .rows = OUTS, .cols = COLS, .data = p->stored};
+    for (int i = 0; i < OUTS; i++)
+        quantize_row(p->stored + (size_t)i * tensor_row_bytes(&p->w), p->weights + i * COLS, COLS, dtype);
+    return p;
+}
+
+static void product_run(Product *p, int n_rows, MatmulPath path, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        float *tile = malloc(sizeof(float) * GEMM_TILE * COLS);
+        quantize_input(p->x_q8, p->x, n_rows, COLS);
+        matmul(p->out, p->x, p->x_q8, &p->w, n_rows, path, tile);
+        ops_wait();
+        free(tile);
+    }
+}
+
+/* Rounding of the sums, and for int8 weights that of the activations: at most max|x| / 254 each. */
+static void product_check(const Product *p, int n_rows) {
+    float w[COLS];
+    for (int o = 0; o < OUTS; o++) {
+        dequantize_row(w, &p->w, o);
+        for (int r = 0; r < n_rows; r++) {
+            double expected = 0, magnitude = 0;
+            for (int i = 0; i < COLS; i++) {
+                expected += (double)w[i] * (double)p->x[r * COLS + i];
+                magnitude += fabs((double)w[i]);
+            }
+            double bound = magnitude * (COLS * 6e-8 + (dtype_info[p->w.dtype].int8_input ? 1 / 254.0 + 1e-6 : 0));
+            assert_true(fabs(p->out[r * OUTS + o] - expected) <= bound);
+        }
+    }
+}
+
+static void test_matmul_every_dtype_path_and_thread_count(void **state) {
+    (void)state;
+    const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
+    const int row_counts[] = {1, 5, GEMM_MIN_ROWS, ROWS};
+    static float first[ROWS * OUTS];
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (int path = PATH_DOT; path <= PATH_GEMM; path++)
+            for (int n = 0; n < 4; n++) {
+                Product *p = product_new(dtypes[d]);
+                for (int threads = 1; threads <= 3; threads++) {
+                    memset(p->out, 0x7f, sizeof p->out);
+                    product_run(p, row_counts[n], (MatmulPath)path, threads);
+                    product_check(p, row_counts[n]);
+                    if (threads == 1) memcpy(first, p->out, sizeof first);
+                    assert_memory_equal(first, p->out, sizeof first);
+                }
+                free(p);
+            }
+}
+
+static void test_dot_path_gives_a_row_the_same_bits_in_any_batch(void **state) {
+    (void)state;
+    static float all[ROWS * OUTS];
+    for (int dtype = DTYPE_F32; dtype <= DTYPE_Q4_0; dtype++) {
+        Product *p = product_new((Dtype)dtype);
+        product_run(p, ROWS, PATH_DOT, 2);
+        memcpy(all, p->out, sizeof all);
+        for (int r = 0; r < ROWS; r++) {
+            product_run(p, 1, PATH_DOT, 1);
+            assert_memory_equal(p->out, all + r * OUTS, OUTS * sizeof(float));
+            memmove(p->x, p->x + COLS, sizeof p->x - COLS * sizeof(float));
+        }
+        free(p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_rmsnorm, each_setup),
+        cmocka_unit_test_setup(test_rope_turns_each_pair_by_its_angle, each_setup),
+        cmocka_unit_test_setup(test_swiglu_and_add, each_setup),
+        cmocka_unit_test_setup(test_matmul_every_dtype_path_and_thread_count, each_setup),
+        cmocka_unit_test_setup(test_dot_path_gives_a_row_the_same_bits_in_any_batch, each_setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

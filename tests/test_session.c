@@ -1,0 +1,212 @@
+/* The engine under random operations, beside the naive forward pass and beside itself.
+ *
+ * Tolerances, relative to the largest exact logit, over texts of up to 80 tokens and 3 layers:
+ *   float weights, F32 cache     rounding alone: 2^-24 a step over a few thousand steps; seen 5e-6
+ *   F16 cache                    keys and values lose 2^-12; seen 2e-3
+ *   Q8_0 and Q4_0                activations are rounded to int8 before each dot product, 1/254 of the largest of 32,
+ *                                about 0.6 % of a product's size, added up over 7 products a layer; seen 4e-2
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tensor/kernels.h"
+#include "tests/support/random_model.h"
+#include "tests/support/twin.h"
+
+static double tolerance_of(Dtype dtype, KvType kv) {
+    if (dtype_info[dtype].int8_input) return 0.1;
+    return kv == KV_F16 ? 5e-3 : 1e-4;
+}
+
+typedef struct {
+    Model *model;
+    Naive *naive;
+    TwinSetup setup;
+} Case;
+
+static Case case_open(uint64_t seed, Dtype dtype, KvType kv) {
+    static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
+    Case c = {random_model(seed, dtype, seed % 2 == 0), NULL, {0}};
+    c.naive = naive_open(c.model);
+    SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
+    options.rows = 2 * TWIN_BRANCHES * c.model->config.context_length; /* never short */
+    c.setup = (TwinSetup){c.model, c.naive, tolerance_of(dtype, kv), options, seed, 60};
+    return c;
+}
+
+static void case_close(Case *c) {
+    naive_close(c->naive);
+    random_model_free(c->model);
+}
+
+/* ---- against the naive forward pass, under each kernel table ---- */
+
+static void check_forms(KvType kv, int n_seeds) {
+    for (int t = 0; kernels_available(t); t++) {
+        kernels_use(kernels_available(t));
+        for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+            double worst = 0;
+            for (int seed = 0; seed < n_seeds; seed++) {
+                Case c = case_open((uint64_t)(100 * dtype + seed), (Dtype)dtype, kv);
+                TwinResult result = twin_run(&c.setup);
+                worst = fmax(worst, result.worst);
+                twin_result_free(&result);
+                case_close(&c);
+            }
+            print_message("%s, %s, cache %s: worst difference %.2g\n", kernels()->name, dtype_info[dtype].name,
+                          kv == KV_F16 ? "F16" : "F32", worst);
+        }
+    }
+    kernels_use(kernels_available(0));
+}
+
+static void random_operations_give_the_naive_logits(void **state) {
+    (void)state;
+    check_forms(KV_F32, 6);
+}
+
+static void random_operations_on_a_half_precision_cache(void **state) {
+    (void)state;
+    check_forms(KV_F16, 3);
+}
+
+/* ---- the same bits in any setting ---- */
+
+static void check_same_bits(const Case *c, SessionOptions options, const TwinResult *expected, const char *what) {
+    TwinSetup setup = c->setup;
+    setup.naive = NULL;
+    setup.options = options;
+    TwinResult result = twin_run(&setup);
+    assert_int_equal(result.count, expected->count);
+    if (memcmp(result.logits, expected->logits, expected->count * sizeof(float)) != 0)
+        fail_msg("%s, seed %llu: %s changed the logits", kernels()->name, (unsigned long long)setup.seed, what);
+    twin_result_free(&result);
+}
+
+static void check_settings(const Case *c) {
+    TwinSetup plain = c->setup;
+    plain.naive = NULL;
+    TwinResult expected = twin_run(&plain);
+    for (int threads = 2; threads <= 3; threads++) {
+        SessionOptions options = c->setup.options;
+        options.threads = threads;
+        check_same_bits(c, options, &expected, "threads");
+    }
+    static const int block_rows[] = {1, 2, 3, 5, 64};
+    for (int i = 0; i < 5; i++) {
+        SessionOptions options = c->setup.options;
+        options.block_rows = block_rows[i];
+        options.rows *= i + 1; /* and enough for a started block in each branch */
+        options.branches += i;
+        options.threads = i % 3 + 1;
+        check_same_bits(c, options, &expected, "block_rows, rows or branches");
+    }
+    twin_result_free(&expected);
+}
+
+static void threads_blocks_and_branches_do_not_change_a_bit(void **state) {
+    (void)state;
+    for (int t = 0; kernels_available(t); t++) {
+        kernels_use(kernels_available(t));
+        for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+            Case c = case_open((uint64_t)(1000 + dtype), (Dtype)dtype, dtype % 2 ? KV_F32 : KV_F16);
+            check_settings(&c);
+            case_close(&c);
+        }
+    }
+    kernels_use(kernels_available(0));
+}
+
+/* ---- running out ---- */
+
+static void too_few_rows_or_branches_are_refused(void **state) {
+    (void)state;
+    int failures = 0;
+    for (uint64_t seed = 2000; seed < 2024; seed++) {
+        Random random = random_from(seed);
+        Case c = case_open(seed, DTYPE_F32, KV_F32);
+        c.setup.steps = 100;
+        c.setup.options.context = random_int(&random, 8, c.model->config.context_length);
+        c.setup.options.rows = random_chance(&random, 0.3) ? 0 : random_int(&random, 1, 60);
+        c.setup.options.branches = random_int(&random, 1, 6);
+        c.setup.options.block_rows = random_int(&random, 1, 9);
+        TwinResult result = twin_run(&c.setup);
+        failures += result.failures;
+        twin_result_free(&result);
+        case_close(&c);
+    }
+    assert_true(failures > 200);
+}
+
+/* Fork, decode, promote one: with the default number of rows this must go on until the context is full, whichever
+ * branch wins, and at once after a rewind to the beginning. */
+static void the_lookahead_loop_never_runs_out_of_rows(void **state) {
+    (void)state;
+    Model *model = random_model(3, DTYPE_F32, true);
+    Random random = random_from(4);
+    Error error;
+    for (int block_rows = 1; block_rows <= 17; block_rows += 4) {
+        Session *session;
+        SessionOptions options = {.branches = 5, .threads = 1, .block_rows = block_rows};
+        if (!session_open(&session, model, options, &error)) fail_msg("%s", error.message);
+        for (int round = 0; round < 3; round++) {
+            if (!session_rewind(session, TRUNK, 0, &error)) fail_msg("%s", error.message);
+            if (!session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error)) fail_msg("%s", error.message);
+            while (session_length(session, TRUNK) < model->config.context_length) {
+                BranchToken steps[4];
+                int n = random_int(&random, 1, 4);
+                for (int i = 0; i < n; i++) {
+                    if (!session_fork(session, TRUNK, &steps[i].branch, &error)) fail_msg("%s", error.message);
+                    steps[i].token = random_int(&random, 0, 4);
+                }
+                if (!session_decode(session, steps, n, &error)) fail_msg("%s", error.message);
+                session_promote(session, steps[random_int(&random, 0, n - 1)].branch);
+                assert_int_equal(session_free_branches(session), 4);
+            }
+            assert_false(session_decode(session, &(BranchToken){TRUNK, 1}, 1, &error));
+        }
+        session_close(session);
+    }
+    random_model_free(model);
+}
+
+/* ---- what the counts count ---- */
+
+static void counts_are_of_rows_and_passes(void **state) {
+    (void)state;
+    Model *model = random_model(5, DTYPE_F32, false);
+    Session *session;
+    Error error;
+    int child, tokens[20] = {0};
+    SessionOptions options = {.branches = 2, .threads = 1, .batch = 8};
+    if (!session_open(&session, model, options, &error)) fail_msg("%s", error.message);
+    assert_int_equal(session_counts(session).passes, 0);
+    assert_true(session_prefill(session, TRUNK, tokens, 20, &error));
+    assert_int_equal(session_counts(session).passes, 3);
+    assert_int_equal(session_counts(session).rows, 20);
+    assert_true(session_fork(session, TRUNK, &child, &error));
+    assert_true(session_decode(session, (BranchToken[]){{TRUNK, 1}, {child, 2}}, 2, &error));
+    assert_int_equal(session_counts(session).passes, 4);
+    assert_int_equal(session_counts(session).rows, 22);
+    session_close(session);
+    random_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_operations_give_the_naive_logits),
+        cmocka_unit_test(random_operations_on_a_half_precision_cache),
+        cmocka_unit_test(threads_blocks_and_branches_do_not_change_a_bit),
+        cmocka_unit_test(too_few_rows_or_branches_are_refused),
+        cmocka_unit_test(the_lookahead_loop_never_runs_out_of_rows),
+        cmocka_unit_test(counts_are_of_rows_and_passes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
