@@ -9,4 +9,7 @@ bool load_gguf(Model *model, Bytes bytes, Error *error);
 /* Version 0 has no magic, so this is also where a file that is no model at all is refused. */
 bool load_llama2c(Model *model, Bytes bytes, Error *error);
 
+/* Binds the table of tensors to layers, checks shapes and numbers, and fills in the rest of the model. */
+bool model_bind(Model *model, Error *error);
+
 #endif

@@ -116,7 +116,7 @@ static bool bind_layers(Model *model, const Parts *parts, Error *error) {
     return true;
 }
 
-/* frequency i = theta^(-2i / rope_dim) (Su et al., 2104.09864, section 3.4.2), divided by the file's factor if it has one. */
+/* frequency i = theta^(-2i / rope_dim) (Su et al., 2104.09864, section 3.4.2), divided by the file's factor if any. */
 static bool fill_frequencies(Model *model, const NamedTensor *factors, Error *error) {
     int n = model->config.rope_dim / 2;
     float *frequencies = memory_alloc((size_t)n, sizeof *frequencies, "rope frequencies", error);
@@ -142,11 +142,7 @@ static bool bind(Model *model, Parts *parts, Error *error) {
            fill_frequencies(model, *parts_at(parts, PART_ROPE_FREQS, 0), error);
 }
 
-/* ---- Opening and closing ---- */
-
-static bool parse(Model *model, Bytes bytes, Error *error) {
-    model->file = bytes;
-    if (!(gguf_is(bytes) ? load_gguf : load_llama2c)(model, bytes, error)) return false;
+bool model_bind(Model *model, Error *error) {
     Parts parts = {.n_layers = model->config.n_layers};
     if (parts.n_layers > model->n_tensors) /* tables for all layers would be larger than the file justifies */
         return error_set(error, "n_layers: expected at most the number of tensors %d, got %d", model->n_tensors,
@@ -154,6 +150,13 @@ static bool parse(Model *model, Bytes bytes, Error *error) {
     bool bound = bind(model, &parts, error);
     memory_free(parts.of);
     return bound;
+}
+
+/* ---- Opening and closing ---- */
+
+static bool parse(Model *model, Bytes bytes, Error *error) {
+    model->file = bytes;
+    return (gguf_is(bytes) ? load_gguf : load_llama2c)(model, bytes, error) && model_bind(model, error);
 }
 
 bool model_parse(Model **model, Bytes bytes, Error *error) {
@@ -183,6 +186,7 @@ bool model_open(Model **model, const char *path, Error *error) {
 void model_close(Model *model) {
     if (!model) return;
     if (model->owns_file) bytes_unmap(&model->file);
+    memory_free(model->weights);
     memory_free(model->tensors);
     memory_free(model->layers);
     memory_free(model->norms);

@@ -28,6 +28,7 @@ typedef struct {
     char name[MODEL_NAME_BYTES]; /* general.name, or empty */
     Bytes file;                  /* what the tensors point into; owned by model_open, not by model_parse */
     bool owns_file;
+    void *weights;        /* what they point into instead, for model_random */
     NamedTensor *tensors; /* in the file's order */
     int n_tensors;
     LayerWeights *layers;   /* (n_layers,) */
@@ -45,6 +46,8 @@ typedef struct {
 bool model_open(Model **model, const char *path, Error *error);
 /* The same on bytes that outlive the model: what the fuzz targets call. */
 bool model_parse(Model **model, Bytes bytes, Error *error);
+/* Weights drawn at random, for measuring: the same for the same arguments. Not Q8_GROUP. */
+bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, uint64_t seed, Error *error);
 void model_close(Model *model);
 
 size_t model_weight_bytes(const Model *model); /* all tensors in the file */

@@ -46,13 +46,9 @@ static const struct {
     [30] = {"BF16", DTYPE_BF16}, [34] = {"TQ1_0", -1},     [35] = {"TQ2_0", -1},       [39] = {"MXFP4", -1},
 };
 
-const char *gguf_type_name(GgufType type) {
-    return value_types[type].name;
-}
+const char *gguf_type_name(GgufType type) { return value_types[type].name; }
 
-bool gguf_is(Bytes bytes) {
-    return bytes.size >= 4 && memcmp(bytes.data, "GGUF", 4) == 0;
-}
+bool gguf_is(Bytes bytes) { return bytes.size >= 4 && memcmp(bytes.data, "GGUF", 4) == 0; }
 
 /* ---- Reading ---- */
 

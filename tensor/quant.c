@@ -39,9 +39,7 @@ uint16_t f32_to_f16(float value) {
     return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
 }
 
-float bf16_to_f32(uint16_t value) {
-    return bits_float((uint32_t)value << 16);
-}
+float bf16_to_f32(uint16_t value) { return bits_float((uint32_t)value << 16); }
 
 uint16_t f32_to_bf16(float value) {
     uint32_t bits = float_bits(value);

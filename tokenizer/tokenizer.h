@@ -24,41 +24,46 @@ typedef enum {
 /* Opens a tokenizer.bin of llama2.c or the vocabulary inside a GGUF file, told apart by content. The result is
  * immutable and owns what it needs: the file is closed again. Free with tokenizer_close. Errors begin with the path. */
 bool tokenizer_open(Tokenizer **tokenizer, const char *path, Error *error);
-bool tokenizer_parse(Tokenizer **tokenizer, Bytes bytes, Error *error); /* the same without a file; errors name byte offsets */
+/* The same without a file; errors name byte offsets. */
+bool tokenizer_parse(Tokenizer **tokenizer, Bytes bytes, Error *error);
 void tokenizer_close(Tokenizer *tokenizer);
 
-int tokenizer_size(const Tokenizer *tokenizer); /* number of ids */
-int tokenizer_bos(const Tokenizer *tokenizer);  /* begin of text, -1 if none */
-int tokenizer_eos(const Tokenizer *tokenizer);  /* end of text, -1 if none */
-bool tokenizer_adds_bos(const Tokenizer *tokenizer); /* whether a prompt begins with bos */
+int tokenizer_size(const Tokenizer *tokenizer);               /* number of ids */
+int tokenizer_bos(const Tokenizer *tokenizer);                /* begin of text, -1 if none */
+int tokenizer_eos(const Tokenizer *tokenizer);                /* end of text, -1 if none */
+bool tokenizer_adds_bos(const Tokenizer *tokenizer);          /* whether a prompt begins with bos */
 bool tokenizer_adds_space_prefix(const Tokenizer *tokenizer); /* whether encode puts a space before the text */
-const char *tokenizer_kind(const Tokenizer *tokenizer); /* "llama2.c tokenizer.bin", "GGUF llama", for inspect */
+const char *tokenizer_kind(const Tokenizer *tokenizer);       /* "llama2.c tokenizer.bin", "GGUF llama", for inspect */
 TokenType tokenizer_type(const Tokenizer *tokenizer, int token);
 float tokenizer_score(const Tokenizer *tokenizer, int token);
 
 /* True for tokens that end a text: eos, bos (a new document begins) and further end-of-turn ids the file names. */
 bool tokenizer_ends_text(const Tokenizer *tokenizer, int token);
 
-/* The bytes a token stands for: a byte token's byte, a piece with plain spaces; empty for control tokens unless
- * `special`, then their name. Asserts 0 <= token < size. */
+/* The bytes a token stands for: a byte token's byte, a piece with plain spaces; empty for control tokens and the unknown
+ * one unless `special`, then their name. Asserts 0 <= token < size. */
 Bytes tokenizer_piece(const Tokenizer *tokenizer, int token, bool special);
 
 /* The piece as the vocabulary spells it (byte tokens as <0x0A>), for showing to people. */
 Bytes tokenizer_spelling(const Tokenizer *tokenizer, int token);
 
-/* Encodes n_bytes of text (any bytes, NUL included) without bos or eos. *tokens is allocated (memory_free), *n_tokens its
- * length; the empty text gives none. special: the names of control tokens in the text become those tokens; without it
- * they are ordinary characters. User-defined pieces are always matched first. O(n log n).
- * Errors: out of memory, text beyond 1 GiB. */
-bool tokenizer_encode(const Tokenizer *tokenizer, Bytes text, bool special, int **tokens, size_t *n_tokens, Error *error);
+/* Encodes text (any bytes, NUL included) without bos or eos. *tokens is allocated (memory_free), *n_tokens its length;
+ * the empty text gives none. special: the names of control tokens (and the unknown one) in the text become those tokens;
+ * without it they are ordinary characters. User-defined pieces are always matched first, the longest at each place.
+ * A vocabulary that adds a space prefix gets one space before the text and before text that follows a control token,
+ * never before nothing; TokenStream takes them away again, so that decoding gives the text back, byte for byte.
+ * O(n log n). Memory: 5 bytes for each of the text (9 if special) and 44 for each of its longest stretch that could merge
+ * into one (mostly a word). Errors: out of memory, text beyond 1 GiB. */
+bool tokenizer_encode(const Tokenizer *tokenizer, Bytes text, bool special, int **tokens, size_t *n_tokens,
+                      Error *error);
 
 /* Turns a run of tokens into text as they come, holding back bytes that may still become a whole UTF-8 character.
- * Plain data; start from token_stream_start. A leading space that encode had put there is taken away again. */
+ * Plain data; start from token_stream_start. Spaces that encode had put there are taken away again. */
 typedef struct {
     const Tokenizer *tokenizer;
     bool special;
-    bool strip_space;       /* the next piece is the first: drop its leading space */
-    uint8_t held[4];        /* an incomplete character */
+    bool strip_space; /* the next text is the first, or the first after a control token: drop its leading space */
+    uint8_t held[4];  /* an incomplete character */
     int n_held;
 } TokenStream;
 

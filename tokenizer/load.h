@@ -1,0 +1,28 @@
+/* The two kinds of file a tokenizer comes in, and what is kept of them. */
+#ifndef TOKENIZER_LOAD_H
+#define TOKENIZER_LOAD_H
+
+#include "tokenizer/vocabulary.h"
+
+enum { TOKENIZER_MAX_ENDS = 3 };
+
+struct Tokenizer {
+    const char *kind;
+    Vocabulary vocabulary;
+    int bos, eos;
+    int ends[TOKENIZER_MAX_ENDS]; /* eos and the file's other ends of a turn; -1 where it names none */
+    bool adds_bos, adds_space_prefix;
+};
+
+/* Each fills a zeroed Tokenizer; whether it succeeds or fails, tokenizer_close releases what it took.
+ *
+ * llama2.c's tokenizer.bin, to the file's end (the number of tokens is not stored):
+ *   u32 longest piece, then for each id: f32 score, u32 length, bytes
+ * Ids 0, 1, 2 are the unknown token, bos and eos (the names of these two between newlines), 3 to 258 the bytes, all
+ * further ones normal pieces, with plain spaces. */
+bool tokenizer_load_llama2c(Tokenizer *tokenizer, Bytes bytes, Error *error);
+
+/* The keys tokenizer.ggml.* of a GGUF file whose tokenizer.ggml.model is "llama". */
+bool tokenizer_load_gguf(Tokenizer *tokenizer, Bytes bytes, Error *error);
+
+#endif

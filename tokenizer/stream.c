@@ -1,0 +1,49 @@
+#include <string.h>
+
+#include "tokenizer/load.h"
+#include "tokenizer/utf8.h"
+
+TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at_start) {
+    return (TokenStream){
+        .tokenizer = tokenizer, .special = special, .strip_space = at_start && tokenizer->adds_space_prefix};
+}
+
+/* Takes the space that encode put before the first text, and before text after a control token, off again. */
+static Bytes next_text(TokenStream *stream, int token) {
+    Bytes text = tokenizer_piece(stream->tokenizer, token, stream->special);
+    if (vocabulary_hides(&stream->tokenizer->vocabulary, token)) {
+        stream->strip_space = stream->tokenizer->adds_space_prefix;
+    } else if (stream->strip_space && text.size > 0) {
+        stream->strip_space = false;
+        if (text.data[0] == ' ') text = (Bytes){text.data + 1, text.size - 1};
+    }
+    return text;
+}
+
+size_t token_stream_push(TokenStream *stream, int token, uint8_t *out) {
+    Bytes text = next_text(stream, token);
+    size_t n_out = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        stream->held[stream->n_held++] = text.data[i];
+        int length;
+        /* A whole character goes out; of what can no longer become one, the first byte, and the rest is seen anew. */
+        while (stream->n_held > 0 && (length = utf8_length(stream->held, (size_t)stream->n_held)) != 0) {
+            int n_done = length > 0 ? length : 1;
+            memcpy(out + n_out, stream->held, (size_t)n_done);
+            n_out += (size_t)n_done;
+            stream->n_held -= n_done;
+            memmove(stream->held, stream->held + n_done, (size_t)stream->n_held);
+        }
+    }
+    return n_out;
+}
+
+size_t token_stream_finish(TokenStream *stream, uint8_t *out) {
+    size_t n_held = (size_t)stream->n_held;
+    memcpy(out, stream->held, n_held);
+    stream->n_held = 0;
+    return n_held;
+}
+
+/* At most three bytes are held back when a token comes. */
+size_t token_stream_bound(const Tokenizer *tokenizer) { return tokenizer->vocabulary.longest + 3; }

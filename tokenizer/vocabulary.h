@@ -1,0 +1,63 @@
+/* Vocabulary: the tokens of a file and what encoding looks up among them. Texts have plain spaces. */
+#ifndef TOKENIZER_VOCABULARY_H
+#define TOKENIZER_VOCABULARY_H
+
+#include "tokenizer/names.h"
+#include "tokenizer/tokenizer.h"
+
+#define VOCABULARY_MAX_TOKENS (1 << 24) /* real ones: below 300 thousand */
+#define VOCABULARY_MAX_PIECE  4096      /* bytes; real ones: below 300. Bounds the work for a pair of symbols */
+
+typedef struct {
+    size_t at; /* its text is Vocabulary.text[at .. at + size) */
+    uint16_t size;
+    uint8_t type; /* TokenType */
+    uint8_t byte; /* what a TOKEN_BYTE stands for */
+    float score;
+} Token;
+
+/* The pieces that merging may give (the normal ones), a hash table with open addressing, at most half full:
+ * slots[hash & mask], slots[(hash + 1) & mask] ... up to an empty one. */
+typedef struct {
+    uint32_t hash;
+    uint32_t token; /* + 1; 0: empty */
+} VocabularySlot;
+
+typedef struct {
+    Token *tokens;
+    int n_tokens;
+    uint8_t *text;
+    size_t n_text;
+    size_t longest; /* text of any token, bytes */
+    int byte_tokens[256];
+    VocabularySlot *slots;
+    size_t mask;
+    uint32_t follows[256][8]; /* bit y of follows[x]: the bytes x y stand side by side in some normal piece */
+    Names user_defined, hidden;
+} Vocabulary;
+
+/* Room for exactly n_tokens with n_text bytes of text in all; add each, then index. Release in any case. */
+bool vocabulary_alloc(Vocabulary *vocabulary, size_t n_tokens, size_t n_text, Error *error);
+void vocabulary_release(Vocabulary *vocabulary);
+
+/* Adds the next token; its text is copied. A TOKEN_BYTE's text must be a byte's spelling. */
+void vocabulary_add(Vocabulary *vocabulary, Bytes text, float score, TokenType type);
+
+/* Makes the tables. Errors: a byte without a token (some text could not be encoded), out of memory. */
+bool vocabulary_index(Vocabulary *vocabulary, Error *error);
+
+Bytes vocabulary_text(const Vocabulary *vocabulary, int token);
+
+/* Control and unknown tokens: part of no text, and written only where their names are asked for. */
+bool vocabulary_hides(const Vocabulary *vocabulary, int token);
+
+/* The normal piece with exactly these bytes, the lowest id of equal ones; -1 if there is none. */
+int vocabulary_find(const Vocabulary *vocabulary, Bytes piece);
+
+/* Whether any normal piece holds the two bytes side by side. */
+bool vocabulary_joins(const Vocabulary *vocabulary, uint8_t left, uint8_t right);
+
+/* The byte that "<0x0A>" spells; -1 for any other text. */
+int vocabulary_spelled_byte(Bytes text);
+
+#endif
