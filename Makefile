@@ -72,8 +72,8 @@ test-programs: $(B)/foretell $(TESTS) $(REPLAYS)
 test: test-programs                  ## all tests; ends with "N passed, N failed, N skipped"
 	@tests/run $(B)
 
-bench: foretell $(B)/tests/bench     ## speed against this machine's own limits
-	@$(B)/tests/bench
+bench: foretell     ## speed against this machine's own limits
+	@./foretell bench
 
 deps:                                ## install the Debian packages (asks before it uses sudo)
 	@tools/deps $(PACKAGES)

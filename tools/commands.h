@@ -1,0 +1,13 @@
+/* The subcommands, one a file. Their mains return the exit status: 0, 1 for a failure, and options_parse exits with 2. */
+#ifndef TOOLS_COMMANDS_H
+#define TOOLS_COMMANDS_H
+
+#include "tools/options.h"
+
+extern const Command run_command, tokenize_command, inspect_command, perplexity_command, quantize_command,
+    bench_command;
+
+/* Prints "foretell: <message>" and returns 1. */
+int command_fail(const Error *error);
+
+#endif

@@ -1,0 +1,104 @@
+#include "tools/open.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tensor/gguf.h"
+
+#define SHIPPED_MODEL "tales-6m-q8_0.gguf"
+
+__attribute__((format(printf, 3, 4))) static bool set_path(Path path, Error *error, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(path, PATH_MAX, format, arguments);
+    va_end(arguments);
+    return (length >= 0 && length < PATH_MAX) || error_set(error, "%.200s...: the path is too long", path);
+}
+
+/* The length of the path's folder, the last slash included; 0 where there is none. */
+static int folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash - path) + 1 : 0;
+}
+
+static bool find_shipped_model(Path path, Error *error) {
+    static const char *const folders[] = {"weights", "../../weights", "../share/foretell"};
+    Path program;
+    ssize_t length = readlink("/proc/self/exe", program, PATH_MAX - 1);
+    program[length > 0 ? length : 0] = '\0';
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        if (!set_path(path, error, "%.*s%s/%s", folder_length(program), program, folders[i], SHIPPED_MODEL))
+            return false;
+        if (access(path, F_OK) == 0) return true;
+    }
+    return error_set(error, "no model: %s is not in weights/ beside the program (-m MODEL names another)",
+                     SHIPPED_MODEL);
+}
+
+bool open_find_model(Path path, const char *given, Error *error) {
+    if (!given) given = getenv("FORETELL_MODEL");
+    return given && *given ? set_path(path, error, "%s", given) : find_shipped_model(path, error);
+}
+
+static bool is_gguf_file(const char *path) {
+    Bytes bytes;
+    Error error;
+    if (!bytes_map(&bytes, path, &error)) return false; /* opening the model will say why */
+    bool is = gguf_is(bytes);
+    bytes_unmap(&bytes);
+    return is;
+}
+
+bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error) {
+    if (given) return set_path(path, error, "%s", given);
+    if (is_gguf_file(model_path)) return set_path(path, error, "%s", model_path);
+
+    Path folder;
+    int length = folder_length(model_path), n_found = 0;
+    if (!set_path(folder, error, "%.*s", length ? length : 2, length ? model_path : "./") ||
+        !set_path(path, error, "%stokenizer.bin", folder))
+        return false;
+    if (access(path, F_OK) == 0) return true;
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (fnmatch("tok*.bin", entry->d_name, 0) == 0 && ++n_found &&
+            !set_path(path, error, "%s%s", folder, entry->d_name)) {
+            closedir(entries);
+            return false;
+        }
+    if (entries) closedir(entries);
+    if (n_found == 1) return true;
+    return error_set(error,
+                     "%s: expected its vocabulary beside it, tokenizer.bin or one tok*.bin, got %d of them "
+                     "(--tokenizer FILE names one)",
+                     model_path, n_found);
+}
+
+static bool same_size(const Model *model, const Tokenizer *tokenizer, const char *tokenizer_path, Error *error) {
+    int expected = model->config.vocab_size, got = tokenizer_size(tokenizer);
+    return expected == got ||
+           error_set(error, "%s: expected the model's %d tokens, got %d", tokenizer_path, expected, got);
+}
+
+bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
+               Error *error) {
+    Path model_path, tokenizer_path;
+    *model = NULL;
+    *tokenizer = NULL;
+    if (!open_find_model(model_path, model_given, error) || !model_open(model, model_path, error)) return false;
+    if (open_find_tokenizer(tokenizer_path, model_path, tokenizer_given, error) &&
+        tokenizer_open(tokenizer, tokenizer_path, error)) {
+        if (same_size(*model, *tokenizer, tokenizer_path, error)) return true;
+        tokenizer_close(*tokenizer);
+    }
+    model_close(*model);
+    *model = NULL;
+    *tokenizer = NULL;
+    return false;
+}

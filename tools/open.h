@@ -1,0 +1,30 @@
+/* Open: finds and opens a model and the vocabulary that goes with it. */
+#ifndef TOOLS_OPEN_H
+#define TOOLS_OPEN_H
+
+#include <limits.h>
+
+#include "model/model.h"
+#include "tokenizer/tokenizer.h"
+
+#define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
+#define OPEN_MODEL_DEFAULT     "$FORETELL_MODEL, or the shipped model"
+#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or a GGUF file"
+#define OPEN_TOKENIZER_DEFAULT "the GGUF model's own; beside a .bin model tokenizer.bin, or the only tok*.bin"
+
+typedef char Path[PATH_MAX];
+
+/* The model file: the one given, else $FORETELL_MODEL, else the shipped one, which lies in weights/ beside the program or
+ * two folders up (in the source tree), or in ../share/foretell (installed). Errors: none is there. */
+bool open_find_model(Path path, const char *given, Error *error);
+
+/* The vocabulary of that model: the file given, else the model itself if it is a GGUF file, else tokenizer.bin or the
+ * only tok*.bin in its folder. Errors: none or several are there. */
+bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error);
+
+/* Finds and opens both; given names may be NULL. Errors: also that their numbers of tokens differ;
+ * both are NULL then. */
+bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
+               Error *error);
+
+#endif

@@ -1,0 +1,194 @@
+#include "tools/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 32, HELP = 255, FIRST_LONG = 256, HELP_COLUMN = 30 };
+
+/* What getopt_long wants, made from the table. A long option's value is FIRST_LONG + its row. */
+typedef struct {
+    struct option longs[MAX_OPTIONS + 2];
+    char letters[2 * MAX_OPTIONS + 4];
+} Getopt;
+
+int options_add_sampler(Option *options, int n_options, Sampler *sampler) {
+    for (int i = 0; i < SAMPLER_STAGES; i++) {
+        const SamplerStage *stage = &sampler_stages[i];
+        options[n_options++] = (Option){.name = stage->name,
+                                        .metavar = stage->metavar,
+                                        .type = OPTION_STAGE,
+                                        .target = sampler,
+                                        .help = stage->formula};
+    }
+    return n_options;
+}
+
+void option_usage_error(const char *format, ...) {
+    Error error;
+    char line[sizeof error.message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    error_set(&error, "%s", line); /* what the user typed may hold control characters */
+    fprintf(stderr, "foretell: %s\n", error.message);
+    exit(2);
+}
+
+bool option_int(const char *text, int low, int high, int *out) {
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (end == text || *end || errno || isspace((unsigned char)text[0]) || number < low || number > high) return false;
+    *out = (int)number;
+    return true;
+}
+
+static bool parse_uint64(const char *text, uint64_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end || errno) return false; /* strtoull would take "-1" */
+    *out = number;
+    return true;
+}
+
+/* The place of text among "a|b|c"; -1 if it is none of them. */
+static int find_choice(const char *choices, const char *text) {
+    size_t length = strlen(text);
+    for (int i = 0;; i++) {
+        size_t next = strcspn(choices, "|");
+        if (next == length && memcmp(choices, text, length) == 0) return i;
+        if (choices[next] == '\0') return -1;
+        choices += next + 1;
+    }
+}
+
+static void store(const Option *option, const char *value) {
+    Error error;
+    switch (option->type) {
+    case OPTION_FLAG:
+        *(bool *)option->target = true;
+        break;
+    case OPTION_STRING:
+        *(const char **)option->target = value;
+        break;
+    case OPTION_INT:
+        if (!option_int(value, option->low, option->high, option->target))
+            option_usage_error("--%s: expected a whole number from %d to %d, got '%s'", option->name, option->low,
+                               option->high, value);
+        break;
+    case OPTION_UINT64:
+        if (!parse_uint64(value, option->target))
+            option_usage_error("--%s: expected a whole number from 0 to %llu, got '%s'", option->name, ULLONG_MAX,
+                               value);
+        break;
+    case OPTION_CHOICE: {
+        int choice = find_choice(option->metavar, value);
+        if (choice < 0) option_usage_error("--%s: expected one of %s, got '%s'", option->name, option->metavar, value);
+        *(int *)option->target = choice;
+        break;
+    }
+    case OPTION_STAGE:
+        if (!sampler_set(option->target, option->name, value, &error)) option_usage_error("%s", error.message);
+        break;
+    }
+}
+
+static void print_default(const Option *option) {
+    const char *text = option->type == OPTION_STRING ? *(const char **)option->target : NULL;
+    if (option->otherwise)
+        printf(" (default: %s)", option->otherwise);
+    else if (text)
+        printf(" (default: %s)", text);
+    else if (option->type == OPTION_INT)
+        printf(" (default: %d)", *(int *)option->target);
+    else if (option->type == OPTION_CHOICE) {
+        const char *choice = option->metavar;
+        for (int i = *(int *)option->target; i > 0; i--) choice = strchr(choice, '|') + 1;
+        printf(" (default: %.*s)", (int)strcspn(choice, "|"), choice);
+    } else if (option->type == OPTION_STAGE) {
+        for (int i = 0; i < SAMPLER_STAGES; i++)
+            if (strcmp(sampler_stages[i].name, option->name) == 0)
+                printf(" (default: %.7g)", ((Sampler *)option->target)->value[i]);
+    }
+}
+
+static void print_row(const char *name, char letter, const char *metavar, const char *help) {
+    char left[128];
+    int length = letter ? snprintf(left, sizeof left, "  -%c, --%s", letter, name)
+                        : snprintf(left, sizeof left, "      --%s", name);
+    if (metavar) snprintf(left + length, sizeof left - (size_t)length, " %s", metavar);
+    printf("%-*s  %s", HELP_COLUMN, left, help);
+}
+
+static void print_help(const Command *command, const Option *options, int n_options) {
+    printf("usage: foretell %s [options]%s%s\n\n%s\n\n", command->name, *command->arguments ? " " : "",
+           command->arguments, command->summary);
+    for (int i = 0; i < n_options; i++) {
+        print_row(options[i].name, options[i].letter, options[i].metavar, options[i].help);
+        print_default(&options[i]);
+        printf("\n");
+    }
+    print_row("help", 'h', NULL, "print this and exit\n");
+    if (command->notes) printf("\n%s\n", command->notes);
+}
+
+static void prepare(Getopt *getopt, const Option *options, int n_options) {
+    size_t n_letters = 0;
+    *getopt = (Getopt){0};
+    getopt->letters[n_letters++] = ':'; /* a missing value returns ':', so that it can be told from an unknown option */
+    for (int i = 0; i < n_options; i++) {
+        bool has_value = options[i].type != OPTION_FLAG;
+        getopt->longs[i] = (struct option){options[i].name, has_value, NULL, FIRST_LONG + i};
+        if (!options[i].letter) continue;
+        getopt->letters[n_letters++] = options[i].letter;
+        if (has_value) getopt->letters[n_letters++] = ':';
+    }
+    getopt->letters[n_letters++] = 'h';
+    getopt->longs[n_options] = (struct option){"help", no_argument, NULL, HELP};
+}
+
+static const Option *find_option(const Option *options, int n_options, int code) {
+    if (code >= FIRST_LONG) return &options[code - FIRST_LONG];
+    for (int i = 0; i < n_options; i++)
+        if (options[i].letter == code) return &options[i];
+    return NULL;
+}
+
+/* Whether the help is asked for. A pass of its own, so that the help still finds the defaults in the targets. */
+static bool wants_help(const Getopt *table, int argc, char **argv) {
+    bool wanted = false;
+    optind = 0; /* glibc: start anew */
+    for (int code; (code = getopt_long(argc, argv, table->letters, table->longs, NULL)) != -1;)
+        wanted = wanted || code == HELP || code == 'h';
+    return wanted;
+}
+
+int options_parse(const Command *command, const Option *options, int n_options, int argc, char **argv) {
+    Getopt table;
+    prepare(&table, options, n_options);
+    opterr = 0;
+    if (wants_help(&table, argc, argv)) {
+        print_help(command, options, n_options);
+        exit(fflush(stdout) == 0 ? 0 : 1);
+    }
+    optind = 0;
+    for (int code; (code = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1;) {
+        const Option *option = find_option(options, n_options, code == ':' || code == '?' ? optopt : code);
+        if (code == ':') option_usage_error("--%s: expected a value (%s)", option->name, option->metavar);
+        if (code == '?' && optopt >= FIRST_LONG) option_usage_error("--%s: takes no value", option->name);
+        if (code == '?' && optopt)
+            option_usage_error("unknown option '-%c' (foretell %s --help lists them)", optopt, command->name);
+        if (code == '?')
+            option_usage_error("unknown option '%s' (foretell %s --help lists them)", argv[optind - 1], command->name);
+        store(option, optarg);
+    }
+    return optind;
+}

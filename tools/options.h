@@ -1,0 +1,50 @@
+/* Options: the command line as a table. The same rows parse, check and print the help, so the help is true and complete.
+ * For the tools alone: a mistake in the command line ends the program here. */
+#ifndef TOOLS_OPTIONS_H
+#define TOOLS_OPTIONS_H
+
+#include "sampler/sampler.h"
+
+typedef enum {
+    OPTION_FLAG,   /* bool: takes no value */
+    OPTION_INT,    /* int, within low .. high */
+    OPTION_UINT64, /* uint64_t */
+    OPTION_STRING, /* const char * */
+    OPTION_CHOICE, /* int: the value's place in metavar, "f16|f32" */
+    OPTION_STAGE   /* Sampler: the stage of the option's name */
+} OptionType;
+
+typedef struct {
+    const char *name; /* "threads" */
+    char letter;      /* 't', or 0 */
+    const char *metavar;
+    OptionType type;
+    void *target; /* holds the default before */
+    int low, high;
+    const char *help;
+    const char *otherwise; /* how the help calls the default; NULL: the target's own value, if any */
+} Option;
+
+/* A subcommand: what its help says around the table, and its main. */
+typedef struct {
+    const char *name;
+    const char *arguments; /* what may follow the options: "[-]"; "" for nothing */
+    const char *summary;   /* one line */
+    const char *notes;     /* lines after the table, or NULL */
+    int (*main)(int argc, char **argv);
+} Command;
+
+/* Appends a row for each sampler stage; returns the new number of rows. */
+int options_add_sampler(Option *options, int n_options, Sampler *sampler);
+
+/* Reads the options of argv[1 ..] into their targets and returns the index in argv of the first argument that is none.
+ * --help prints the help and exits with 0; a mistake prints one line and exits with 2. */
+int options_parse(const Command *command, const Option *options, int n_options, int argc, char **argv);
+
+/* Numbers as options take them: the whole string, decimal, in range. */
+bool option_int(const char *text, int low, int high, int *out);
+
+/* "foretell: <message>" on stderr. */
+void option_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn)); /* exits with 2 */
+
+#endif

@@ -1,0 +1,223 @@
+/* foretell run: a prompt in, its continuation out. `generate` is the program; the rest reads options and counts. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "model/session.h"
+#include "sampler/sampler.h"
+#include "tensor/memory.h"
+#include "tools/commands.h"
+#include "tools/open.h"
+#include "tools/terminal.h"
+#include "tools/text.h"
+
+typedef struct {
+    const char *model, *tokenizer, *prompt, *file;
+    int n_predict, context, threads, kv;
+    Sampler sampler;
+    bool hide_prompt, special, ignore_eos;
+} Settings;
+
+typedef struct {
+    const Settings *settings;
+    Model *model;
+    Tokenizer *tokenizer;
+    Session *session;
+    Candidates candidates;
+    TokenStream stream;
+    uint8_t *text; /* what one token may turn into */
+    int *prompt;   /* (n_prompt,) ids, bos included */
+    int n_prompt, n_decoded;
+    bool context_is_full;
+    double load_seconds, prompt_seconds, decode_seconds;
+} Run;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+}
+
+/* The first Ctrl-C lets the current token finish; the handler is gone then, so that a second one kills. */
+static void catch_interrupt(void) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+}
+
+static uint64_t random_seed(void) {
+    uint32_t seed; /* 32 bits: short enough to type again */
+    if (getrandom(&seed, sizeof seed, 0) == sizeof seed) return seed;
+    return (uint64_t)time(NULL) ^ (uint64_t)getpid() << 16;
+}
+
+static bool print_token(Run *run, int token, Error *error) {
+    return text_write(run->text, token_stream_push(&run->stream, token, run->text), error);
+}
+
+static bool generate(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    Candidates *candidates = &run->candidates;
+    for (int n = 0; n != settings->n_predict && !interrupted; n++) {
+        int position = session_length(run->session, TRUNK);
+        candidates_from_logits(candidates, session_logits(run->session, TRUNK), run->model->config.vocab_size);
+        sampler_apply(&settings->sampler, candidates);
+        int token = candidates->items[sampler_draw(&settings->sampler, candidates, position, 0)].token;
+        if (tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos) break;
+        if (!print_token(run, token, error)) return false;
+        if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
+        if (position == session_options(run->session).context) {
+            run->context_is_full = true;
+            break;
+        }
+        if (!session_decode(run->session, &(BranchToken){TRUNK, token}, 1, error)) return false;
+        run->n_decoded++;
+    }
+    return text_write(run->text, token_stream_finish(&run->stream, run->text), error);
+}
+
+/* bos, where the vocabulary wants it or there is nothing else to start from, then the text. */
+static bool encode_prompt(Run *run, Bytes text, Error *error) {
+    int *tokens, bos = tokenizer_bos(run->tokenizer);
+    size_t n_tokens;
+    if (!tokenizer_encode(run->tokenizer, text, run->settings->special, &tokens, &n_tokens, error)) return false;
+    int n_bos = bos >= 0 && (tokenizer_adds_bos(run->tokenizer) || n_tokens == 0);
+    int context = run->settings->context ? run->settings->context : run->model->config.context_length;
+    size_t n_all = n_tokens + (size_t)n_bos;
+    if (n_all == 0)
+        error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
+    else if (n_all > (size_t)context)
+        error_set(error, "the prompt has %zu tokens, the context only %d (-c N takes another)", n_all, context);
+    else if ((run->prompt = memory_alloc(n_all, sizeof *run->prompt, "prompt", error))) {
+        run->prompt[0] = bos;
+        if (n_tokens) memcpy(run->prompt + n_bos, tokens, n_tokens * sizeof *tokens);
+        run->n_prompt = (int)n_all;
+    }
+    memory_free(tokens);
+    return run->prompt != NULL;
+}
+
+/* One newline at the end is the editor's or echo's, not the story's. */
+static void drop_last_newline(Bytes *text) { text->size -= text->size && text->data[text->size - 1] == '\n'; }
+
+static bool prepare(Run *run, Bytes text, Error *error) {
+    const Settings *settings = run->settings;
+    double start = terminal_seconds();
+    if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
+    if (!encode_prompt(run, text, error)) return false;
+    SessionOptions options = {
+        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
+    run->stream = token_stream_start(run->tokenizer, settings->special, text.size == 0);
+    run->text = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
+    if (!run->text || !session_open(&run->session, run->model, options, error) ||
+        !candidates_open(&run->candidates, run->model->config.vocab_size, error))
+        return false;
+    run->load_seconds = terminal_seconds() - start;
+    return true;
+}
+
+static bool tell(Run *run, Bytes text, Error *error) {
+    char chain[512];
+    sampler_print(&run->settings->sampler, chain, sizeof chain);
+    fprintf(stderr, "%s\n", chain);
+    catch_interrupt();
+    if (!run->settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
+    double start = terminal_seconds();
+    if (!session_prefill(run->session, TRUNK, run->prompt, run->n_prompt, error)) return false;
+    double middle = terminal_seconds();
+    bool done = generate(run, error);
+    run->prompt_seconds = middle - start;
+    run->decode_seconds = terminal_seconds() - middle;
+    return done;
+}
+
+/* FNV-1a over the floats' bytes: equal hashes, equal bits. */
+static uint32_t hash_logits(const Run *run) {
+    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, TRUNK);
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < (size_t)run->model->config.vocab_size * sizeof(float); i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
+static void print_statistics(const Run *run) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    double decoded_per_second = run->n_decoded ? run->n_decoded / run->decode_seconds : 0;
+    double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
+    if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
+    if (run->context_is_full)
+        fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
+                session_length(run->session, TRUNK));
+    fprintf(stderr,
+            "load    %.1f ms\n"
+            "prompt  %d tokens, %.1f tok/s\n"
+            "decode  %d tokens, %.1f tok/s, %.2f GB/s of weights read\n"
+            "memory  %.1f MB at its peak\n"
+            "logits  %08x\n",
+            run->load_seconds * 1e3, run->n_prompt, run->n_prompt / run->prompt_seconds, run->n_decoded,
+            decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, hash_logits(run));
+}
+
+static void release(Run *run) {
+    candidates_close(&run->candidates);
+    session_close(run->session);
+    memory_free(run->prompt);
+    memory_free(run->text);
+    tokenizer_close(run->tokenizer);
+    model_close(run->model);
+}
+
+static int run_settings(const Settings *settings) {
+    Error error;
+    Bytes text;
+    Run run = {.settings = settings};
+    if (!text_choose(&text, settings->prompt, settings->file, &error)) return command_fail(&error);
+    if (settings->file) drop_last_newline(&text);
+    bool done = prepare(&run, text, &error) && tell(&run, text, &error);
+    if (done) print_statistics(&run);
+    release(&run);
+    text_free(&text);
+    if (!done) return command_fail(&error);
+    return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
+}
+
+static int run_main(int argc, char **argv) {
+    Settings s = {.n_predict = 256, .sampler = sampler_default()};
+    s.sampler.seed = random_seed();
+    Option options[32] = {
+        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
+        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
+        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
+        {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, INT_MAX, "tokens of context", "the model's"},
+        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
+        {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
+        {"ignore-eos", 0, NULL, OPTION_FLAG, &s.ignore_eos, 0, 0, "go on past the end of the text", NULL},
+        {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
+    };
+    int n_options = 0;
+    while (options[n_options].name) n_options++;
+    n_options = options_add_sampler(options, n_options, &s.sampler);
+
+    int next = options_parse(&run_command, options, n_options, argc, argv);
+    if (next < argc && strcmp(argv[next], "-") == 0 && !s.file) s.file = argv[next++];
+    if (next < argc) option_usage_error("run: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);
+    if (s.prompt && s.file) option_usage_error("run: expected one of --prompt and --file, got both");
+    return run_settings(&s);
+}
+
+const Command run_command = {
+    "run", "[-]", "Continues a prompt. The text goes to standard output, everything else to standard error.",
+    "A lone - reads the prompt from standard input. One newline at the end of a file is not part of the prompt.\n"
+    "The stages of sampling run in the order of this list, then a token is drawn; the same seed draws the same text.\n"
+    "Ctrl-C ends after the current token; the exit status is 130 then.",
+    run_main};

@@ -1,0 +1,17 @@
+/* Text: whole texts in, single lines out, for the tools. */
+#ifndef TOOLS_TEXT_H
+#define TOOLS_TEXT_H
+
+#include "tensor/bytes.h"
+
+/* Reads a whole file, pipe or ("-") standard input; free with text_free. Errors name the path. */
+bool text_read(Bytes *text, const char *path, Error *error);
+void text_free(Bytes *text);
+
+/* The text a tool works on: `literal` if given, else the file named (not both), else the empty text. The caller frees it. */
+bool text_choose(Bytes *text, const char *literal, const char *path, Error *error);
+
+/* Writes to standard output at once. Errors: as write. */
+bool text_write(const void *data, size_t n_bytes, Error *error);
+
+#endif
