@@ -4,47 +4,22 @@
 #include <math.h>
 #include <string.h>
 
-/* Moved through memcpy: reading a float's bits through a cast pointer is not defined in C. */
-static uint32_t float_bits(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float bits_float(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/*  f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits        f32: 1, 8 (bias 127), 23 */
-float f16_to_f32(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
-    if (magnitude >= 0x7c00) return bits_float(sign | 0x7f800000 | magnitude << 13); /* infinite or NaN */
-    /* Shifted into place the exponent is 112 too small; one exact multiplication mends that, subnormals included. */
-    return bits_float(sign | float_bits(bits_float(magnitude << 13) * 0x1p112f));
-}
-
 uint16_t f32_to_f16(float value) {
-    uint32_t bits = float_bits(value), magnitude = bits & 0x7fffffff;
+    uint32_t bits = f32_bits(value), magnitude = bits & 0x7fffffff;
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
     if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff)); /* NaN, made quiet */
     if (magnitude >= 0x47800000) return sign | 0x7c00;                                        /* 65536 and more */
     if (magnitude < 0x38800000) {
         /* Below 2^-14: adding 0.5 leaves whole multiples of 2^-24, a half's smallest step, in the low bits. */
-        return (uint16_t)(sign | (float_bits(bits_float(magnitude) + 0.5f) - 0x3f000000));
+        return (uint16_t)(sign | (f32_bits(f32_from_bits(magnitude) + 0.5f) - 0x3f000000));
     }
     /* Half of the 13 bits to be cut off is added, one less where the kept part is even: ties go to even. */
     uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
     return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
 }
 
-float bf16_to_f32(uint16_t value) {
-    return bits_float((uint32_t)value << 16);
-}
-
 uint16_t f32_to_bf16(float value) {
-    uint32_t bits = float_bits(value);
+    uint32_t bits = f32_bits(value);
     if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40); /* rounding could make NaN infinite */
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
@@ -172,10 +147,10 @@ static BlockQ8 quantize_input_block(const float *x) {
     uint32_t largest_bits = 0;
     for (int i = 0; i < Q_BLOCK; i++) {
         /* Magnitudes order as their bits do, NaN above all: unlike a comparison of floats this never loses one. */
-        uint32_t bits = float_bits(x[i]) & 0x7fffffff;
+        uint32_t bits = f32_bits(x[i]) & 0x7fffffff;
         largest_bits = bits > largest_bits ? bits : largest_bits;
     }
-    float largest = bits_float(largest_bits), inverse = 127.0f / largest;
+    float largest = f32_from_bits(largest_bits), inverse = 127.0f / largest;
     if (largest_bits >= 0x7f800000) block.scale = NAN;
     if (largest_bits >= 0x7f800000 || isinf(inverse)) return block;
     block.scale = largest / 127.0f;

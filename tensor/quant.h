@@ -3,6 +3,7 @@
 #define TENSOR_QUANT_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "tensor/tensor.h"
 
@@ -26,10 +27,32 @@ typedef struct {
     int8_t q[Q_BLOCK];
 } BlockQ8;
 
-float f16_to_f32(uint16_t half);
-uint16_t f32_to_f16(float value); /* to nearest, ties to even; beyond 65504 becomes infinite */
-float bf16_to_f32(uint16_t value);
-uint16_t f32_to_bf16(float value); /* to nearest, ties to even */
+/* A float's bits and back. Through memcpy: reading them through a cast pointer is not defined in C. */
+static inline uint32_t f32_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float f32_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/*  f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits        f32: 1, 8 (bias 127), 23
+ * Shifted into an f32's place the exponent is 112 too small; one exact multiplication mends that, subnormals included.
+ * Here, not in quant.c, so that compilers can vectorise loops over it. */
+static inline float f16_to_f32(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = (uint32_t)(half & 0x7fff) << 13;
+    uint32_t finite = f32_bits(f32_from_bits(magnitude) * 0x1p112f);
+    return f32_from_bits(sign | (magnitude >= 0x7c00 << 13 ? 0x7f800000 | magnitude : finite));
+}
+
+static inline float bf16_to_f32(uint16_t value) { return f32_from_bits((uint32_t)value << 16); }
+
+uint16_t f32_to_f16(float value);  /* to nearest, ties to even; beyond 65504 becomes infinite; NaN stays NaN */
+uint16_t f32_to_bf16(float value); /* to nearest, ties to even; NaN stays NaN */
 
 /* out (cols,) f32 = row `row` of w. */
 void dequantize_row(float *out, const Tensor *w, int row);

@@ -1,0 +1,310 @@
+/* AVX2 with FMA and F16C. */
+#include <immintrin.h>
+
+enum { LANES = 8 };
+
+#include "tensor/kernels_inline.h"
+
+/* int8 */
+
+/* 16 bytes each of rows i and 4 + i, one row a half; rows past n repeat the last. */
+INLINE __m256i load_rows(const uint8_t *rows, size_t row_bytes, int n, int i) {
+    __m128i low = _mm_loadu_si128((const void *)(rows + (size_t)min_int(i, n - 1) * row_bytes));
+    __m128i high = _mm_loadu_si128((const void *)(rows + (size_t)min_int(4 + i, n - 1) * row_bytes));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+/* out[k] = the k-th four bytes of all 8 rows, in order. */
+INLINE void load_transposed(__m256i out[4], const uint8_t *rows, size_t row_bytes, int n) {
+    __m256i a = load_rows(rows, row_bytes, n, 0), b = load_rows(rows, row_bytes, n, 1);
+    __m256i c = load_rows(rows, row_bytes, n, 2), d = load_rows(rows, row_bytes, n, 3);
+    __m256i ab_low = _mm256_unpacklo_epi32(a, b), ab_high = _mm256_unpackhi_epi32(a, b);
+    __m256i cd_low = _mm256_unpacklo_epi32(c, d), cd_high = _mm256_unpackhi_epi32(c, d);
+    out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
+    out[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
+    out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
+    out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+}
+
+INLINE void pack_scales(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+    uint16_t half[LANES];
+    for (int i = 0; i < LANES; i++) memcpy(&half[i], rows + (size_t)min_int(i, n - 1) * row_bytes, sizeof half[i]);
+    _mm256_storeu_ps(packed->scale[b], _mm256_cvtph_ps(_mm_loadu_si128((const void *)half)));
+}
+
+INLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+    __m256i q[4];
+    pack_scales(packed, b, rows, row_bytes, n);
+    for (int half = 0; half < 2; half++) {
+        load_transposed(q, rows + 2 + 16 * half, row_bytes, n);
+        for (int k = 0; k < 4; k++) _mm256_storeu_si256((void *)packed->q[b][4 * half + k], q[k]);
+    }
+}
+
+INLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+    __m256i low = _mm256_set1_epi8(15);
+    __m256i q[4];
+    pack_scales(packed, b, rows, row_bytes, n);
+    load_transposed(q, rows + 2, row_bytes, n);
+    for (int k = 0; k < 4; k++) {
+        _mm256_storeu_si256((void *)packed->q[b][k], _mm256_and_si256(q[k], low));
+        _mm256_storeu_si256((void *)packed->q[b][4 + k], _mm256_and_si256(_mm256_srli_epi32(q[k], 4), low));
+    }
+}
+
+/* The four values of x for columns 4 k .. 4 k + 3, in every lane. */
+INLINE __m256i four_inputs(const BlockQ8 *x, int k) {
+    int32_t four;
+    memcpy(&four, x->q + 4 * k, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+/* The instruction multiplies unsigned by signed and adds pairs in 16 bits: |w| times x with the sign of w, at most
+ * 2 * 128 * 127 = 32512. */
+INLINE __m256i whole_q8_0(__m256i whole, __m256i q, __m256i x) {
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
+    return _mm256_add_epi32(whole, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+INLINE void load_sums(__m256 *sum, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
+    for (int r = 0; r < n_x; r++) {
+        float wide[LANES] = {0};
+        if (!fresh) memcpy(wide, out + (size_t)r * out_stride, (size_t)n * sizeof *wide);
+        sum[r] = _mm256_loadu_ps(wide);
+    }
+}
+
+INLINE void store_sums(float *out, size_t out_stride, int n, int n_x, const __m256 *sum) {
+    for (int r = 0; r < n_x; r++) {
+        float wide[LANES];
+        _mm256_storeu_ps(wide, sum[r]);
+        memcpy(out + (size_t)r * out_stride, wide, (size_t)n * sizeof *wide);
+    }
+}
+
+INLINE void add_block(__m256 *sum, const __m256i *whole, const float *scales, const BlockQ8 *x, size_t x_stride,
+                      int n_x) {
+    __m256 scale = _mm256_loadu_ps(scales);
+    for (int r = 0; r < n_x; r++) {
+        __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(x[(size_t)r * x_stride].scale));
+        sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[r]), both, sum[r]);
+    }
+}
+
+INLINE void dot_packed_q8_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
+                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
+    __m256 sum[4];
+    load_sums(sum, out, out_stride, n, n_x, fresh);
+    for (int b = 0; b < n_packed; b++, x++) {
+        __m256i whole[4];
+        for (int r = 0; r < n_x; r++) whole[r] = _mm256_setzero_si256();
+        for (int k = 0; k < Q_BLOCK / 4; k++) {
+            __m256i q = _mm256_loadu_si256((const void *)packed->q[b][k]);
+            for (int r = 0; r < n_x; r++) whole[r] = whole_q8_0(whole[r], q, four_inputs(x + (size_t)r * x_stride, k));
+        }
+        add_block(sum, whole, packed->scale[b], x, x_stride, n_x);
+    }
+    store_sums(out, out_stride, n, n_x, sum);
+}
+
+/* A block's products of nibbles fit 16 bits: 8 * 2 * 15 * 127 = 30480. */
+INLINE void dot_packed_q4_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
+                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
+    __m256 sum[4];
+    load_sums(sum, out, out_stride, n, n_x, fresh);
+    for (int b = 0; b < n_packed; b++, x++) {
+        __m256i whole[4];
+        for (int r = 0; r < n_x; r++) whole[r] = _mm256_setzero_si256();
+        for (int k = 0; k < Q_BLOCK / 4; k++) {
+            __m256i q = _mm256_loadu_si256((const void *)packed->q[b][k]);
+            for (int r = 0; r < n_x; r++) {
+                __m256i pairs = _mm256_maddubs_epi16(q, four_inputs(x + (size_t)r * x_stride, k));
+                whole[r] = _mm256_add_epi16(whole[r], pairs);
+            }
+        }
+        for (int r = 0; r < n_x; r++) {
+            __m256i less = _mm256_set1_epi32(-8 * x[(size_t)r * x_stride].sum);
+            whole[r] = _mm256_add_epi32(_mm256_madd_epi16(whole[r], _mm256_set1_epi16(1)), less);
+        }
+        add_block(sum, whole, packed->scale[b], x, x_stride, n_x);
+    }
+    store_sums(out, out_stride, n, n_x, sum);
+}
+
+static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_int8(out, out_stride, w, first, n_w, x, n_x, pack_q8_0, dot_packed_q8_0);
+}
+
+static void dot_q4_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_int8(out, out_stride, w, first, n_w, x, n_x, pack_q4_0, dot_packed_q4_0);
+}
+
+/* The sum of 32 whole numbers. */
+INLINE int32_t add_whole(__m256i a, __m256i b, __m256i c, __m256i d) {
+    int32_t lane[LANES], sum = 0;
+    _mm256_storeu_si256((void *)lane, _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d)));
+    for (int i = 0; i < LANES; i++) sum += lane[i];
+    return sum;
+}
+
+/* The bits of the largest magnitude; as bits a NaN is above all. */
+INLINE uint32_t largest_bits(const float *x) {
+    uint32_t lane[LANES], largest = 0;
+    __m256i most = _mm256_setzero_si256(), magnitude = _mm256_set1_epi32(0x7fffffff);
+    for (int i = 0; i < Q_BLOCK; i += LANES) {
+        most = _mm256_max_epi32(most, _mm256_and_si256(_mm256_loadu_si256((const void *)(x + i)), magnitude));
+    }
+    _mm256_storeu_si256((void *)lane, most);
+    for (int i = 0; i < LANES; i++) largest = lane[i] > largest ? lane[i] : largest;
+    return largest;
+}
+
+static void quantize_input(BlockQ8 *out, const float *x, int cols) {
+    for (int b = 0; b < cols / Q_BLOCK; b++, x += Q_BLOCK) {
+        float largest = f32_from_bits(largest_bits(x)), inverse = 127.0f / largest;
+        if (!isfinite(largest) || !isfinite(inverse)) {
+            out[b] = (BlockQ8){.scale = isfinite(largest) ? 0.0f : NAN};
+            continue;
+        }
+        __m256i q[4];
+        for (int i = 0; i < 4; i++) {
+            q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i * LANES), _mm256_set1_ps(inverse)));
+        }
+        /* The two packs interleave halves of their arguments: four values each of q[0], q[1], ... then their rest. */
+        __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+        bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        out[b].scale = largest / 127.0f;
+        out[b].sum = add_whole(q[0], q[1], q[2], q[3]);
+        _mm256_storeu_si256((void *)out[b].q, bytes);
+    }
+}
+
+/* float */
+
+/* Eight values from `at` on as f32; where n < 8 the others are 0 and not read (dtype is a constant). */
+INLINE __m256 widen(Dtype dtype, const uint8_t *at, int n) {
+    uint8_t padded[LANES * sizeof(float)] = {0};
+    if (n < LANES) at = memcpy(padded, at, (size_t)n * (dtype == DTYPE_F32 ? 4 : 2));
+    if (dtype == DTYPE_F32) return _mm256_loadu_ps((const void *)at);
+    __m128i half = _mm_loadu_si128((const void *)at);
+    if (dtype == DTYPE_F16) return _mm256_cvtph_ps(half);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+INLINE void add_products(__m256 sum[2][FLOAT_W], Dtype dtype, const uint8_t *const w[FLOAT_W], size_t at,
+                         const float *x, size_t x_stride, int n_x, int n) {
+    __m256 input[2];
+    for (int r = 0; r < n_x; r++) input[r] = widen(DTYPE_F32, (const void *)(x + (size_t)r * x_stride), n);
+    for (int i = 0; i < FLOAT_W; i++) {
+        __m256 weight = widen(dtype, w[i] + at, n);
+        for (int r = 0; r < n_x; r++) sum[r][i] = _mm256_fmadd_ps(weight, input[r], sum[r][i]);
+    }
+}
+
+/* The sums across each of four vectors: neighbours, then pairs, then halves. */
+INLINE __m128 add_across(const __m256 sum[FLOAT_W]) {
+    __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(sum[0], sum[1]), _mm256_hadd_ps(sum[2], sum[3]));
+    return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
+}
+
+INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
+                     const float *x, int n_x, int cols, float scale) {
+    size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
+    const uint8_t *rows[FLOAT_W];
+    __m256 sum[2][FLOAT_W];
+    int c = 0;
+    for (int i = 0; i < FLOAT_W; i++) {
+        rows[i] = w + (size_t)min_int(i, n - 1) * row_bytes;
+        for (int r = 0; r < n_x; r++) sum[r][i] = _mm256_setzero_ps();
+    }
+    for (; c + LANES <= cols; c += LANES) {
+        size_t at = (size_t)c * value_bytes;
+        for (int i = 0; i < FLOAT_W; i++) __builtin_prefetch(rows[i] + at + FLOAT_W * row_bytes, 0, 2);
+        add_products(sum, dtype, rows, at, x + c, (size_t)cols, n_x, LANES);
+    }
+    if (c < cols) add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, (size_t)cols, n_x, cols - c);
+    for (int r = 0; r < n_x; r++) {
+        float four[FLOAT_W];
+        _mm_storeu_ps(four, _mm_mul_ps(add_across(sum[r]), _mm_set1_ps(scale)));
+        memcpy(out + (size_t)r * out_stride, four, (size_t)n * sizeof *four);
+    }
+}
+
+static void dot_f32(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_float(out, out_stride, DTYPE_F32, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_float(out, out_stride, DTYPE_F16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+/* attention */
+
+static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
+                       float scale) {
+    dot_float(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
+}
+
+static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
+                       float scale) {
+    dot_float(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
+}
+
+INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,
+                     int head_dim, int n_q, int n_vectors, int rest) {
+    size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
+    int used = n_vectors == 0 ? rest : LANES, n_columns = n_vectors == 0 ? 1 : n_vectors;
+    __m256 sum[4][4];
+    for (int h = 0; h < n_q; h++) {
+        for (int c = 0; c < n_columns; c++) {
+            sum[h][c] = widen(DTYPE_F32, (const void *)(out + (size_t)h * (size_t)head_dim + c * LANES), used);
+        }
+    }
+    for (int i = 0; i < n; i++, v += (size_t)head_dim * value_bytes) {
+        __m256 value[4];
+        for (int c = 0; c < n_columns; c++) value[c] = widen(dtype, v + (size_t)c * LANES * value_bytes, used);
+        for (int h = 0; h < n_q; h++) {
+            __m256 weight = _mm256_set1_ps(weights[(size_t)h * stride + (size_t)i]);
+            for (int c = 0; c < n_columns; c++) sum[h][c] = _mm256_fmadd_ps(weight, value[c], sum[h][c]);
+        }
+    }
+    for (int h = 0; h < n_q; h++) {
+        for (int c = 0; c < n_columns; c++) {
+            float wide[LANES];
+            _mm256_storeu_ps(wide, sum[h][c]);
+            memcpy(out + (size_t)h * (size_t)head_dim + c * LANES, wide, (size_t)used * sizeof *wide);
+        }
+    }
+}
+
+static void mix_f32(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
+    mix_float(out, weights, stride, n_q, DTYPE_F32, v, n, head_dim, mix_tile);
+}
+
+static void mix_f16(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
+    mix_float(out, weights, stride, n_q, DTYPE_F16, v, n, head_dim, mix_tile);
+}
+
+static void to_f16(uint16_t *out, const float *x, int n) {
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        _mm_storeu_si128((void *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    }
+    for (; i < n; i++) out[i] = f32_to_f16(x[i]);
+}
+
+const Kernels kernels_avx2 = {
+    .name = "avx2",
+    .dot = {[DTYPE_F32] = dot_f32, [DTYPE_F16] = dot_f16, [DTYPE_BF16] = dot_bf16,
+            [DTYPE_Q8_0] = dot_q8_0, [DTYPE_Q4_0] = dot_q4_0, [DTYPE_Q8_GROUP] = dot_q8_group},
+    .quantize_input = quantize_input,
+    .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
+    .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},
+    .to_f16 = to_f16,
+    .exp_sum = exp_sum,
+    .swiglu = swiglu,
+};

@@ -1,0 +1,272 @@
+/* AVX-512 (F, BW, VL, DQ) with VNNI. */
+#include <immintrin.h>
+
+enum { LANES = 16 };
+
+#include "tensor/kernels_inline.h"
+
+/* int8 */
+
+/* 16 bytes each of rows i, 4 + i, 8 + i, 12 + i, one row a quarter; rows past n repeat the last. */
+INLINE __m512i load_rows(const uint8_t *rows, size_t row_bytes, int n, int i) {
+    __m128i part[4];
+    for (int k = 0; k < 4; k++) {
+        part[k] = _mm_loadu_si128((const void *)(rows + (size_t)min_int(4 * k + i, n - 1) * row_bytes));
+    }
+    __m512i out = _mm512_castsi128_si512(part[0]);
+    out = _mm512_mask_broadcast_i32x4(out, 0x00f0, part[1]);
+    out = _mm512_mask_broadcast_i32x4(out, 0x0f00, part[2]);
+    return _mm512_mask_broadcast_i32x4(out, 0xf000, part[3]);
+}
+
+/* out[k] = the k-th four bytes of all 16 rows, in order. */
+INLINE void load_transposed(__m512i out[4], const uint8_t *rows, size_t row_bytes, int n) {
+    __m512i a = load_rows(rows, row_bytes, n, 0), b = load_rows(rows, row_bytes, n, 1);
+    __m512i c = load_rows(rows, row_bytes, n, 2), d = load_rows(rows, row_bytes, n, 3);
+    __m512i ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
+    __m512i cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
+    out[0] = _mm512_unpacklo_epi64(ab_low, cd_low);
+    out[1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+    out[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+    out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+}
+
+/* The scale is the first half of a block's first four bytes. */
+INLINE void pack_scales(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+    __m512i q[4];
+    load_transposed(q, rows, row_bytes, n);
+    _mm512_store_ps(packed->scale[b], _mm512_cvtph_ps(_mm512_cvtepi32_epi16(q[0])));
+}
+
+INLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+    __m512i flip = _mm512_set1_epi8((char)0x80); /* q + 128, unsigned as the dot product instruction wants it */
+    __m512i q[4];
+    pack_scales(packed, b, rows, row_bytes, n);
+    for (int half = 0; half < 2; half++) {
+        load_transposed(q, rows + 2 + 16 * half, row_bytes, n);
+        for (int k = 0; k < 4; k++) _mm512_store_si512(packed->q[b][4 * half + k], _mm512_xor_si512(q[k], flip));
+    }
+}
+
+INLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+    __m512i low = _mm512_set1_epi8(15);
+    __m512i q[4];
+    pack_scales(packed, b, rows, row_bytes, n);
+    load_transposed(q, rows + 2, row_bytes, n);
+    for (int k = 0; k < 4; k++) {
+        _mm512_store_si512(packed->q[b][k], _mm512_and_si512(q[k], low));
+        _mm512_store_si512(packed->q[b][4 + k], _mm512_and_si512(_mm512_srli_epi32(q[k], 4), low));
+    }
+}
+
+/* Weights are stored too large by `offset`; offset * sum(x) is taken away beforehand. */
+INLINE void dot_packed(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed, const BlockQ8 *x,
+                       size_t x_stride, int n_x, bool fresh, int offset) {
+    __mmask16 used = (__mmask16)((1u << n) - 1);
+    __m512 sum[8];
+    for (int r = 0; r < n_x; r++) {
+        sum[r] = fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(used, out + (size_t)r * out_stride);
+    }
+    for (int b = 0; b < n_packed; b++) {
+        __m512i whole[8];
+        for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride + (size_t)b].sum);
+        for (int k = 0; k < Q_BLOCK / 4; k++) {
+            __m512i q = _mm512_load_si512(packed->q[b][k]);
+            for (int r = 0; r < n_x; r++) {
+                int32_t four;
+                memcpy(&four, x[(size_t)r * x_stride + (size_t)b].q + 4 * k, sizeof four);
+                whole[r] = _mm512_dpbusd_epi32(whole[r], q, _mm512_set1_epi32(four));
+            }
+        }
+        __m512 scale = _mm512_load_ps(packed->scale[b]);
+        for (int r = 0; r < n_x; r++) {
+            __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x[(size_t)r * x_stride + (size_t)b].scale));
+            sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[r]), both, sum[r]);
+        }
+    }
+    for (int r = 0; r < n_x; r++) _mm512_mask_storeu_ps(out + (size_t)r * out_stride, used, sum[r]);
+}
+
+INLINE void dot_packed_q8_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
+                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
+    dot_packed(out, out_stride, n, packed, n_packed, x, x_stride, n_x, fresh, 128);
+}
+
+INLINE void dot_packed_q4_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
+                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
+    dot_packed(out, out_stride, n, packed, n_packed, x, x_stride, n_x, fresh, 8);
+}
+
+static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_int8(out, out_stride, w, first, n_w, x, n_x, pack_q8_0, dot_packed_q8_0);
+}
+
+static void dot_q4_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_int8(out, out_stride, w, first, n_w, x, n_x, pack_q4_0, dot_packed_q4_0);
+}
+
+static void quantize_input(BlockQ8 *out, const float *x, int cols) {
+    __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    for (int b = 0; b < cols / Q_BLOCK; b++, x += Q_BLOCK) {
+        __m512 low = _mm512_loadu_ps(x), high = _mm512_loadu_ps(x + 16);
+        __m512i bits = _mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                                        _mm512_and_si512(_mm512_castps_si512(high), magnitude));
+        float largest = f32_from_bits((uint32_t)_mm512_reduce_max_epi32(bits)), inverse = 127.0f / largest;
+        if (!isfinite(largest) || !isfinite(inverse)) {
+            out[b] = (BlockQ8){.scale = isfinite(largest) ? 0.0f : NAN};
+            continue;
+        }
+        __m512i q_low = _mm512_cvtps_epi32(_mm512_mul_ps(low, _mm512_set1_ps(inverse)));
+        __m512i q_high = _mm512_cvtps_epi32(_mm512_mul_ps(high, _mm512_set1_ps(inverse)));
+        out[b].scale = largest / 127.0f;
+        out[b].sum = _mm512_reduce_add_epi32(_mm512_add_epi32(q_low, q_high));
+        _mm_storeu_si128((void *)out[b].q, _mm512_cvtepi32_epi8(q_low));
+        _mm_storeu_si128((void *)(out[b].q + 16), _mm512_cvtepi32_epi8(q_high));
+    }
+}
+
+/* float */
+
+/* 16 values from `at` on as f32, those outside the mask 0 and not read. */
+INLINE __m512 widen(Dtype dtype, const uint8_t *at, __mmask16 mask) {
+    if (dtype == DTYPE_F32) return mask == 0xffff ? _mm512_loadu_ps(at) : _mm512_maskz_loadu_ps(mask, at);
+    __m256i half = mask == 0xffff ? _mm256_loadu_si256((const void *)at) : _mm256_maskz_loadu_epi16(mask, at);
+    if (dtype == DTYPE_F16) return _mm512_cvtph_ps(half);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+INLINE __m512 add_quarters(__m512 a, __m512 b, bool last) {
+    return last ? _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd))
+                : _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+
+INLINE __m512 add_within_quarters(__m512 a, __m512 b, bool last) {
+    return last ? _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd))
+                : _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+}
+
+/* The sums across each of four vectors, spread over quarters; then those of four such: element i of quarter r is the
+ * sum across sum[i][r]. A tree of halves, the same for each vector. */
+INLINE __m512 add_across(__m512 sum[FLOAT_W][4]) {
+    __m512 of[FLOAT_W];
+    for (int i = 0; i < FLOAT_W; i++) {
+        of[i] = add_quarters(add_quarters(sum[i][0], sum[i][1], false), add_quarters(sum[i][2], sum[i][3], false), true);
+    }
+    return add_within_quarters(add_within_quarters(of[0], of[1], false), add_within_quarters(of[2], of[3], false), true);
+}
+
+INLINE void add_products(__m512 sum[FLOAT_W][4], Dtype dtype, const uint8_t *const w[FLOAT_W], size_t at,
+                         const float *x, size_t x_stride, int n_x, __mmask16 mask) {
+    __m512 input[4];
+    for (int r = 0; r < n_x; r++) input[r] = widen(DTYPE_F32, (const void *)(x + (size_t)r * x_stride), mask);
+    for (int i = 0; i < FLOAT_W; i++) {
+        __m512 weight = widen(dtype, w[i] + at, mask);
+        for (int r = 0; r < n_x; r++) sum[i][r] = _mm512_fmadd_ps(weight, input[r], sum[i][r]);
+    }
+}
+
+INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
+                     const float *x, int n_x, int cols, float scale) {
+    size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
+    const uint8_t *rows[FLOAT_W];
+    __m512 sum[FLOAT_W][4];
+    int c = 0;
+    for (int i = 0; i < FLOAT_W; i++) {
+        rows[i] = w + (size_t)min_int(i, n - 1) * row_bytes;
+        for (int r = 0; r < 4; r++) sum[i][r] = _mm512_setzero_ps();
+    }
+    for (; c + LANES <= cols; c += LANES) {
+        size_t at = (size_t)c * value_bytes;
+        for (int i = 0; i < FLOAT_W; i++) __builtin_prefetch(rows[i] + at + FLOAT_W * row_bytes, 0, 2);
+        add_products(sum, dtype, rows, at, x + c, (size_t)cols, n_x, 0xffff);
+    }
+    if (c < cols) {
+        __mmask16 mask = (__mmask16)((1u << (cols - c)) - 1);
+        add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, (size_t)cols, n_x, mask);
+    }
+    __m512 all = _mm512_mul_ps(add_across(sum), _mm512_set1_ps(scale));
+    __mmask16 used = (__mmask16)((1u << n) - 1);
+    for (int r = 0; r < n_x; r++) {
+        /* Quarter r to the front. */
+        __m512 quarter = r == 0 ? all : _mm512_maskz_compress_ps((__mmask16)(15 << 4 * r), all);
+        _mm512_mask_storeu_ps(out + (size_t)r * out_stride, used, quarter);
+    }
+}
+
+static void dot_f32(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_float(out, out_stride, DTYPE_F32, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_float(out, out_stride, DTYPE_F16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+/* attention */
+
+static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
+                       float scale) {
+    dot_float(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
+}
+
+static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
+                       float scale) {
+    dot_float(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
+}
+
+INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,
+                     int head_dim, int n_q, int n_vectors, int rest) {
+    size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
+    __mmask16 mask = n_vectors == 0 ? (__mmask16)((1u << rest) - 1) : 0xffff;
+    int n_columns = n_vectors == 0 ? 1 : n_vectors;
+    __m512 sum[4][4];
+    for (int h = 0; h < n_q; h++) {
+        for (int c = 0; c < n_columns; c++) {
+            sum[h][c] = widen(DTYPE_F32, (const void *)(out + (size_t)h * (size_t)head_dim + c * LANES), mask);
+        }
+    }
+    for (int i = 0; i < n; i++, v += (size_t)head_dim * value_bytes) {
+        __m512 value[4];
+        for (int c = 0; c < n_columns; c++) value[c] = widen(dtype, v + (size_t)c * LANES * value_bytes, mask);
+        for (int h = 0; h < n_q; h++) {
+            __m512 weight = _mm512_set1_ps(weights[(size_t)h * stride + (size_t)i]);
+            for (int c = 0; c < n_columns; c++) sum[h][c] = _mm512_fmadd_ps(weight, value[c], sum[h][c]);
+        }
+    }
+    for (int h = 0; h < n_q; h++) {
+        for (int c = 0; c < n_columns; c++) {
+            _mm512_mask_storeu_ps(out + (size_t)h * (size_t)head_dim + c * LANES, mask, sum[h][c]);
+        }
+    }
+}
+
+static void mix_f32(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
+    mix_float(out, weights, stride, n_q, DTYPE_F32, v, n, head_dim, mix_tile);
+}
+
+static void mix_f16(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
+    mix_float(out, weights, stride, n_q, DTYPE_F16, v, n, head_dim, mix_tile);
+}
+
+static void to_f16(uint16_t *out, const float *x, int n) {
+    for (int i = 0; i < n; i += LANES) {
+        __mmask16 mask = n - i < LANES ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
+        __m256i half = _mm512_cvtps_ph(_mm512_maskz_loadu_ps(mask, x + i), _MM_FROUND_TO_NEAREST_INT);
+        _mm256_mask_storeu_epi16(out + i, mask, half);
+    }
+}
+
+const Kernels kernels_avx512 = {
+    .name = "avx512",
+    .dot = {[DTYPE_F32] = dot_f32, [DTYPE_F16] = dot_f16, [DTYPE_BF16] = dot_bf16,
+            [DTYPE_Q8_0] = dot_q8_0, [DTYPE_Q4_0] = dot_q4_0, [DTYPE_Q8_GROUP] = dot_q8_group},
+    .quantize_input = quantize_input,
+    .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
+    .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},
+    .to_f16 = to_f16,
+    .exp_sum = exp_sum,
+    .swiglu = swiglu,
+};
