@@ -5,7 +5,9 @@ DESTDIR ?=
 VERSION := 0.1.0
 B       := build/$(config)
 
-PACKAGES := gcc make pkg-config libopenblas-openmp-dev libstb-dev libcmocka-dev python3 python3-numpy
+# To build, and to test and fetch models.
+PACKAGES := gcc libc6-dev make pkg-config libopenblas-openmp-dev libstb-dev \
+            libcmocka-dev python3 python3-numpy curl ca-certificates
 MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
 FLAGS_release  := -O3 -g
@@ -32,9 +34,12 @@ TESTS        := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
 HEADERS      := $(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h)
-MODEL        := weights/tales-6m-q8_0.gguf
+SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
-.PHONY: all run test bench deps install uninstall layers format format-check fuzz clean help
+INSTALLED    := bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc share/man/man1/foretell.1 \
+                $(HEADERS:%=include/foretell/%) $(SHIPPED:weights/%=share/foretell/%)
+
+.PHONY: all run test test-programs bench deps install uninstall layers format format-check fuzz clean help
 .SECONDARY:
 all: foretell                        ## build ./foretell (release) or build/CONFIG/foretell
 
@@ -62,14 +67,43 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libfor
 run: foretell                        ## tell a story with the shipped model
 	./foretell -p "Once upon a time"
 
-test: $(B)/foretell $(TESTS) $(REPLAYS)  ## all tests; ends with "N passed, N failed, N skipped"
+test-programs: $(B)/foretell $(TESTS) $(REPLAYS)
+
+test: test-programs                  ## all tests; ends with "N passed, N failed, N skipped"
 	@tests/run $(B)
 
-bench: foretell $(B)/tests/bench     ## speed against this machine's own limits
-	@$(B)/tests/bench
+bench: foretell     ## speed against this machine's own limits
+	@./foretell bench
 
 deps:                                ## install the Debian packages (asks before it uses sudo)
 	@tools/deps $(PACKAGES)
+
+# What the pkg-config file says to link: a static library cannot say it itself.
+define PKG_CONFIG_FILE
+prefix=$(PREFIX)
+includedir=$${prefix}/include/foretell
+libdir=$${prefix}/lib
+
+Name: foretell
+Description: a small LLaMA inference engine that looks one token ahead
+Version: $(VERSION)
+Cflags: -I$${includedir} -fopenmp
+Libs: -L$${libdir} -lforetell -fopenmp -lopenblas -lm
+endef
+export PKG_CONFIG_FILE
+
+install: $(B)/foretell $(B)/libforetell.a $(SHIPPED)  ## program, library, headers, man page and model; PREFIX, DESTDIR
+	@for file in $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%); do mkdir -p "$${file%/*}" || exit 1; done
+	install -m 755 $(B)/foretell $(DESTDIR)$(PREFIX)/bin/foretell
+	install -m 644 $(B)/libforetell.a $(DESTDIR)$(PREFIX)/lib/libforetell.a
+	install -m 644 tools/foretell.1 $(DESTDIR)$(PREFIX)/share/man/man1/foretell.1
+	install -m 644 $(SHIPPED) $(DESTDIR)$(PREFIX)/share/foretell/
+	@for h in $(HEADERS); do install -m 644 $$h $(DESTDIR)$(PREFIX)/include/foretell/$$h || exit 1; done
+	@echo "$$PKG_CONFIG_FILE" > $(DESTDIR)$(PREFIX)/lib/pkgconfig/foretell.pc
+
+uninstall:                           ## remove what install put there
+	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+	@cd $(DESTDIR)$(PREFIX) && rmdir include/foretell/* include/foretell share/foretell
 
 fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz each parser for a minute (clang)
 

@@ -20,8 +20,8 @@ typedef struct {
 typedef struct {
     Candidate *items; /* (count,) of (capacity,) */
     int count, capacity;
-    bool sorted;      /* by logit, largest first, lower id first among equals */
-    float *scratch;   /* (capacity,) f32 */
+    bool sorted;    /* by logit, largest first, lower id first among equals */
+    float *scratch; /* (capacity,) f32 */
 } Candidates;
 
 bool candidates_open(Candidates *candidates, int vocab_size, Error *error);

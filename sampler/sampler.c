@@ -10,9 +10,7 @@
 
 #define GREEDY_BELOW 1e-4f
 
-static void top_k(Candidates *candidates, float value) {
-    candidates_top_k(candidates, (int)value);
-}
+static void top_k(Candidates *candidates, float value) { candidates_top_k(candidates, (int)value); }
 
 enum { TOP_K, TOP_P, MIN_P, TEMP };
 
@@ -75,9 +73,7 @@ int sampler_print(const Sampler *sampler, char *out, size_t capacity) {
                              (unsigned long long)sampler->seed);
 }
 
-float sampler_temperature(const Sampler *sampler) {
-    return sampler->value[TEMP];
-}
+float sampler_temperature(const Sampler *sampler) { return sampler->value[TEMP]; }
 
 void sampler_apply(const Sampler *sampler, Candidates *candidates) {
     for (int i = 0; i < SAMPLER_STAGES; i++)

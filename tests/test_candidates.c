@@ -92,9 +92,7 @@ static Candidates open(int n) {
     return candidates;
 }
 
-static void take(Candidates *candidates, int n, const float *logits) {
-    candidates_from_logits(candidates, logits, n);
-}
+static void take(Candidates *candidates, int n, const float *logits) { candidates_from_logits(candidates, logits, n); }
 
 static void natural_probabilities(void **state) {
     (void)state;

@@ -33,10 +33,12 @@ static bool find_shipped_model(Path path, Error *error) {
     ssize_t length = readlink("/proc/self/exe", program, PATH_MAX - 1);
     program[length > 0 ? length : 0] = '\0';
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        if (!set_path(path, error, "%.*s%s/%s", folder_length(program), program, folders[i], SHIPPED_MODEL)) return false;
+        if (!set_path(path, error, "%.*s%s/%s", folder_length(program), program, folders[i], SHIPPED_MODEL))
+            return false;
         if (access(path, F_OK) == 0) return true;
     }
-    return error_set(error, "no model: %s is not in weights/ beside the program (-m MODEL names another)", SHIPPED_MODEL);
+    return error_set(error, "no model: %s is not in weights/ beside the program (-m MODEL names another)",
+                     SHIPPED_MODEL);
 }
 
 bool open_find_model(Path path, const char *given, Error *error) {
@@ -72,16 +74,20 @@ bool open_find_tokenizer(Path path, const char *model_path, const char *given, E
         }
     if (entries) closedir(entries);
     if (n_found == 1) return true;
-    return error_set(error, "%s: expected its vocabulary beside it, tokenizer.bin or one tok*.bin, got %d of them "
-                     "(--tokenizer FILE names one)", model_path, n_found);
+    return error_set(error,
+                     "%s: expected its vocabulary beside it, tokenizer.bin or one tok*.bin, got %d of them "
+                     "(--tokenizer FILE names one)",
+                     model_path, n_found);
 }
 
 static bool same_size(const Model *model, const Tokenizer *tokenizer, const char *tokenizer_path, Error *error) {
     int expected = model->config.vocab_size, got = tokenizer_size(tokenizer);
-    return expected == got || error_set(error, "%s: expected the model's %d tokens, got %d", tokenizer_path, expected, got);
+    return expected == got ||
+           error_set(error, "%s: expected the model's %d tokens, got %d", tokenizer_path, expected, got);
 }
 
-bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given, Error *error) {
+bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
+               Error *error) {
     Path model_path, tokenizer_path;
     *model = NULL;
     *tokenizer = NULL;

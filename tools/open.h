@@ -7,11 +7,10 @@
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
 
-#define OPEN_MODEL_HELP     "model file: GGUF or llama2.c .bin"
-#define OPEN_MODEL_DEFAULT  "$FORETELL_MODEL, or the shipped model"
-#define OPEN_TOKENIZER_HELP "vocabulary: a tokenizer.bin or a GGUF file"
-#define OPEN_TOKENIZER_DEFAULT \
-    "the GGUF model's own; beside a .bin model tokenizer.bin, or the only tok*.bin"
+#define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
+#define OPEN_MODEL_DEFAULT     "$FORETELL_MODEL, or the shipped model"
+#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or a GGUF file"
+#define OPEN_TOKENIZER_DEFAULT "the GGUF model's own; beside a .bin model tokenizer.bin, or the only tok*.bin"
 
 typedef char Path[PATH_MAX];
 
@@ -25,6 +24,7 @@ bool open_find_tokenizer(Path path, const char *model_path, const char *given, E
 
 /* Finds and opens both; given names may be NULL. Errors: also that their numbers of tokens differ;
  * both are NULL then. */
-bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given, Error *error);
+bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
+               Error *error);
 
 #endif

@@ -73,8 +73,12 @@ static int find_choice(const char *choices, const char *text) {
 static void store(const Option *option, const char *value) {
     Error error;
     switch (option->type) {
-    case OPTION_FLAG: *(bool *)option->target = true; break;
-    case OPTION_STRING: *(const char **)option->target = value; break;
+    case OPTION_FLAG:
+        *(bool *)option->target = true;
+        break;
+    case OPTION_STRING:
+        *(const char **)option->target = value;
+        break;
     case OPTION_INT:
         if (!option_int(value, option->low, option->high, option->target))
             option_usage_error("--%s: expected a whole number from %d to %d, got '%s'", option->name, option->low,
@@ -99,9 +103,12 @@ static void store(const Option *option, const char *value) {
 
 static void print_default(const Option *option) {
     const char *text = option->type == OPTION_STRING ? *(const char **)option->target : NULL;
-    if (option->otherwise) printf(" (default: %s)", option->otherwise);
-    else if (text) printf(" (default: %s)", text);
-    else if (option->type == OPTION_INT) printf(" (default: %d)", *(int *)option->target);
+    if (option->otherwise)
+        printf(" (default: %s)", option->otherwise);
+    else if (text)
+        printf(" (default: %s)", text);
+    else if (option->type == OPTION_INT)
+        printf(" (default: %d)", *(int *)option->target);
     else if (option->type == OPTION_CHOICE) {
         const char *choice = option->metavar;
         for (int i = *(int *)option->target; i > 0; i--) choice = strchr(choice, '|') + 1;

@@ -89,7 +89,8 @@ static bool encode_prompt(Run *run, Bytes text, Error *error) {
     int n_bos = bos >= 0 && (tokenizer_adds_bos(run->tokenizer) || n_tokens == 0);
     int context = run->settings->context ? run->settings->context : run->model->config.context_length;
     size_t n_all = n_tokens + (size_t)n_bos;
-    if (n_all == 0) error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
+    if (n_all == 0)
+        error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
     else if (n_all > (size_t)context)
         error_set(error, "the prompt has %zu tokens, the context only %d (-c N takes another)", n_all, context);
     else if ((run->prompt = memory_alloc(n_all, sizeof *run->prompt, "prompt", error))) {
@@ -109,8 +110,8 @@ static bool prepare(Run *run, Bytes text, Error *error) {
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (!encode_prompt(run, text, error)) return false;
-    SessionOptions options = {.context = settings->context, .threads = settings->threads,
-                              .kv = settings->kv ? KV_F32 : KV_F16};
+    SessionOptions options = {
+        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
     run->stream = token_stream_start(run->tokenizer, settings->special, text.size == 0);
     run->text = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
     if (!run->text || !session_open(&run->session, run->model, options, error) ||

@@ -47,7 +47,6 @@ void terminal_progress(const char *task, size_t done, size_t total) {
     const char *color = is_set("NO_COLOR") ? "" : "\033[32m", *plain = is_set("NO_COLOR") ? "" : "\033[0m";
     fprintf(stderr, "\r%s [%s%.*s%s%*s] %3.0f%%", task, color, filled, "##############################", plain,
             WIDTH - filled, "", 100 * share);
-    if (now - started_at > 1 && share > 0)
-        fprintf(stderr, "  %.0f s left", (now - started_at) * (1 - share) / share);
+    if (now - started_at > 1 && share > 0) fprintf(stderr, "  %.0f s left", (now - started_at) * (1 - share) / share);
     fprintf(stderr, "\033[K");
 }

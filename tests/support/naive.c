@@ -21,9 +21,7 @@ struct Naive {
     Matrix embedding, output;
 };
 
-static double *doubles(int rows, int cols) {
-    return calloc((size_t)rows * (size_t)cols, sizeof(double));
-}
+static double *doubles(int rows, int cols) { return calloc((size_t)rows * (size_t)cols, sizeof(double)); }
 
 static Matrix matrix_from(const Tensor *tensor) {
     Matrix matrix = {tensor->rows, tensor->cols, doubles(tensor->rows, tensor->cols)};

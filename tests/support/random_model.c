@@ -44,9 +44,7 @@ Config random_config(Random *random, Dtype dtype) {
     return config;
 }
 
-static int greatest_divisor(int a, int b) {
-    return b == 0 ? a : greatest_divisor(b, a % b);
-}
+static int greatest_divisor(int a, int b) { return b == 0 ? a : greatest_divisor(b, a % b); }
 
 static int common_group(const Config *config) {
     return greatest_divisor(greatest_divisor(config->dim, config->hidden_dim), config->n_heads * config->head_dim);
@@ -68,12 +66,8 @@ static size_t alignment_of(Dtype dtype) {
     return dtype == DTYPE_F32 ? sizeof(float) : dtype == DTYPE_Q8_GROUP ? 1 : sizeof(uint16_t);
 }
 
-static void *misaligned_alloc(size_t bytes, size_t shift) {
-    return (uint8_t *)malloc(bytes + shift) + shift;
-}
-static void misaligned_free(const void *block, size_t shift) {
-    free((void *)((const uint8_t *)block - shift));
-}
+static void *misaligned_alloc(size_t bytes, size_t shift) { return (uint8_t *)malloc(bytes + shift) + shift; }
+static void misaligned_free(const void *block, size_t shift) { free((void *)((const uint8_t *)block - shift)); }
 
 static void store_row(const Tensor *tensor, int row, const float *values) {
     if (tensor->dtype != DTYPE_Q8_GROUP) {

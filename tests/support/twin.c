@@ -120,9 +120,7 @@ static void compare_to_naive(Twin *twin, const Branch *branch, const float *logi
     free(exact);
 }
 
-static size_t logits_bytes(const Twin *twin) {
-    return (size_t)twin->setup->model->config.vocab_size * sizeof(float);
-}
+static size_t logits_bytes(const Twin *twin) { return (size_t)twin->setup->model->config.vocab_size * sizeof(float); }
 
 /* Everything the session says about itself, against the twin. */
 static void check_state(const Twin *twin) {
@@ -396,6 +394,4 @@ TwinResult twin_run(const TwinSetup *setup) {
     return result;
 }
 
-void twin_result_free(TwinResult *result) {
-    free(result->logits);
-}
+void twin_result_free(TwinResult *result) { free(result->logits); }

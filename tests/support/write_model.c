@@ -69,15 +69,9 @@ typedef struct {
     int group; /* 0: F32 */
 } Llama2cWriter;
 
-static void put(Llama2cWriter *out, const void *data, size_t bytes) {
-    fwrite(data, 1, bytes, out->file);
-}
-static void put_i32(Llama2cWriter *out, int32_t value) {
-    put(out, &value, sizeof value);
-}
-static void put_floats(Llama2cWriter *out, const float *values, int n) {
-    put(out, values, (size_t)n * sizeof *values);
-}
+static void put(Llama2cWriter *out, const void *data, size_t bytes) { fwrite(data, 1, bytes, out->file); }
+static void put_i32(Llama2cWriter *out, int32_t value) { put(out, &value, sizeof value); }
+static void put_floats(Llama2cWriter *out, const float *values, int n) { put(out, values, (size_t)n * sizeof *values); }
 
 static void put_matrix(Llama2cWriter *out, const Tensor *w) {
     int n_groups = out->group ? w->cols / out->group : 0;
