@@ -5,6 +5,7 @@
 #include "model/session.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/text.h"
 
 typedef struct {
     const char *model, *tokenizer;
@@ -24,9 +25,7 @@ static const char *with_commas(char out[32], size_t number) {
     return out;
 }
 
-static size_t count_values(const Tensor *tensor) {
-    return (size_t)tensor->rows * (size_t)tensor->cols;
-}
+static size_t count_values(const Tensor *tensor) { return (size_t)tensor->rows * (size_t)tensor->cols; }
 
 static size_t count_parameters(const Model *model) {
     size_t n = 0;
@@ -81,8 +80,9 @@ static void print_tensors(const Model *model) {
 
 static void print_special(const Tokenizer *tokenizer, const char *label, int token) {
     if (token < 0) return;
-    Bytes name = tokenizer_spelling(tokenizer, token);
-    printf("  %-16s%d %.*s\n", label, token, (int)name.size, (const char *)name.data);
+    printf("  %-16s%d ", label, token);
+    text_print_escaped(tokenizer_spelling(tokenizer, token));
+    printf("\n");
 }
 
 static bool print_tokenizer(const Model *model, const char *model_path, const char *given, Error *error) {
@@ -123,7 +123,8 @@ static int inspect(const Settings *settings) {
     Error error;
     Path path;
     Model *model;
-    if (!open_find_model(path, settings->model, &error) || !model_open(&model, path, &error)) return command_fail(&error);
+    if (!open_find_model(path, settings->model, &error) || !model_open(&model, path, &error))
+        return command_fail(&error);
     print_config(model, path);
     print_tensor_types(model);
     bool done = print_tokenizer(model, path, settings->tokenizer, &error) && print_memory(model, settings, &error);
@@ -147,5 +148,5 @@ static int inspect_main(int argc, char **argv) {
     return inspect(&s);
 }
 
-const Command inspect_command = {"inspect", "[MODEL]", "Prints what a model file holds, and the memory it takes to run.",
-                                 NULL, inspect_main};
+const Command inspect_command = {"inspect", "[MODEL]",
+                                 "Prints what a model file holds, and the memory it takes to run.", NULL, inspect_main};

@@ -13,15 +13,10 @@ typedef struct {
     bool bos, pieces, special, decode;
 } Settings;
 
-/* A line a token: its id and the vocabulary's spelling in quotes, control characters as escapes. */
+/* A line a token: its id and the vocabulary's spelling in quotes. */
 static void print_piece(const Tokenizer *tokenizer, int token) {
-    Bytes spelling = tokenizer_spelling(tokenizer, token);
     printf("%7d  '", token);
-    for (size_t i = 0; i < spelling.size; i++) {
-        unsigned char c = spelling.data[i];
-        if (c < ' ' || c == 0x7f) printf("\\x%02x", c);
-        else putchar(c);
-    }
+    text_print_escaped(tokenizer_spelling(tokenizer, token));
     printf("'\n");
 }
 
@@ -33,8 +28,10 @@ static bool print_ids(const Tokenizer *tokenizer, const Settings *settings, Byte
     const char *gap = "";
     for (size_t i = 0; i < n_tokens + settings->bos; i++) {
         int token = !settings->bos ? tokens[i] : i == 0 ? bos : tokens[i - 1];
-        if (settings->pieces) print_piece(tokenizer, token);
-        else printf("%s%d", gap, token);
+        if (settings->pieces)
+            print_piece(tokenizer, token);
+        else
+            printf("%s%d", gap, token);
         gap = " ";
     }
     if (!settings->pieces) printf("\n");
@@ -117,7 +114,8 @@ static int tokenize_main(int argc, char **argv) {
     int next = options_parse(&tokenize_command, options, sizeof options / sizeof *options, argc, argv);
     bool has_ids = s.decode && next < argc && strcmp(argv[next], "-") != 0;
     if (!has_ids && next < argc && strcmp(argv[next], "-") == 0 && !s.file) s.file = argv[next++];
-    if (!has_ids && next < argc) option_usage_error("tokenize: unexpected argument '%s' (-p TEXT is the text)", argv[next]);
+    if (!has_ids && next < argc)
+        option_usage_error("tokenize: unexpected argument '%s' (-p TEXT is the text)", argv[next]);
     if ((s.prompt != NULL) + (s.file != NULL) + has_ids > 1)
         option_usage_error("tokenize: expected one of --prompt, --file%s, got more", s.decode ? " and arguments" : "");
     if (s.decode && (s.bos || s.pieces)) option_usage_error("--decode: cannot be had together with --bos or --pieces");
@@ -126,7 +124,8 @@ static int tokenize_main(int argc, char **argv) {
 }
 
 const Command tokenize_command = {
-    "tokenize", "[-] [ID ...]", "Prints a text's token ids on one line, or with --decode the text of ids, byte for byte.",
+    "tokenize", "[-] [ID ...]",
+    "Prints a text's token ids on one line, or with --decode the text of ids, byte for byte.",
     "With --decode the ids are the arguments, or else come from standard input, -p or -f, between spaces or newlines.\n"
     "The vocabulary's own space before a text is part of the ids, and taken away again by --decode.",
     tokenize_main};
