@@ -13,7 +13,6 @@
 
 #define MAX_ITEMS       65536 /* values, and tensors: real files have hundreds */
 #define MAX_KEY_BYTES   65535 /* as the format's text has it */
-#define MAX_NAME_BYTES  64    /* likewise */
 #define MIN_VALUE_BYTES 14    /* length, one byte of key, type, one byte of value */
 #define MIN_INFO_BYTES  33    /* length, one byte of name, number of dimensions, one of them, type, offset */
 #define MIN_ALIGNMENT   8     /* below it f32 and f16 values could straddle */
@@ -47,6 +46,13 @@ static const struct {
 };
 
 const char *gguf_type_name(GgufType type) { return value_types[type].name; }
+
+uint32_t gguf_dtype_number(Dtype dtype) {
+    uint32_t number = 0;
+    assert(dtype != DTYPE_Q8_GROUP && dtype < DTYPE_COUNT);
+    while (!tensor_types[number].name || tensor_types[number].dtype != (int)dtype) number++;
+    return number;
+}
 
 bool gguf_is(Bytes bytes) { return bytes.size >= 4 && memcmp(bytes.data, "GGUF", 4) == 0; }
 
@@ -169,7 +175,7 @@ static bool read_dtype(Cursor *cursor, Tensor *tensor, Error *error) {
 
 /* Leaves the tensor's offset as the file has it: from the start of the data, which is not known yet. */
 static bool read_tensor(Cursor *cursor, GgufTensor *tensor, size_t alignment, Error *error) {
-    if (!read_name(cursor, &tensor->name, MAX_NAME_BYTES, "tensor name", error)) return false;
+    if (!read_name(cursor, &tensor->name, GGUF_NAME_BYTES, "tensor name", error)) return false;
     bool read = read_dims(cursor, tensor, error) && read_dtype(cursor, &tensor->tensor, error);
     size_t at = cursor->at;
     uint64_t offset = 0;

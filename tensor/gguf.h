@@ -29,6 +29,8 @@ typedef enum {
     GGUF_TYPE_COUNT
 } GgufType;
 
+#define GGUF_NAME_BYTES 64 /* a tensor's name has at most so many */
+
 typedef struct {
     Bytes key;
     GgufType type;
@@ -79,5 +81,7 @@ bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType i
 Bytes gguf_next_string(Cursor *cursor);
 
 const char *gguf_type_name(GgufType type);
+/* The number the format gives to a tensor's form. Asserts that it has one: Q8_GROUP has none. */
+uint32_t gguf_dtype_number(Dtype dtype);
 
 #endif

@@ -14,13 +14,15 @@ void gguf_write_int(GgufWriter *writer, const char *key, uint32_t value);
 void gguf_write_float(GgufWriter *writer, const char *key, float value);
 void gguf_write_bool(GgufWriter *writer, const char *key, bool value);
 void gguf_write_string(GgufWriter *writer, const char *key, Bytes text);
-void gguf_write_value(GgufWriter *writer, const GgufValue *value); /* as it was in another file */
+/* A value as it was in another file, but nothing for general.alignment, which was about that file's own layout. */
+void gguf_write_value(GgufWriter *writer, const GgufValue *value);
 /* Arrays: of strings, f32, i32. */
 void gguf_write_strings(GgufWriter *writer, const char *key, const Bytes *texts, size_t count);
 void gguf_write_floats(GgufWriter *writer, const char *key, const float *values, size_t count);
 void gguf_write_ints(GgufWriter *writer, const char *key, const int32_t *values, size_t count);
 
-/* Adds a tensor that will be stored in the given form; the source (any form) must live until close. n_dims is 1 or 2. */
+/* Adds a tensor that will be stored in the given form; the source (any form) must live until close. n_dims is 1 or 2.
+ * Errors: rows that are no multiple of the form's block, values too large for it. */
 void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype);
 
 /* Writes all, converting row by row, and frees the writer in any case. progress may be NULL; else it is called with the

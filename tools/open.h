@@ -22,8 +22,11 @@ bool open_find_model(Path path, const char *given, Error *error);
  * only tok*.bin in its folder. Errors: none or several are there. */
 bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error);
 
-/* Finds and opens both; given names may be NULL. Errors: also that their numbers of tokens differ;
- * both are NULL then. */
+/* Opens the vocabulary of a model: given or found. Errors: also that its number of tokens is not the model's. */
+bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *model_path, const char *given,
+                     Error *error);
+
+/* Finds and opens both; given names may be NULL. On failure both are NULL. */
 bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
                Error *error);
 

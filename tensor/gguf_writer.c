@@ -1,0 +1,275 @@
+#include "tensor/gguf_writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tensor/memory.h"
+#include "tensor/quant.h"
+
+#define ALIGNMENT     32 /* what readers assume where general.alignment is absent */
+#define PROGRESS_STEP ((size_t)1 << 20)
+
+static const uint8_t zeros[ALIGNMENT];
+
+typedef struct {
+    uint8_t *data;
+    size_t size, capacity;
+} Buffer;
+
+typedef struct {
+    char name[GGUF_NAME_BYTES + 1];
+    Tensor source;
+    Dtype dtype;
+} Pending;
+
+struct GgufWriter {
+    char *path, *part; /* behind the struct, in the same block */
+    FILE *file;
+    Buffer values, infos; /* as they will be in the file */
+    Buffer pending;       /* of Pending */
+    uint64_t n_values, n_tensors, data_bytes;
+    size_t done, total, shown; /* bytes written, in all, and when progress was called last */
+    void (*progress)(size_t done, size_t total);
+    bool failed;
+    Error error; /* the first failure */
+};
+
+static size_t padding(size_t at) { return (ALIGNMENT - at % ALIGNMENT) % ALIGNMENT; }
+
+/* ---- Collecting ---- */
+
+static void buffer_put(GgufWriter *writer, Buffer *buffer, const void *data, size_t n_bytes) {
+    if (writer->failed || n_bytes == 0) return;
+    if (n_bytes > buffer->capacity - buffer->size) {
+        size_t wanted = 0;
+        bool fits = size_add(&wanted, buffer->size, n_bytes) && size_multiply(&wanted, wanted, 2);
+        uint8_t *grown = memory_alloc(fits ? wanted : SIZE_MAX, 1, "GGUF metadata", &writer->error);
+        if (!grown) {
+            writer->failed = true;
+            return;
+        }
+        if (buffer->size) memcpy(grown, buffer->data, buffer->size);
+        memory_free(buffer->data);
+        buffer->data = grown;
+        buffer->capacity = wanted;
+    }
+    memcpy(buffer->data + buffer->size, data, n_bytes);
+    buffer->size += n_bytes;
+}
+
+static void put_u32(GgufWriter *writer, Buffer *buffer, uint32_t value) {
+    buffer_put(writer, buffer, &value, sizeof value);
+}
+static void put_u64(GgufWriter *writer, Buffer *buffer, uint64_t value) {
+    buffer_put(writer, buffer, &value, sizeof value);
+}
+static void put_string(GgufWriter *writer, Buffer *buffer, Bytes text) {
+    put_u64(writer, buffer, text.size);
+    buffer_put(writer, buffer, text.data, text.size);
+}
+static Bytes as_bytes(const char *text) { return (Bytes){(const uint8_t *)text, strlen(text)}; }
+
+static void put_key(GgufWriter *writer, const char *key, GgufType type) {
+    put_string(writer, &writer->values, as_bytes(key));
+    put_u32(writer, &writer->values, type);
+    writer->n_values++;
+}
+
+static void put_array(GgufWriter *writer, const char *key, GgufType item_type, size_t count) {
+    put_key(writer, key, GGUF_ARRAY);
+    put_u32(writer, &writer->values, item_type);
+    put_u64(writer, &writer->values, count);
+}
+
+void gguf_write_int(GgufWriter *writer, const char *key, uint32_t value) {
+    put_key(writer, key, GGUF_U32);
+    put_u32(writer, &writer->values, value);
+}
+
+void gguf_write_float(GgufWriter *writer, const char *key, float value) {
+    put_key(writer, key, GGUF_F32);
+    buffer_put(writer, &writer->values, &value, sizeof value);
+}
+
+void gguf_write_bool(GgufWriter *writer, const char *key, bool value) {
+    uint8_t byte = value;
+    put_key(writer, key, GGUF_BOOL);
+    buffer_put(writer, &writer->values, &byte, 1);
+}
+
+void gguf_write_string(GgufWriter *writer, const char *key, Bytes text) {
+    put_key(writer, key, GGUF_STRING);
+    put_string(writer, &writer->values, text);
+}
+
+void gguf_write_value(GgufWriter *writer, const GgufValue *value) {
+    Buffer *values = &writer->values;
+    if (bytes_equal(value->key, "general.alignment")) return; /* of the other file's data, not of this one's */
+    put_string(writer, values, value->key);
+    put_u32(writer, values, value->type);
+    if (value->type == GGUF_ARRAY) {
+        put_u32(writer, values, value->item_type);
+        put_u64(writer, values, value->count);
+    } else if (value->type == GGUF_STRING) {
+        put_u64(writer, values, value->payload.size);
+    }
+    buffer_put(writer, values, value->payload.data, value->payload.size);
+    writer->n_values++;
+}
+
+void gguf_write_strings(GgufWriter *writer, const char *key, const Bytes *texts, size_t count) {
+    put_array(writer, key, GGUF_STRING, count);
+    for (size_t i = 0; i < count; i++) put_string(writer, &writer->values, texts[i]);
+}
+
+void gguf_write_floats(GgufWriter *writer, const char *key, const float *values, size_t count) {
+    put_array(writer, key, GGUF_F32, count);
+    buffer_put(writer, &writer->values, values, count * sizeof *values);
+}
+
+void gguf_write_ints(GgufWriter *writer, const char *key, const int32_t *values, size_t count) {
+    put_array(writer, key, GGUF_I32, count);
+    buffer_put(writer, &writer->values, values, count * sizeof *values);
+}
+
+void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype) {
+    assert(strlen(name) >= 1 && strlen(name) <= GGUF_NAME_BYTES);
+    assert(n_dims == 2 || (n_dims == 1 && source->rows == 1));
+    int block = dtype_info[dtype].block;
+    if (!writer->failed && source->cols % block != 0)
+        writer->failed = !error_set(&writer->error, "%s: rows of %d values cannot be stored as %s, in blocks of %d",
+                                    name, source->cols, dtype_info[dtype].name, block);
+    Pending pending = {.source = *source, .dtype = dtype};
+    snprintf(pending.name, sizeof pending.name, "%s", name);
+    buffer_put(writer, &writer->pending, &pending, sizeof pending);
+    put_string(writer, &writer->infos, as_bytes(name));
+    put_u32(writer, &writer->infos, (uint32_t)n_dims);
+    put_u64(writer, &writer->infos, (uint64_t)source->cols);
+    if (n_dims == 2) put_u64(writer, &writer->infos, (uint64_t)source->rows);
+    put_u32(writer, &writer->infos, gguf_dtype_number(dtype));
+    put_u64(writer, &writer->infos, writer->data_bytes);
+    Tensor stored = {.dtype = dtype, .rows = source->rows, .cols = source->cols};
+    size_t bytes = tensor_bytes(&stored);
+    writer->data_bytes += bytes + padding(bytes);
+    writer->n_tensors++;
+}
+
+/* ---- Writing ---- */
+
+static bool write_bytes(GgufWriter *writer, const void *data, size_t n_bytes, Error *error) {
+    if (n_bytes == 0) return true;
+    if (fwrite(data, 1, n_bytes, writer->file) != n_bytes)
+        return error_set(error, "cannot write: %s", strerror(errno));
+    writer->done += n_bytes;
+    if (writer->progress && (writer->done - writer->shown >= PROGRESS_STEP || writer->done == writer->total)) {
+        writer->shown = writer->done;
+        writer->progress(writer->done, writer->total);
+    }
+    return true;
+}
+
+static bool write_padding(GgufWriter *writer, Error *error) {
+    return write_bytes(writer, zeros, padding(writer->done), error);
+}
+
+/* values (cols,) and stored (a row in the new form) are space for one row. */
+static bool write_row(GgufWriter *writer, const Pending *pending, int row, float *values, void *stored, Error *error) {
+    const Tensor *source = &pending->source;
+    if (pending->dtype == source->dtype) /* exactly as it is */
+        return write_bytes(writer, tensor_row(source, row), tensor_row_bytes(source), error);
+    Tensor converted = {.dtype = pending->dtype, .rows = 1, .cols = source->cols, .data = stored};
+    size_t at;
+    dequantize_row(values, source, row);
+    quantize_row(stored, values, source->cols, pending->dtype);
+    if (!tensor_is_finite(&converted, &at))
+        return error_set(error, "%s: row %d has values too large for %s", pending->name, row,
+                         dtype_info[pending->dtype].name);
+    return write_bytes(writer, stored, tensor_row_bytes(&converted), error);
+}
+
+static bool write_tensor(GgufWriter *writer, const Pending *pending, Error *error) {
+    size_t cols = (size_t)pending->source.cols;
+    float *values = memory_alloc(cols, 2 * sizeof *values, "a row to convert", error); /* no form takes more than f32 */
+    if (!values) return false;
+    bool written = true;
+    for (int row = 0; written && row < pending->source.rows; row++)
+        written = write_row(writer, pending, row, values, values + cols, error);
+    memory_free(values);
+    return written && write_padding(writer, error);
+}
+
+static bool write_all(GgufWriter *writer, Error *error) {
+    const uint32_t version = 3;
+    size_t header = 4 + sizeof version + 2 * sizeof(uint64_t) + writer->values.size + writer->infos.size;
+    writer->total = header + padding(header) + writer->data_bytes;
+    if (!write_bytes(writer, "GGUF", 4, error) || !write_bytes(writer, &version, sizeof version, error) ||
+        !write_bytes(writer, &writer->n_tensors, sizeof(uint64_t), error) ||
+        !write_bytes(writer, &writer->n_values, sizeof(uint64_t), error) ||
+        !write_bytes(writer, writer->values.data, writer->values.size, error) ||
+        !write_bytes(writer, writer->infos.data, writer->infos.size, error) || !write_padding(writer, error))
+        return false;
+    const Pending *pending = (const Pending *)writer->pending.data;
+    for (uint64_t i = 0; i < writer->n_tensors; i++)
+        if (!write_tensor(writer, &pending[i], error)) return false;
+    return true;
+}
+
+/* ---- Opening and closing ---- */
+
+static bool open_part(GgufWriter *writer, Error *error) {
+    struct stat status;
+    if (stat(writer->path, &status) == 0 && !S_ISREG(status.st_mode)) /* rename would replace a device */
+        return error_set(error, "%s: expected a regular file or none", writer->path);
+    writer->file = fopen(writer->part, "wb");
+    return writer->file || error_set(error, "%s: cannot write: %s", writer->part, strerror(errno));
+}
+
+static void release(GgufWriter *writer) {
+    memory_free(writer->values.data);
+    memory_free(writer->infos.data);
+    memory_free(writer->pending.data);
+    memory_free(writer);
+}
+
+bool gguf_writer_open(GgufWriter **writer, const char *path, Error *error) {
+    size_t path_bytes = strlen(path) + 1;
+    GgufWriter *opened = memory_alloc(1, sizeof *opened + 2 * path_bytes + strlen(".part"), "GGUF writer", error);
+    *writer = NULL;
+    if (!opened) return false;
+    opened->path = (char *)(opened + 1);
+    opened->part = opened->path + path_bytes;
+    memcpy(opened->path, path, path_bytes);
+    memcpy(opened->part, path, path_bytes - 1);
+    memcpy(opened->part + path_bytes - 1, ".part", sizeof ".part");
+    if (!open_part(opened, error)) {
+        release(opened);
+        return false;
+    }
+    *writer = opened;
+    return true;
+}
+
+bool gguf_writer_close(GgufWriter *writer, void (*progress)(size_t done, size_t total), Error *error) {
+    writer->progress = progress;
+    if (!writer->failed) writer->failed = !write_all(writer, &writer->error);
+    if (fclose(writer->file) != 0 && !writer->failed)
+        writer->failed = !error_set(&writer->error, "cannot write: %s", strerror(errno));
+    if (!writer->failed && rename(writer->part, writer->path) != 0)
+        writer->failed = !error_set(&writer->error, "cannot rename %s: %s", writer->part, strerror(errno));
+    bool written = !writer->failed;
+    if (!written) {
+        remove(writer->part);
+        error_set(error, "%s: %s", writer->path, writer->error.message);
+    }
+    release(writer);
+    return written;
+}
+
+void gguf_writer_abandon(GgufWriter *writer) {
+    fclose(writer->file);
+    remove(writer->part);
+    release(writer);
+}
