@@ -39,9 +39,7 @@ typedef struct {
 
 /* ---- The heap of candidates ---- */
 
-static bool goes_before(Candidate a, Candidate b) {
-    return a.score != b.score ? a.score > b.score : a.left < b.left;
-}
+static bool goes_before(Candidate a, Candidate b) { return a.score != b.score ? a.score > b.score : a.left < b.left; }
 
 static void heap_push(Encoder *encoder, Candidate candidate) {
     size_t at = encoder->n_heap++;
@@ -72,9 +70,7 @@ static size_t character_size(Bytes text, size_t at) {
     return length > 0 ? (size_t)length : 1; /* a byte of no character is a symbol too */
 }
 
-static void emit(Encoder *encoder, int token) {
-    encoder->tokens[encoder->n_tokens++] = token;
-}
+static void emit(Encoder *encoder, int token) { encoder->tokens[encoder->n_tokens++] = token; }
 
 /* The symbol at `left` and the one behind it, where there is one. */
 static void consider(Encoder *encoder, Bytes island, size_t left) {
@@ -141,9 +137,7 @@ static bool encode_island(Encoder *encoder, Bytes island, Error *error) {
 
 /* ---- Cutting the text ---- */
 
-static Bytes part(Bytes text, size_t from, size_t to) {
-    return (Bytes){text.data + from, to - from};
-}
+static Bytes part(Bytes text, size_t from, size_t to) { return (Bytes){text.data + from, to - from}; }
 
 /* Text without control tokens: user-defined pieces are taken out first, the rest is cut into islands. */
 static bool encode_segment(Encoder *encoder, Bytes segment, Error *error) {

@@ -46,6 +46,4 @@ size_t token_stream_finish(TokenStream *stream, uint8_t *out) {
 }
 
 /* At most three bytes are held back when a token comes. */
-size_t token_stream_bound(const Tokenizer *tokenizer) {
-    return tokenizer->vocabulary.longest + 3;
-}
+size_t token_stream_bound(const Tokenizer *tokenizer) { return tokenizer->vocabulary.longest + 3; }

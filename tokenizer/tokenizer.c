@@ -32,42 +32,26 @@ void tokenizer_close(Tokenizer *tokenizer) {
     memory_free(tokenizer);
 }
 
-int tokenizer_size(const Tokenizer *tokenizer) {
-    return tokenizer->vocabulary.n_tokens;
-}
+int tokenizer_size(const Tokenizer *tokenizer) { return tokenizer->vocabulary.n_tokens; }
 
-int tokenizer_bos(const Tokenizer *tokenizer) {
-    return tokenizer->bos;
-}
+int tokenizer_bos(const Tokenizer *tokenizer) { return tokenizer->bos; }
 
-int tokenizer_eos(const Tokenizer *tokenizer) {
-    return tokenizer->eos;
-}
+int tokenizer_eos(const Tokenizer *tokenizer) { return tokenizer->eos; }
 
-bool tokenizer_adds_bos(const Tokenizer *tokenizer) {
-    return tokenizer->adds_bos && tokenizer->bos >= 0;
-}
+bool tokenizer_adds_bos(const Tokenizer *tokenizer) { return tokenizer->adds_bos && tokenizer->bos >= 0; }
 
-bool tokenizer_adds_space_prefix(const Tokenizer *tokenizer) {
-    return tokenizer->adds_space_prefix;
-}
+bool tokenizer_adds_space_prefix(const Tokenizer *tokenizer) { return tokenizer->adds_space_prefix; }
 
-const char *tokenizer_kind(const Tokenizer *tokenizer) {
-    return tokenizer->kind;
-}
+const char *tokenizer_kind(const Tokenizer *tokenizer) { return tokenizer->kind; }
 
 static const Token *get_token(const Tokenizer *tokenizer, int token) {
     assert(token >= 0 && token < tokenizer->vocabulary.n_tokens);
     return &tokenizer->vocabulary.tokens[token];
 }
 
-TokenType tokenizer_type(const Tokenizer *tokenizer, int token) {
-    return (TokenType)get_token(tokenizer, token)->type;
-}
+TokenType tokenizer_type(const Tokenizer *tokenizer, int token) { return (TokenType)get_token(tokenizer, token)->type; }
 
-float tokenizer_score(const Tokenizer *tokenizer, int token) {
-    return get_token(tokenizer, token)->score;
-}
+float tokenizer_score(const Tokenizer *tokenizer, int token) { return get_token(tokenizer, token)->score; }
 
 bool tokenizer_ends_text(const Tokenizer *tokenizer, int token) {
     assert(token >= 0 && token < tokenizer->vocabulary.n_tokens);
