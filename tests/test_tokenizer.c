@@ -216,7 +216,7 @@ static void test_round_trip_of_a_megabyte_of_random_bytes(void **state) {
 static void test_round_trip_of_stories(void **state) {
     (void)state;
     Bytes stories = read_file("../shared/corpus/valid.txt");
-    for (int i = 0; i < SHARED_FILES; i++) {
+    for (int i = 0; i < SHARED_FILES; i += 2) { /* one file of each vocabulary */
         Tokenizer *tokenizer = open_shared(shared_files[i]);
         if (tokenizer) check_round_trip(tokenizer, stories);
         tokenizer_close(tokenizer);
@@ -258,7 +258,7 @@ static void test_encodes_as_the_plain_twin(void **state) {
     Random random = random_from(2);
     static MadeUpVocabulary vocabulary;
     uint8_t text[NAIVE_MAX_TEXT];
-    for (int round = 0; round < 240; round++) {
+    for (int round = 0; round < 180; round++) {
         Image image = {0};
         bool special = round % 3 == 2;
         if (round == 0)
@@ -408,19 +408,20 @@ static void test_stream_holds_and_strips(void **state) {
 
 /* ---- Cost ---- */
 
-/* Were the time quadratic, this would take an hour. */
+/* Were the time quadratic, this would take minutes. */
 static void test_long_runs_take_time_and_memory_in_proportion(void **state) {
     (void)state;
     static const char *const patterns[] = {"a", " ", "the "};
+    size_t size = MEGABYTE / 4;
     Tokenizer *tokenizer = words();
-    uint8_t *text = malloc(MEGABYTE);
+    uint8_t *text = malloc(size);
     assert_non_null(text);
     for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
         size_t length = strlen(patterns[p]);
-        for (size_t at = 0; at < MEGABYTE; at++) text[at] = (uint8_t)patterns[p][at % length];
+        for (size_t at = 0; at < size; at++) text[at] = (uint8_t)patterns[p][at % length];
         memory_hooks_fail_at(0);
-        check_round_trip(tokenizer, (Bytes){text, MEGABYTE});
-        assert_true(memory_hooks_largest() <= 32 * (MEGABYTE + 1));
+        check_round_trip(tokenizer, (Bytes){text, size});
+        assert_true(memory_hooks_largest() <= 32 * (size + 1));
     }
     free(text);
     tokenizer_close(tokenizer);
