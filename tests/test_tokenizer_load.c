@@ -104,19 +104,22 @@ static void test_keys_that_may_be_absent(void **state) {
     image_free(&image);
 }
 
-/* A mark that the file calls a normal piece must not come out of ordinary text all the same. */
+/* A mark that the file calls a normal piece must not come out of ordinary text all the same. A name is no text, and
+ * keeps its U+2581. */
 static void test_end_of_turn(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
     int turn = made_up_add(&made_up, "t h", 3, 100, TOKEN_NORMAL);
     made_up.end_of_turn = turn;
+    int mark = made_up_add(&made_up, "<|a\xe2\x96\x81|>", 8, 0, TOKEN_CONTROL);
     image_gguf(&image, &made_up, true);
     Tokenizer *tokenizer = parse(&image);
     assert_true(tokenizer_ends_text(tokenizer, turn));
     assert_true(tokenizer_ends_text(tokenizer, 2));
     assert_false(tokenizer_ends_text(tokenizer, turn - 1));
     assert_int_equal(tokenizer_type(tokenizer, turn), TOKEN_CONTROL);
+    assert_true(bytes_equal(tokenizer_piece(tokenizer, mark, true), (const char *)made_up.tokens[mark].text));
     tokenizer_close(tokenizer);
     image_free(&image);
 }
