@@ -299,8 +299,12 @@ static void to_f16(uint16_t *out, const float *x, int n) {
 
 const Kernels kernels_avx2 = {
     .name = "avx2",
-    .dot = {[DTYPE_F32] = dot_f32, [DTYPE_F16] = dot_f16, [DTYPE_BF16] = dot_bf16,
-            [DTYPE_Q8_0] = dot_q8_0, [DTYPE_Q4_0] = dot_q4_0, [DTYPE_Q8_GROUP] = dot_q8_group},
+    .dot = {[DTYPE_F32] = dot_f32,
+            [DTYPE_F16] = dot_f16,
+            [DTYPE_BF16] = dot_bf16,
+            [DTYPE_Q8_0] = dot_q8_0,
+            [DTYPE_Q4_0] = dot_q4_0,
+            [DTYPE_Q8_GROUP] = dot_q8_group},
     .quantize_input = quantize_input,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

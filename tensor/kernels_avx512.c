@@ -150,9 +150,11 @@ INLINE __m512 add_within_quarters(__m512 a, __m512 b, bool last) {
 INLINE __m512 add_across(__m512 sum[FLOAT_W][4]) {
     __m512 of[FLOAT_W];
     for (int i = 0; i < FLOAT_W; i++) {
-        of[i] = add_quarters(add_quarters(sum[i][0], sum[i][1], false), add_quarters(sum[i][2], sum[i][3], false), true);
+        of[i] =
+            add_quarters(add_quarters(sum[i][0], sum[i][1], false), add_quarters(sum[i][2], sum[i][3], false), true);
     }
-    return add_within_quarters(add_within_quarters(of[0], of[1], false), add_within_quarters(of[2], of[3], false), true);
+    return add_within_quarters(add_within_quarters(of[0], of[1], false), add_within_quarters(of[2], of[3], false),
+                               true);
 }
 
 INLINE void add_products(__m512 sum[FLOAT_W][4], Dtype dtype, const uint8_t *const w[FLOAT_W], size_t at,
@@ -261,8 +263,12 @@ static void to_f16(uint16_t *out, const float *x, int n) {
 
 const Kernels kernels_avx512 = {
     .name = "avx512",
-    .dot = {[DTYPE_F32] = dot_f32, [DTYPE_F16] = dot_f16, [DTYPE_BF16] = dot_bf16,
-            [DTYPE_Q8_0] = dot_q8_0, [DTYPE_Q4_0] = dot_q4_0, [DTYPE_Q8_GROUP] = dot_q8_group},
+    .dot = {[DTYPE_F32] = dot_f32,
+            [DTYPE_F16] = dot_f16,
+            [DTYPE_BF16] = dot_bf16,
+            [DTYPE_Q8_0] = dot_q8_0,
+            [DTYPE_Q4_0] = dot_q4_0,
+            [DTYPE_Q8_GROUP] = dot_q8_group},
     .quantize_input = quantize_input,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

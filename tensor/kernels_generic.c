@@ -16,7 +16,9 @@ static void widen(float *out, const Tensor *w, int row, int col, int n) {
     const uint8_t *data = tensor_row(w, row);
     uint16_t half;
     switch (w->dtype) {
-    case DTYPE_F32: memcpy(out, data + (size_t)col * 4, (size_t)n * 4); return;
+    case DTYPE_F32:
+        memcpy(out, data + (size_t)col * 4, (size_t)n * 4);
+        return;
     case DTYPE_F16:
         for (int i = 0; i < n; i++) {
             memcpy(&half, data + (size_t)(col + i) * 2, 2);
@@ -29,7 +31,8 @@ static void widen(float *out, const Tensor *w, int row, int col, int n) {
             out[i] = bf16_to_f32(half);
         }
         return;
-    default: break;
+    default:
+        break;
     }
     assert(w->dtype == DTYPE_Q8_GROUP);
     const uint8_t *scales = (const uint8_t *)w->scales + (size_t)row * (size_t)(w->cols / w->group) * sizeof(float);
@@ -169,8 +172,12 @@ static void swiglu(float *gate, const float *up, int n) {
 
 const Kernels kernels_generic = {
     .name = "generic",
-    .dot = {[DTYPE_F32] = dot_float, [DTYPE_F16] = dot_float, [DTYPE_BF16] = dot_float,
-            [DTYPE_Q8_0] = dot_int8, [DTYPE_Q4_0] = dot_int8, [DTYPE_Q8_GROUP] = dot_float},
+    .dot = {[DTYPE_F32] = dot_float,
+            [DTYPE_F16] = dot_float,
+            [DTYPE_BF16] = dot_float,
+            [DTYPE_Q8_0] = dot_int8,
+            [DTYPE_Q4_0] = dot_int8,
+            [DTYPE_Q8_GROUP] = dot_float},
     .quantize_input = quantize_input_row,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

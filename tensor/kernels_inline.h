@@ -11,7 +11,9 @@
 /* Inner loops are written once and specialised by constant arguments, which needs them inlined. */
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE int min_int(int a, int b) { return a < b ? a : b; }
+INLINE int min_int(int a, int b) {
+    return a < b ? a : b;
+}
 
 /* int8 dot products: LANES rows of weights side by side, one a lane.
  *
@@ -173,9 +175,8 @@ static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int fir
     for (int i = 0; i < n_w; i++) {
         const uint8_t *scales = (const uint8_t *)w->scales + (size_t)(first + i) * scale_bytes;
         for (int r = 0; r < n_x; r++) {
-            out[(size_t)r * out_stride + (size_t)i] =
-                dot_group_row(tensor_row(w, first + i), scales, (const float *)x + (size_t)r * (size_t)w->cols, w->cols,
-                              w->group);
+            out[(size_t)r * out_stride + (size_t)i] = dot_group_row(
+                tensor_row(w, first + i), scales, (const float *)x + (size_t)r * (size_t)w->cols, w->cols, w->group);
         }
     }
 }

@@ -48,8 +48,7 @@ static double read_bandwidth(const uint64_t *data, size_t n) {
     " %%zmm15, %%zmm14, %%zmm6\n" op " %%zmm15, %%zmm14, %%zmm7\n" op " %%zmm15, %%zmm14, %%zmm8\n" op                 \
     " %%zmm15, %%zmm14, %%zmm9\n" op " %%zmm15, %%zmm14, %%zmm10\n" op                                                 \
     " %%zmm15, %%zmm14, %%zmm11\n dec %0\n jnz 1b\n vzeroupper"
-#define CLOBBERS                                                                                                       \
-    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "cc"
+#define CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "cc"
 
 /* Multiply-adds a second in registers, all cores. */
 static double arithmetic_peak(bool int8) {

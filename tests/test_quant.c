@@ -97,11 +97,16 @@ static double error_bound(Dtype dtype, const float *x, int i) {
     const float *block = x + i / Q_BLOCK * Q_BLOCK;
     double value = fabs((double)x[i]), largest = largest_of(block, Q_BLOCK);
     switch (dtype) {
-    case DTYPE_F16: return fmax(value * 0x1p-11, 0x1p-25);
-    case DTYPE_BF16: return value * 0x1p-8;
-    case DTYPE_Q8_0: return largest / 254 * 1.0001 + 127 * fmax(largest / 127 * 0x1p-11, 0x1p-25);
-    case DTYPE_Q4_0: return largest / 8 * 1.0001 + 8 * fmax(largest / 8 * 0x1p-11, 0x1p-25);
-    default: return 0;
+    case DTYPE_F16:
+        return fmax(value * 0x1p-11, 0x1p-25);
+    case DTYPE_BF16:
+        return value * 0x1p-8;
+    case DTYPE_Q8_0:
+        return largest / 254 * 1.0001 + 127 * fmax(largest / 127 * 0x1p-11, 0x1p-25);
+    case DTYPE_Q4_0:
+        return largest / 8 * 1.0001 + 8 * fmax(largest / 8 * 0x1p-11, 0x1p-25);
+    default:
+        return 0;
     }
 }
 
@@ -140,7 +145,8 @@ static void q4_0_layout(void **unused) {
     (void)unused;
     float x[Q_BLOCK] = {-8, 7, 0, 1, -1, 0.49f, 0.5f, -7.6f};
     x[16] = 1, x[17] = 2, x[18] = 7.9f, x[31] = -3;
-    const uint8_t expected[] = {0x90, 0xaf, 0xf8, 0x89, 0x87, 0x88, 0x89, 0x80, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x58};
+    const uint8_t expected[] = {0x90, 0xaf, 0xf8, 0x89, 0x87, 0x88, 0x89, 0x80,
+                                0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x58};
     uint8_t row[18];
     quantize_row(row, x, Q_BLOCK, DTYPE_Q4_0);
     assert_int_equal(row[0], 0x00);
