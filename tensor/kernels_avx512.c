@@ -168,7 +168,7 @@ INLINE void add_products(__m512 sum[FLOAT_W][4], Dtype dtype, const uint8_t *con
 }
 
 INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
-                     const float *x, int n_x, int cols, float scale) {
+                     const float *x, size_t x_stride, int n_x, int cols, float scale) {
     size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
     const uint8_t *rows[FLOAT_W];
     __m512 sum[FLOAT_W][4];
@@ -180,11 +180,11 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     for (; c + LANES <= cols; c += LANES) {
         size_t at = (size_t)c * value_bytes;
         for (int i = 0; i < FLOAT_W; i++) __builtin_prefetch(rows[i] + at + FLOAT_W * row_bytes, 0, 2);
-        add_products(sum, dtype, rows, at, x + c, (size_t)cols, n_x, 0xffff);
+        add_products(sum, dtype, rows, at, x + c, x_stride, n_x, 0xffff);
     }
     if (c < cols) {
         __mmask16 mask = (__mmask16)((1u << (cols - c)) - 1);
-        add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, (size_t)cols, n_x, mask);
+        add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, x_stride, n_x, mask);
     }
     __m512 all = _mm512_mul_ps(add_across(sum), _mm512_set1_ps(scale));
     __mmask16 used = (__mmask16)((1u << n) - 1);
@@ -205,6 +205,10 @@ static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, i
 
 static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
     dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_q8_group_tiled(out, out_stride, w, first, n_w, x, n_x, dot_tile);
 }
 
 /* attention */

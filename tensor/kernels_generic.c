@@ -35,13 +35,7 @@ static void widen(float *out, const Tensor *w, int row, int col, int n) {
         break;
     }
     assert(w->dtype == DTYPE_Q8_GROUP);
-    const uint8_t *scales = (const uint8_t *)w->scales + (size_t)row * (size_t)(w->cols / w->group) * sizeof(float);
-    for (int i = 0; i < n;) {
-        int group = (col + i) / w->group, end = (group + 1) * w->group - col;
-        float scale;
-        memcpy(&scale, scales + (size_t)group * sizeof scale, sizeof scale);
-        for (; i < n && i < end; i++) out[i] = scale * (int8_t)data[col + i];
-    }
+    dequantize_group(out, w, row, col, n);
 }
 
 static void add_products(float sum[LANES], const float *w, const float *x, int n) {
