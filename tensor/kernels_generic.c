@@ -73,27 +73,39 @@ static void dot_float(float *out, size_t out_stride, const Tensor *w, int first,
     }
 }
 
+/* Apart from the loops over blocks, so that compilers see a plain sum of products and vectorise it. */
+static int dot_32(const int8_t *a, const int8_t *b) {
+    int sum = 0;
+    for (int i = 0; i < Q_BLOCK; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static float block_scale(const uint8_t *block) {
+    uint16_t half;
+    memcpy(&half, block, sizeof half);
+    return f16_to_f32(half);
+}
+
+/* Blocks may lie at any address, so they are read as the bytes they are. */
 static float dot_q8_0(const uint8_t *w, const BlockQ8 *x, int n_blocks) {
     float sum = 0.0f;
-    for (int b = 0; b < n_blocks; b++) {
-        BlockQ8_0 block;
-        int whole = 0;
-        memcpy(&block, w + (size_t)b * sizeof block, sizeof block);
-        for (int i = 0; i < Q_BLOCK; i++) whole += block.q[i] * x[b].q[i];
-        sum += f16_to_f32(block.scale) * x[b].scale * (float)whole;
+    for (int b = 0; b < n_blocks; b++, w += sizeof(BlockQ8_0)) {
+        const int8_t *q = (const int8_t *)w + offsetof(BlockQ8_0, q);
+        sum += block_scale(w) * x[b].scale * (float)dot_32(q, x[b].q);
     }
     return sum;
 }
 
 static float dot_q4_0(const uint8_t *w, const BlockQ8 *x, int n_blocks) {
     float sum = 0.0f;
-    for (int b = 0; b < n_blocks; b++) {
-        BlockQ4_0 block;
-        int whole = -8 * x[b].sum;
-        memcpy(&block, w + (size_t)b * sizeof block, sizeof block);
-        for (int i = 0; i < Q_BLOCK / 2; i++) whole += (block.nibbles[i] & 15) * x[b].q[i];
-        for (int i = 0; i < Q_BLOCK / 2; i++) whole += (block.nibbles[i] >> 4) * x[b].q[Q_BLOCK / 2 + i];
-        sum += f16_to_f32(block.scale) * x[b].scale * (float)whole;
+    for (int b = 0; b < n_blocks; b++, w += sizeof(BlockQ4_0)) {
+        const uint8_t *nibbles = w + offsetof(BlockQ4_0, nibbles);
+        int8_t q[Q_BLOCK];
+        for (int i = 0; i < Q_BLOCK / 2; i++) {
+            q[i] = (int8_t)((nibbles[i] & 15) - 8);
+            q[i + Q_BLOCK / 2] = (int8_t)((nibbles[i] >> 4) - 8);
+        }
+        sum += block_scale(w) * x[b].scale * (float)dot_32(q, x[b].q);
     }
     return sum;
 }

@@ -221,6 +221,7 @@ INLINE float exp_element(float x) {
 static float exp_sum(float *out, const float *x, float shift, int n) {
     float sum[16] = {0}, total = 0.0f;
     int i = 0;
+#pragma omp simd /* out may be x: no element depends on another */
     for (int k = 0; k < n; k++) out[k] = exp_element(x[k] - shift);
     for (; i + 16 <= n; i += 16) {
         for (int j = 0; j < 16; j++) sum[j] += out[i + j];
