@@ -222,7 +222,7 @@ static void typed_reads_refuse_what_does_not_fit(void **state) {
     Bytes string = {0};
     const GgufValue *array;
     assert_false(gguf_get_int(&gguf, "huge", true, 0, 9, &number, &error));
-    assert_string_equal(error.message, "huge: byte 10: expected 0 to 9, got 9223372036854775807");
+    assert_string_equal(error.message, "huge: byte 10: expected 0 to 9, got at least 9223372036854775807");
     assert_false(gguf_get_int(&gguf, "minus", true, 0, 9, &number, &error));
     assert_string_equal(error.message, "minus: byte 30: expected 0 to 9, got -3");
     assert_false(gguf_get_int(&gguf, "wide", true, 0, 9, &number, &error));
