@@ -172,6 +172,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     for (int i = 0; i < s->cache.n_blocks; i++) s->cache.free_blocks[s->cache.n_free++] = s->cache.n_blocks - 1 - i;
     for (int i = 0; i < s->options.branches; i++) s->logits_slot[i] = i;
     ops_start();
+    team_init(&s->workspace.team);
     int trunk;
     session_root(s, &trunk, error);
     *session = s;
@@ -180,6 +181,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
 
 void session_close(Session *session) {
     if (!session) return;
+    team_destroy(&session->workspace.team);
     memory_free(session->memory);
     memory_free(session);
 }
