@@ -195,5 +195,5 @@ const Command perplexity_command = {
     "is\n"
     "scored once. With --documents each document is encoded by itself, without the newlines around it, and followed "
     "by\n"
-    "the token that ends a text, which is scored too. bits/byte counts the documents' bytes.",
+    "the token that ends a text, which is scored too. bits/byte counts the documents' bytes.\n" OPEN_NOTES,
     perplexity_main};
