@@ -1,10 +1,12 @@
 /* The engine under random operations, beside the naive forward pass and beside itself.
  *
  * Tolerances, relative to the largest exact logit, over texts of up to 80 tokens and 3 layers:
- *   float weights, F32 cache     rounding alone: 2^-24 a step over a few thousand steps; seen 5e-6
- *   F16 cache                    keys and values lose 2^-12; seen 2e-3
- *   Q8_0 and Q4_0                activations are rounded to int8 before each dot product, 1/254 of the largest of 32,
- *                                about 0.6 % of a product's size, added up over 7 products a layer; seen 4e-2
+ *   float weights, F32 cache   rounding alone: 2^-24 a step over a few thousand steps; seen 2e-6, allowed 1e-4
+ *   F16 cache                  keys and values lose 2^-12 each, sharp attention multiplies that; seen 3e-3, allowed 1e-2
+ *   Q8_0, Q4_0                 inputs are rounded to int8, by both sides. Where the two round alike the rest is as above
+ *                              (seen in 80 to 99 of 100 texts; half must be within 1e-5); where a value lies
+ *                              so near the middle of two steps that they do not, it moves by a whole step, 1/127 of
+ *                              the largest of 32, and others after it; seen 8e-2, allowed 0.15
  */
 #include <math.h>
 #include <setjmp.h>
@@ -21,8 +23,8 @@
 #include "tests/support/twin.h"
 
 static double tolerance_of(Dtype dtype, KvType kv) {
-    if (dtype_info[dtype].int8_input) return 0.1;
-    return kv == KV_F16 ? 5e-3 : 1e-4;
+    if (dtype_info[dtype].int8_input) return 0.15;
+    return kv == KV_F16 ? 1e-2 : 1e-4;
 }
 
 typedef struct {
@@ -34,7 +36,7 @@ typedef struct {
 static Case case_open(uint64_t seed, Dtype dtype, KvType kv) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
     Case c = {random_model(seed, dtype, seed % 2 == 0), NULL, {0}};
-    c.naive = naive_open(c.model);
+    c.naive = naive_open(c.model, true);
     SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
     options.rows = 2 * TWIN_BRANCHES * c.model->config.context_length; /* never short */
     c.setup = (TwinSetup){c.model, c.naive, tolerance_of(dtype, kv), options, seed, 60};
@@ -53,15 +55,19 @@ static void check_forms(KvType kv, int n_seeds) {
         kernels_use(kernels_available(t));
         for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             double worst = 0;
+            int compared = 0, close = 0;
             for (int seed = 0; seed < n_seeds; seed++) {
                 Case c = case_open((uint64_t)(100 * dtype + seed), (Dtype)dtype, kv);
                 TwinResult result = twin_run(&c.setup);
                 worst = fmax(worst, result.worst);
+                compared += result.compared;
+                close += result.close;
                 twin_result_free(&result);
                 case_close(&c);
             }
-            print_message("%s, %s, cache %s: worst difference %.2g\n", kernels()->name, dtype_info[dtype].name,
-                          kv == KV_F16 ? "F16" : "F32", worst);
+            print_message("%s, %s, cache %s: %d texts, largest difference %.2g, %d within 1e-5\n", kernels()->name,
+                          dtype_info[dtype].name, kv == KV_F16 ? "F16" : "F32", compared, worst, close);
+            assert_true(compared > 50 && (kv == KV_F16 || 2 * close > compared));
         }
     }
     kernels_use(kernels_available(0));
@@ -69,12 +75,12 @@ static void check_forms(KvType kv, int n_seeds) {
 
 static void random_operations_give_the_naive_logits(void **state) {
     (void)state;
-    check_forms(KV_F32, 6);
+    check_forms(KV_F32, 4);
 }
 
 static void random_operations_on_a_half_precision_cache(void **state) {
     (void)state;
-    check_forms(KV_F16, 3);
+    check_forms(KV_F16, 2);
 }
 
 /* ---- the same bits in any setting ---- */

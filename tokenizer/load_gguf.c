@@ -88,8 +88,8 @@ static Bytes with_plain_spaces(Bytes text, uint8_t *buffer) {
 
 static bool add_token(Vocabulary *vocabulary, const Keys *keys, Bytes text, size_t offset, Error *error) {
     int token = vocabulary->n_tokens;
-    TokenType type;
-    float score;
+    TokenType type = TOKEN_NORMAL;
+    float score = 0;
     uint8_t buffer[VOCABULARY_MAX_PIECE];
     if (text.size > VOCABULARY_MAX_PIECE)
         return error_set(error, "%s: byte %zu: token %d: expected at most %d bytes, got %zu", KEY("tokens"), offset,

@@ -13,5 +13,7 @@ long memory_hooks_count(void);
 long memory_hooks_alive(void);
 /* The largest single request so far since memory_hooks_fail_at, bytes. */
 size_t memory_hooks_largest(void);
+/* All that was asked for since memory_hooks_fail_at, bytes. */
+size_t memory_hooks_total(void);
 
 #endif

@@ -8,6 +8,7 @@
 
 typedef struct {
     int rows, cols;
+    bool round_inputs;
     double *values; /* (rows, cols) */
 } Matrix;
 
@@ -23,8 +24,9 @@ struct Naive {
 
 static double *doubles(int rows, int cols) { return calloc((size_t)rows * (size_t)cols, sizeof(double)); }
 
-static Matrix matrix_from(const Tensor *tensor) {
-    Matrix matrix = {tensor->rows, tensor->cols, doubles(tensor->rows, tensor->cols)};
+static Matrix matrix_from(const Tensor *tensor, bool round_inputs) {
+    Matrix matrix = {tensor->rows, tensor->cols, round_inputs && dtype_info[tensor->dtype].int8_input,
+                     doubles(tensor->rows, tensor->cols)};
     float *row = malloc((size_t)tensor->cols * sizeof *row);
     for (int r = 0; r < tensor->rows; r++) {
         dequantize_row(row, tensor, r);
@@ -34,17 +36,19 @@ static Matrix matrix_from(const Tensor *tensor) {
     return matrix;
 }
 
-Naive *naive_open(const Model *model) {
+Naive *naive_open(const Model *model, bool round_inputs) {
     Naive *naive = calloc(1, sizeof *naive);
     naive->model = model;
-    naive->embedding = matrix_from(&model->token_embedding);
-    naive->output = matrix_from(&model->output);
+    naive->embedding = matrix_from(&model->token_embedding, false);
+    naive->output = matrix_from(&model->output, round_inputs);
     naive->layers = calloc((size_t)model->config.n_layers, sizeof *naive->layers);
     for (int i = 0; i < model->config.n_layers; i++) {
         const LayerWeights *w = &model->layers[i];
-        naive->layers[i] = (NaiveLayer){matrix_from(&w->w_query),  matrix_from(&w->w_key),  matrix_from(&w->w_value),
-                                        matrix_from(&w->w_output), matrix_from(&w->w_gate), matrix_from(&w->w_up),
-                                        matrix_from(&w->w_down)};
+        bool round = round_inputs;
+        naive->layers[i] = (NaiveLayer){matrix_from(&w->w_query, round), matrix_from(&w->w_key, round),
+                                        matrix_from(&w->w_value, round), matrix_from(&w->w_output, round),
+                                        matrix_from(&w->w_gate, round),  matrix_from(&w->w_up, round),
+                                        matrix_from(&w->w_down, round)};
     }
     return naive;
 }
@@ -61,14 +65,29 @@ void naive_close(Naive *naive) {
     free(naive);
 }
 
+static double *rounded(const double *x, int n) {
+    float *single = calloc((size_t)n, sizeof *single);
+    BlockQ8 *blocks = malloc((size_t)(n / Q_BLOCK) * sizeof *blocks);
+    double *out = doubles(1, n);
+    for (int i = 0; i < n; i++) single[i] = (float)x[i];
+    quantize_input_row(blocks, single, n);
+    for (int i = 0; i < n; i++) out[i] = (double)blocks[i / Q_BLOCK].scale * blocks[i / Q_BLOCK].q[i % Q_BLOCK];
+    free(single);
+    free(blocks);
+    return out;
+}
+
 /* out = w x */
-static void multiply(double *out, const Matrix *w, const double *x) {
+static void multiply(double *out, const Matrix *w, const double *exact) {
+    double *own = w->round_inputs ? rounded(exact, w->cols) : NULL;
+    const double *x = own ? own : exact;
     for (int r = 0; r < w->rows; r++) {
         const double *row = w->values + (size_t)r * (size_t)w->cols;
         double sum = 0;
         for (int c = 0; c < w->cols; c++) sum += row[c] * x[c];
         out[r] = sum;
     }
+    free(own);
 }
 
 /* out = x / rms(x) * weight */

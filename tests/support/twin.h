@@ -26,7 +26,9 @@ typedef struct {
 typedef struct {
     float *logits; /* all new logits, in order */
     size_t count;
-    double worst; /* largest error against naive */
+    int compared; /* texts whose logits were compared to naive ones, */
+    int close;    /* of them: within 1e-5, */
+    double worst; /* the largest difference */
     int failures; /* operations that were refused */
 } TwinResult;
 
