@@ -31,6 +31,7 @@ LIB_SOURCES  := $(filter-out $(OTHER_ISA:%=tensor/kernels_%.c),$(wildcard tensor
 TOOL_SOURCES := $(wildcard tools/*.c)
 SUPPORT      := $(wildcard tests/support/*.c)
 TESTS        := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+BENCHES      := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
 HEADERS      := $(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h)
@@ -61,18 +62,26 @@ $(B)/%.o: %.c Makefile
 $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
 	$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
 
+$(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
+	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
 	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
 run: foretell                        ## tell a story with the shipped model
 	./foretell -p "Once upon a time"
 
-test-programs: $(B)/foretell $(TESTS) $(REPLAYS)
+# Files that lie, each with what must be said of it.
+$(B)/tests/bad/manifest: tests/bad/make.py tests/bad/formats.py
+	python3 tests/bad/make.py $(@D)
+
+test-programs: $(B)/foretell $(TESTS) $(REPLAYS) $(B)/tests/bad/manifest
 
 test: test-programs                  ## all tests; ends with "N passed, N failed, N skipped"
 	@tests/run $(B)
 
-bench: foretell     ## speed against this machine's own limits
+bench: foretell $(BENCHES)           ## speed against this machine's own limits
+	@for program in $(BENCHES); do $$program && echo || exit 1; done
 	@./foretell bench
 
 deps:                                ## install the Debian packages (asks before it uses sudo)

@@ -172,6 +172,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     for (int i = 0; i < s->cache.n_blocks; i++) s->cache.free_blocks[s->cache.n_free++] = s->cache.n_blocks - 1 - i;
     for (int i = 0; i < s->options.branches; i++) s->logits_slot[i] = i;
     ops_start();
+    team_init(&s->workspace.team);
     int trunk;
     session_root(s, &trunk, error);
     *session = s;
@@ -180,6 +181,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
 
 void session_close(Session *session) {
     if (!session) return;
+    team_destroy(&session->workspace.team);
     memory_free(session->memory);
     memory_free(session);
 }
@@ -228,11 +230,25 @@ static bool compute_logits(Session *s, int first, int n, Error *error) {
                      (double)s->new_logits[at]);
 }
 
+static float *logits_of(const Session *s, int branch) {
+    return s->logits + (size_t)s->logits_slot[branch] * (size_t)s->model->config.vocab_size;
+}
+
+static void set_logits(Session *s, int branch, const float *logits, int length) {
+    memcpy(logits_of(s, branch), logits, (size_t)s->model->config.vocab_size * sizeof(float));
+    s->logits_length[branch] = length;
+}
+
+/* New logits for a branch. Forks that still lived on its old ones get a copy: only now, since most forks are decoded first. */
 static void keep_logits(Session *s, int branch, int from_row) {
-    size_t vocab = (size_t)s->model->config.vocab_size;
-    memcpy(s->logits + (size_t)s->logits_slot[branch] * vocab, s->new_logits + (size_t)from_row * vocab,
-           vocab * sizeof(float));
-    s->logits_length[branch] = s->cache.branches[branch].length;
+    int old = s->logits_length[branch];
+    for (int i = 0; i < s->options.branches; i++) {
+        const Branch *child = &s->cache.branches[i];
+        if (child->alive && child->parent == branch && child->start == old && s->logits_length[i] < old)
+            set_logits(s, i, logits_of(s, branch), old);
+    }
+    set_logits(s, branch, s->new_logits + (size_t)from_row * (size_t)s->model->config.vocab_size,
+               s->cache.branches[branch].length);
 }
 
 /* One batch of a prompt: the rows' keys and values, and their logits for visit (may be NULL), the last row's kept in
@@ -305,14 +321,15 @@ bool session_decode(Session *s, const BranchToken *steps, int n, Error *error) {
     return true;
 }
 
-/* A branch without rows of its own has the logits of the branch it left, if they are still those of that place. */
+/* A branch without rows or logits of its own has those of the branch it left, if they are still those of that place. */
 const float *session_logits(const Session *s, int branch) {
     assert(session_alive(s, branch));
     int length = s->cache.branches[branch].length;
-    while (s->cache.branches[branch].start == length && s->cache.branches[branch].parent >= 0)
-        branch = s->cache.branches[branch].parent;
-    if (length == 0 || s->logits_length[branch] != length) return NULL;
-    return s->logits + (size_t)s->logits_slot[branch] * (size_t)s->model->config.vocab_size;
+    for (int i = branch; i >= 0 && length > 0; i = s->cache.branches[i].parent) {
+        if (s->logits_length[i] == length) return logits_of(s, i);
+        if (s->cache.branches[i].start < length) break;
+    }
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- the tree */
@@ -351,12 +368,16 @@ bool session_fork(Session *s, int parent, int *child, Error *error) {
 void session_promote(Session *s, int branch) {
     assert(session_alive(s, branch) && s->cache.branches[branch].parent >= 0);
     int parent = s->cache.branches[branch].parent, slot = s->logits_slot[branch];
-    bool has_rows = s->cache.branches[branch].length > s->cache.branches[branch].start;
+    int length = s->cache.branches[branch].length;
+    bool has_rows = length > s->cache.branches[branch].start, has_logits = s->logits_length[branch] == length;
     kv_promote(&s->cache, branch);
-    if (!has_rows) return; /* then its logits are the parent's */
-    s->logits_slot[branch] = s->logits_slot[parent];
-    s->logits_slot[parent] = slot;
-    s->logits_length[parent] = s->logits_length[branch];
+    if (has_logits) {
+        s->logits_slot[branch] = s->logits_slot[parent];
+        s->logits_slot[parent] = slot;
+        s->logits_length[parent] = length;
+    } else if (has_rows) {
+        s->logits_length[parent] = -1; /* those it has may be of a place of the same length */
+    }
 }
 
 void session_drop(Session *s, int branch) {

@@ -19,10 +19,11 @@ typedef struct {
 } Pass;
 
 static void embed(const Pass *p) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int r = 0; r < p->n_rows; r++)
         dequantize_row(p->ws->residual + (size_t)r * (size_t)p->config->dim, &p->model->token_embedding,
                        p->rows[r].token);
+    team_wait();
 }
 
 /* Makes x (n_rows, cols) ready to be multiplied. */
@@ -45,13 +46,14 @@ static void store(const KvCache *cache, uint8_t *to, const float *from) {
 static void store_keys_and_values(const Pass *p, int layer) {
     KvCache *cache = p->cache;
     int n_heads = p->config->n_kv_heads;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int i = 0; i < p->n_rows * n_heads; i++) {
         const Row *row = &p->rows[i / n_heads];
         size_t at = (size_t)i * (size_t)p->config->head_dim;
         store(cache, kv_row(cache, cache->keys, layer, i % n_heads, row->branch, row->position), p->ws->key + at);
         store(cache, kv_row(cache, cache->values, layer, i % n_heads, row->branch, row->position), p->ws->value + at);
     }
+    team_wait();
 }
 
 static void softmax(float *scores, int n) {
@@ -92,8 +94,9 @@ static void attend(const Pass *p, int layer, int row, int kv_head) {
 
 static void attention(const Pass *p, int layer) {
     int n_heads = p->config->n_kv_heads;
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic) nowait
     for (int i = 0; i < p->n_rows * n_heads; i++) attend(p, layer, i / n_heads, i % n_heads);
+    team_wait();
 }
 
 static void attention_layer(const Pass *p, int layer) {
@@ -105,14 +108,14 @@ static void attention_layer(const Pass *p, int layer) {
     linear(p, ws->query, ws->normed, &w->w_query);
     linear(p, ws->key, ws->normed, &w->w_key);
     linear(p, ws->value, ws->normed, &w->w_value);
-    ops_wait();
+    team_wait();
     rope(ws->query, ws->angles, p->n_rows, c->n_heads, c->head_dim, c->rope_dim / 2);
     rope(ws->key, ws->angles, p->n_rows, c->n_kv_heads, c->head_dim, c->rope_dim / 2);
     store_keys_and_values(p, layer);
     attention(p, layer);
     prepare(p, ws->attended, c->n_heads * c->head_dim);
     linear(p, ws->normed, ws->attended, &w->w_output);
-    ops_wait();
+    team_wait();
     add(ws->residual, ws->normed, (size_t)p->n_rows * (size_t)c->dim);
 }
 
@@ -124,11 +127,11 @@ static void feed_forward_layer(const Pass *p, int layer) {
     prepare(p, ws->normed, c->dim);
     linear(p, ws->gate, ws->normed, &w->w_gate);
     linear(p, ws->up, ws->normed, &w->w_up);
-    ops_wait();
+    team_wait();
     swiglu(ws->gate, ws->up, (size_t)p->n_rows * (size_t)c->hidden_dim);
     prepare(p, ws->gate, c->hidden_dim);
     linear(p, ws->normed, ws->gate, &w->w_down);
-    ops_wait();
+    team_wait();
     add(ws->residual, ws->normed, (size_t)p->n_rows * (size_t)c->dim);
 }
 
@@ -158,6 +161,7 @@ void transformer_forward(const Model *model, KvCache *cache, Workspace *ws, cons
 #pragma omp parallel num_threads(ws->threads)
     {
         Pass pass = {model, c, cache, ws, rows, n_rows, path, NULL, NULL};
+        team_enter(&ws->team);
         take_own_parts(&pass);
         embed(&pass);
         rope_angles(ws->angles, ws->positions, model->rope_frequencies, n_rows, c->rope_dim / 2);
@@ -165,6 +169,7 @@ void transformer_forward(const Model *model, KvCache *cache, Workspace *ws, cons
             attention_layer(&pass, layer);
             feed_forward_layer(&pass, layer);
         }
+        team_enter(NULL);
     }
 }
 
@@ -174,8 +179,10 @@ void transformer_logits(const Model *model, Workspace *ws, int first, int n, flo
 #pragma omp parallel num_threads(ws->threads)
     {
         Pass pass = {model, c, NULL, ws, NULL, n, PATH_DOT, NULL, NULL};
+        team_enter(&ws->team);
         rmsnorm(ws->normed, residual, model->output_norm, n, c->dim, c->rms_epsilon);
         prepare(&pass, ws->normed, c->dim);
         linear(&pass, logits, ws->normed, &model->output);
+        team_enter(NULL);
     }
 }

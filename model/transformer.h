@@ -14,6 +14,7 @@ typedef struct {
 /* What a pass computes with; n_rows <= max_rows. The arrays are the session's. */
 typedef struct {
     int max_rows, threads;
+    Team team;
     float *residual, *normed; /* (max_rows, dim) */
     float *query, *attended;  /* (max_rows, n_heads, head_dim) */
     float *key, *value;       /* (max_rows, n_kv_heads, head_dim) */

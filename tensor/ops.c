@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "tensor/kernels.h"
+#include "tensor/team.h"
 
 #define DOT_CHUNK     32  /* weight rows a thread takes at a time */
 #define ELEMENT_CHUNK 512 /* elements a thread takes at a time: whole cache lines */
@@ -14,10 +15,6 @@ void ops_start(void) { openblas_set_num_threads(1); }
 
 int ops_processors(void) { return omp_get_num_procs(); }
 
-void ops_wait(void) {
-#pragma omp barrier
-}
-
 static float mean_square(const float *x, int n) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -26,20 +23,22 @@ static float mean_square(const float *x, int n) {
 }
 
 void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int dim, float epsilon) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int r = 0; r < n_rows; r++) {
         const float *from = x + (size_t)r * (size_t)dim;
         float *to = out + (size_t)r * (size_t)dim;
         float scale = 1.0f / sqrtf(mean_square(from, dim) + epsilon);
         for (int i = 0; i < dim; i++) to[i] = from[i] * scale * weight[i];
     }
+    team_wait();
 }
 
 void quantize_input(BlockQ8 *out, const float *x, int n_rows, int cols) {
     const Kernels *k = kernels();
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int r = 0; r < n_rows; r++)
         k->quantize_input(out + (size_t)r * (size_t)(cols / Q_BLOCK), x + (size_t)r * (size_t)cols, cols);
+    team_wait();
 }
 
 static void gemm_tile(float *out, const float *x, const Tensor *w, int n_rows, int first, int n_w, float *tile) {
@@ -74,7 +73,7 @@ void matmul(float *out, const float *x, const BlockQ8 *x_q8, const Tensor *w, in
 }
 
 void rope_angles(float *out, const int *positions, const float *frequencies, int n_rows, int n_pairs) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int r = 0; r < n_rows; r++)
         for (int i = 0; i < n_pairs; i++) {
             double angle = (double)positions[r] * (double)frequencies[i];
@@ -82,6 +81,7 @@ void rope_angles(float *out, const int *positions, const float *frequencies, int
             pair[0] = (float)cos(angle);
             pair[1] = (float)sin(angle);
         }
+    team_wait();
 }
 
 static void rotate_head(float *x, const float *angles, int n_pairs) {
@@ -93,20 +93,23 @@ static void rotate_head(float *x, const float *angles, int n_pairs) {
 }
 
 void rope(float *x, const float *angles, int n_rows, int n_heads, int head_dim, int n_pairs) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int i = 0; i < n_rows * n_heads; i++)
         rotate_head(x + (size_t)i * (size_t)head_dim, angles + (size_t)(i / n_heads) * (size_t)n_pairs * 2, n_pairs);
+    team_wait();
 }
 
 void swiglu(float *gate, const float *up, size_t n) {
     const Kernels *k = kernels();
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (size_t i = 0; i < n; i += ELEMENT_CHUNK)
         k->swiglu(gate + i, up + i, (int)(n - i < ELEMENT_CHUNK ? n - i : ELEMENT_CHUNK));
+    team_wait();
 }
 
 void add(float *residual, const float *x, size_t n) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (size_t i = 0; i < n; i += ELEMENT_CHUNK)
         for (size_t j = i; j < n && j < i + ELEMENT_CHUNK; j++) residual[j] += x[j];
+    team_wait();
 }

@@ -112,7 +112,7 @@ static void product_run(Product *p, int n_rows, MatmulPath path, int threads) {
         float *tile = malloc(sizeof(float) * GEMM_TILE * COLS);
         quantize_input(p->x_q8, p->x, n_rows, COLS);
         matmul(p->out, p->x, p->x_q8, &p->w, n_rows, path, tile);
-        ops_wait();
+        team_wait();
         free(tile);
     }
 }

@@ -80,25 +80,26 @@ bool open_find_tokenizer(Path path, const char *model_path, const char *given, E
                      model_path, n_found);
 }
 
-static bool same_size(const Model *model, const Tokenizer *tokenizer, const char *tokenizer_path, Error *error) {
-    int expected = model->config.vocab_size, got = tokenizer_size(tokenizer);
-    return expected == got ||
-           error_set(error, "%s: expected the model's %d tokens, got %d", tokenizer_path, expected, got);
+bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *model_path, const char *given,
+                     Error *error) {
+    Path path;
+    *tokenizer = NULL;
+    if (!open_find_tokenizer(path, model_path, given, error) || !tokenizer_open(tokenizer, path, error)) return false;
+    int expected = model->config.vocab_size, got = tokenizer_size(*tokenizer);
+    if (expected == got) return true;
+    tokenizer_close(*tokenizer);
+    *tokenizer = NULL;
+    return error_set(error, "%s: expected the %d tokens of %s, got %d", path, expected, model_path, got);
 }
 
 bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
                Error *error) {
-    Path model_path, tokenizer_path;
+    Path path;
     *model = NULL;
     *tokenizer = NULL;
-    if (!open_find_model(model_path, model_given, error) || !model_open(model, model_path, error)) return false;
-    if (open_find_tokenizer(tokenizer_path, model_path, tokenizer_given, error) &&
-        tokenizer_open(tokenizer, tokenizer_path, error)) {
-        if (same_size(*model, *tokenizer, tokenizer_path, error)) return true;
-        tokenizer_close(*tokenizer);
-    }
+    if (!open_find_model(path, model_given, error) || !model_open(model, path, error)) return false;
+    if (open_vocabulary(tokenizer, *model, path, tokenizer_given, error)) return true;
     model_close(*model);
     *model = NULL;
-    *tokenizer = NULL;
     return false;
 }

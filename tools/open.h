@@ -8,9 +8,13 @@
 #include "tokenizer/tokenizer.h"
 
 #define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
-#define OPEN_MODEL_DEFAULT     "$FORETELL_MODEL, or the shipped model"
-#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or a GGUF file"
-#define OPEN_TOKENIZER_DEFAULT "the GGUF model's own; beside a .bin model tokenizer.bin, or the only tok*.bin"
+#define OPEN_MODEL_DEFAULT     "the shipped model"
+#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or GGUF file"
+#define OPEN_TOKENIZER_DEFAULT "the model's"
+/* What the help says about both, below. */
+#define OPEN_NOTES                                                                                                     \
+    "Without -m the model is $FORETELL_MODEL, or else the shipped one. The vocabulary of a GGUF model\n"               \
+    "is in it, that of a .bin model beside it: tokenizer.bin, or the only tok*.bin."
 
 typedef char Path[PATH_MAX];
 
@@ -22,8 +26,11 @@ bool open_find_model(Path path, const char *given, Error *error);
  * only tok*.bin in its folder. Errors: none or several are there. */
 bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error);
 
-/* Finds and opens both; given names may be NULL. Errors: also that their numbers of tokens differ;
- * both are NULL then. */
+/* Opens the vocabulary of a model: given or found. Errors: also that its number of tokens is not the model's. */
+bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *model_path, const char *given,
+                     Error *error);
+
+/* Finds and opens both; given names may be NULL. On failure both are NULL. */
 bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
                Error *error);
 

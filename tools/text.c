@@ -70,3 +70,12 @@ bool text_write(const void *data, size_t n_bytes, Error *error) {
         return error_set(error, "standard output: %s", strerror(errno));
     return true;
 }
+
+void text_print_escaped(Bytes text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < ' ' || text.data[i] == 0x7f)
+            printf("\\x%02x", text.data[i]);
+        else
+            putchar(text.data[i]);
+    }
+}

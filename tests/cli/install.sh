@@ -41,7 +41,7 @@ export PKG_CONFIG_PATH=$at/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 run pkg-config --modversion foretell
 check 'pkg-config knows the version' '[ $status -eq 0 ] && [ "$said" = "$(sed -n "s/^VERSION *:= *//p" Makefile)" ]'
 sanitize=()
-[ "$config" = sanitize ] && sanitize=(-fsanitize=address,undefined)
+[ "$config" = sanitize ] && sanitize=(-fsanitize=address -fsanitize=undefined)
 read -r -a flags < <(pkg-config --cflags --libs foretell)
 run "${CC:-cc}" "$root/program.c" "${sanitize[@]}" "${flags[@]}" -o "$root/program"
 check 'a program compiles against what is installed' '[ $status -eq 0 ]'

@@ -25,7 +25,7 @@ check 'passes' '[ $status -eq 0 ] && ends_with "2 passed, 0 failed, 0 skipped"'
 check 'a line with name, counts and time, no more' '[ "$(printf "%s\n" "$said" | wc -l)" -eq 2 ] &&
     printf "%s\n" "$said" | grep -q "^test_good  *2 passed, 0 failed, 0 skipped  *[0-9]*\.[0-9] s$"'
 
-program test_skip 'echo 1..3; echo "ok 1 - a"; echo "no models here"; echo "not ok 2 # SKIP b"; echo "ok 3 - c # SKIP no curl"'
+program test_skip 'echo 1..3; echo "ok 1 - a"; echo "skipped: no models here"; echo "not ok 2 # SKIP b"; echo "ok 3 - c # SKIP no curl"'
 run
 check 'skips of cmocka and of shell tests are no failures' '[ $status -eq 0 ] && ends_with "1 passed, 0 failed, 2 skipped"'
 check 'their reasons are shown' 'contains "skipped: b: no models here" && contains "skipped: c: no curl"'

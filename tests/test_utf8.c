@@ -1,0 +1,42 @@
+/* The length of a UTF-8 character, against a twin that works out the code point. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/naive_tokenizer.h"
+#include "tokenizer/utf8.h"
+
+static void test_utf8_length_of_every_start(void **state) {
+    (void)state;
+    for (uint32_t start = 0; start < 1 << 16; start++) {
+        /* Whole characters: the two bytes and every kind of continuation behind them. */
+        static const uint8_t ends[] = {0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xff};
+        for (size_t i = 0; i < sizeof ends * sizeof ends; i++) {
+            uint8_t bytes[4] = {(uint8_t)(start >> 8), (uint8_t)start, ends[i / sizeof ends], ends[i % sizeof ends]};
+            int length = utf8_length(bytes, 4);
+            assert_int_not_equal(length, 0);
+            assert_int_equal(length < 0 ? 1 : length, naive_character((Bytes){bytes, 4}));
+            /* A part can be completed by some bytes, or by none. */
+            for (size_t size = 1; size < 4; size++) {
+                int part = utf8_length(bytes, size);
+                if (length > 0)
+                    assert_int_equal(part, (size_t)length <= size ? length : 0);
+                else
+                    assert_true(part <= 0);
+            }
+        }
+    }
+    assert_int_equal(utf8_length((const uint8_t *)"\xe0\x9f", 2), -1);
+    assert_int_equal(utf8_length((const uint8_t *)"\xed\xa0", 2), -1);
+    assert_int_equal(utf8_length((const uint8_t *)"\xf0\x8f", 2), -1);
+    assert_int_equal(utf8_length((const uint8_t *)"\xf4\x90", 2), -1);
+    assert_int_equal(utf8_length((const uint8_t *)"\xf4\x8f", 2), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_utf8_length_of_every_start)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* foretell quantize: any model into a GGUF file with its matrices in another form. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "model/part.h"
+#include "tensor/gguf_writer.h"
+#include "tensor/memory.h"
+#include "tools/commands.h"
+#include "tools/open.h"
+#include "tools/terminal.h"
+
+typedef struct {
+    const char *in, *out, *tokenizer;
+    int type;
+} Settings;
+
+/* In the order of --type's choices. The numbers of general.file_type are llama.cpp's. */
+static const struct {
+    Dtype dtype;
+    uint32_t file_type;
+} types[] = {{DTYPE_F32, 0}, {DTYPE_F16, 1}, {DTYPE_BF16, 32}, {DTYPE_Q8_0, 7}, {DTYPE_Q4_0, 2}};
+
+/* The metadata of a GGUF file, as they are but for the file type. */
+static bool copy_metadata(GgufWriter *writer, Bytes file, Error *error) {
+    Gguf gguf;
+    if (!gguf_parse(&gguf, file, error)) return false;
+    for (size_t i = 0; i < gguf.n_values; i++)
+        if (!bytes_equal(gguf.values[i].key, "general.file_type")) gguf_write_value(writer, &gguf.values[i]);
+    gguf_release(&gguf);
+    return true;
+}
+
+static Bytes text_bytes(const char *text) { return (Bytes){(const uint8_t *)text, strlen(text)}; }
+
+static void write_config(GgufWriter *writer, const Model *model) {
+    const Config *c = &model->config;
+    gguf_write_string(writer, "general.architecture", text_bytes("llama"));
+    if (model->name[0]) gguf_write_string(writer, "general.name", text_bytes(model->name));
+    gguf_write_int(writer, "llama.context_length", (uint32_t)c->context_length);
+    gguf_write_int(writer, "llama.embedding_length", (uint32_t)c->dim);
+    gguf_write_int(writer, "llama.block_count", (uint32_t)c->n_layers);
+    gguf_write_int(writer, "llama.feed_forward_length", (uint32_t)c->hidden_dim);
+    gguf_write_int(writer, "llama.attention.head_count", (uint32_t)c->n_heads);
+    gguf_write_int(writer, "llama.attention.head_count_kv", (uint32_t)c->n_kv_heads);
+    gguf_write_int(writer, "llama.attention.key_length", (uint32_t)c->head_dim);
+    gguf_write_int(writer, "llama.attention.value_length", (uint32_t)c->head_dim);
+    gguf_write_float(writer, "llama.attention.layer_norm_rms_epsilon", c->rms_epsilon);
+    gguf_write_int(writer, "llama.rope.dimension_count", (uint32_t)c->rope_dim);
+    gguf_write_float(writer, "llama.rope.freq_base", c->rope_theta);
+    gguf_write_int(writer, "llama.vocab_size", (uint32_t)c->vocab_size);
+}
+
+/* A GGUF vocabulary spells a space as U+2581. Returns the end of what was written. */
+static uint8_t *spell(uint8_t *out, Bytes text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] != ' ')
+            *out++ = text.data[i];
+        else {
+            memcpy(out, "\xe2\x96\x81", 3);
+            out += 3;
+        }
+    }
+    return out;
+}
+
+/* The arrays of tokenizer.ggml, in one block of memory. */
+typedef struct {
+    Bytes *texts;
+    float *scores;
+    int32_t *types;
+    uint8_t *spellings;
+} Vocabulary;
+
+static bool make_vocabulary(Vocabulary *v, const Tokenizer *tokenizer, Error *error) {
+    size_t n = (size_t)tokenizer_size(tokenizer), n_text = 0;
+    for (size_t i = 0; i < n; i++) n_text += 3 * tokenizer_spelling(tokenizer, (int)i).size;
+    uint8_t *memory =
+        memory_alloc(n * (sizeof(Bytes) + sizeof(float) + sizeof(int32_t)) + n_text, 1, "vocabulary", error);
+    if (!memory) return false;
+    v->texts = (Bytes *)memory;
+    v->scores = (float *)(v->texts + n);
+    v->types = (int32_t *)(v->scores + n);
+    v->spellings = (uint8_t *)(v->types + n);
+    uint8_t *end = v->spellings;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *begin = end;
+        end = spell(begin, tokenizer_spelling(tokenizer, (int)i));
+        v->texts[i] = (Bytes){begin, (size_t)(end - begin)};
+        v->scores[i] = tokenizer_score(tokenizer, (int)i);
+        v->types[i] = (int32_t)tokenizer_type(tokenizer, (int)i);
+    }
+    return true;
+}
+
+static void write_vocabulary(GgufWriter *writer, const Vocabulary *v, const Tokenizer *tokenizer) {
+    size_t n = (size_t)tokenizer_size(tokenizer);
+    gguf_write_string(writer, "tokenizer.ggml.model", text_bytes("llama"));
+    gguf_write_strings(writer, "tokenizer.ggml.tokens", v->texts, n);
+    gguf_write_floats(writer, "tokenizer.ggml.scores", v->scores, n);
+    gguf_write_ints(writer, "tokenizer.ggml.token_type", v->types, n);
+    gguf_write_int(writer, "tokenizer.ggml.bos_token_id", (uint32_t)tokenizer_bos(tokenizer));
+    gguf_write_int(writer, "tokenizer.ggml.eos_token_id", (uint32_t)tokenizer_eos(tokenizer));
+    gguf_write_int(writer, "tokenizer.ggml.unknown_token_id", 0);
+    gguf_write_bool(writer, "tokenizer.ggml.add_bos_token", tokenizer_adds_bos(tokenizer));
+    gguf_write_bool(writer, "tokenizer.ggml.add_space_prefix", tokenizer_adds_space_prefix(tokenizer));
+}
+
+/* The metadata of a llama2.c model: its sizes, and its vocabulary from the file beside it. */
+static bool make_metadata(GgufWriter *writer, const Model *model, const Settings *settings, Error *error) {
+    Tokenizer *tokenizer;
+    Vocabulary vocabulary = {0};
+    if (!open_vocabulary(&tokenizer, model, settings->in, settings->tokenizer, error)) return false;
+    bool made = make_vocabulary(&vocabulary, tokenizer, error);
+    if (made) {
+        write_config(writer, model);
+        write_vocabulary(writer, &vocabulary, tokenizer);
+    }
+    memory_free(vocabulary.texts);
+    tokenizer_close(tokenizer);
+    return made;
+}
+
+/* Vectors stay F32: they are small, and every value they touch passes through them. A matrix whose columns are no multiple
+ * of the type's block becomes F16. Returns how many these were. */
+static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype) {
+    int n_other = 0;
+    for (int i = 0; i < model->n_tensors; i++) {
+        const NamedTensor *named = &model->tensors[i];
+        Part part;
+        int layer;
+        bool is_vector = part_find(named->name, model->config.n_layers, &part, &layer) && part_is_vector(part);
+        bool fits = named->tensor.cols % dtype_info[dtype].block == 0;
+        n_other += !is_vector && !fits;
+        gguf_write_tensor(writer, named->name, &named->tensor, is_vector ? 1 : 2,
+                          is_vector ? DTYPE_F32
+                          : fits    ? dtype
+                                    : DTYPE_F16);
+    }
+    return n_other;
+}
+
+static void show_progress(size_t done, size_t total) { terminal_progress("quantize", done, total); }
+
+static bool write_model(const Model *model, const Settings *settings, Error *error) {
+    GgufWriter *writer;
+    Dtype dtype = types[settings->type].dtype;
+    if (!gguf_writer_open(&writer, settings->out, error)) return false;
+    bool is_gguf = gguf_is(model->file);
+    if (is_gguf ? !copy_metadata(writer, model->file, error) : !make_metadata(writer, model, settings, error)) {
+        gguf_writer_abandon(writer);
+        return false;
+    }
+    gguf_write_int(writer, "general.file_type", types[settings->type].file_type);
+    int n_other = add_tensors(writer, model, dtype);
+    if (!gguf_writer_close(writer, show_progress, error)) return false;
+    if (n_other)
+        fprintf(stderr, "foretell: %d matrices are F16: their columns are no multiple of %s's block of %d\n", n_other,
+                dtype_info[dtype].name, dtype_info[dtype].block);
+    return true;
+}
+
+static bool is_same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int quantize(const Settings *settings) {
+    Error error;
+    Model *model;
+    if (!model_open(&model, settings->in, &error)) return command_fail(&error);
+    bool done = !is_same_file(settings->in, settings->out) ||
+                error_set(&error, "%s: will not write over the model that is read", settings->out);
+    done = done && write_model(model, settings, &error);
+    model_close(model);
+    return done ? 0 : command_fail(&error);
+}
+
+static int quantize_main(int argc, char **argv) {
+    Settings s = {.type = 3};
+    const Option options[] = {
+        {"type", 0, "f32|f16|bf16|q8_0|q4_0", OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
+        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+    };
+    int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);
+    if (argc - next < 2) option_usage_error("quantize: expected two arguments, IN and OUT, got %d", argc - next);
+    if (argc - next > 2) option_usage_error("quantize: unexpected argument '%s'", argv[next + 2]);
+    s.in = argv[next];
+    s.out = argv[next + 1];
+    return quantize(&s);
+}
+
+const Command quantize_command = {
+    "quantize", "IN OUT", "Writes any model as a GGUF file, its matrices in the form of --type.",
+    "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.\n"
+    "A .bin model's vocabulary lies beside it: tokenizer.bin, or the only tok*.bin.",
+    quantize_main};
