@@ -86,7 +86,7 @@ static void check_forms(KvType kv, int n_seeds) {
             }
             print_message("%s, %s, cache %s: %d texts, largest difference %.2g, %d within 1e-5\n", kernels()->name,
                           dtype_info[dtype].name, kv == KV_F16 ? "F16" : "F32", compared, worst, close);
-            assert_true(compared > 50 && (kv == KV_F16 || 2 * close > compared));
+            assert_true(compared > 30 && (kv == KV_F16 || 2 * close > compared));
         }
     }
     kernels_use(kernels_available(0));
@@ -157,7 +157,7 @@ static void threads_blocks_and_branches_do_not_change_a_bit(void **state) {
 static void too_few_rows_or_branches_are_refused(void **state) {
     (void)state;
     int failures = 0;
-    for (uint64_t seed = 2000; seed < 2024; seed++) {
+    for (uint64_t seed = 2000; seed < 2060; seed++) {
         Random random = random_from(seed);
         Case c = case_open(seed, DTYPE_F32, KV_F32);
         c.setup.steps = 100;
@@ -170,7 +170,7 @@ static void too_few_rows_or_branches_are_refused(void **state) {
         twin_result_free(&result);
         case_close(&c);
     }
-    assert_true(failures > 200);
+    assert_true(failures > 500);
 }
 
 /* Fork, decode, promote one: with the default number of rows this must go on until the context is full, whichever
