@@ -205,6 +205,45 @@ static void the_lookahead_loop_never_runs_out_of_rows(void **state) {
     random_model_free(model);
 }
 
+/* ---- whose logits ---- */
+
+static void assert_same_logits(const Session *session, int branch, const float *expected, int n) {
+    const float *logits = session_logits(session, branch);
+    assert_non_null(logits);
+    assert_memory_equal(logits, expected, (size_t)n * sizeof(float));
+}
+
+/* A fork keeps the logits it began with until it is decoded itself, whatever its ancestors do. */
+static void forks_keep_their_logits(void **state) {
+    (void)state;
+    Model *model = random_model(6, DTYPE_F32, false);
+    int vocab = model->config.vocab_size, child, grandchild;
+    float *expected = malloc((size_t)vocab * sizeof(float));
+    for (int promote = 0; promote < 3; promote++) {
+        Session *session;
+        Error error;
+        if (!session_open(&session, model, (SessionOptions){.branches = 3}, &error)) fail_msg("%s", error.message);
+        assert_true(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error));
+        memcpy(expected, session_logits(session, TRUNK), (size_t)vocab * sizeof(float));
+        assert_true(session_fork(session, TRUNK, &child, &error));
+        assert_true(session_fork(session, child, &grandchild, &error));
+        assert_same_logits(session, grandchild, expected, vocab);
+        assert_true(session_decode(session, &(BranchToken){child, 4}, 1, &error));
+        assert_same_logits(session, TRUNK, expected, vocab);
+        assert_same_logits(session, grandchild, expected, vocab);
+        if (promote == 1) assert_true(session_decode(session, &(BranchToken){child, 3}, 1, &error));
+        if (promote == 1) assert_true(session_rewind(session, child, 4, &error));
+        if (promote)
+            session_promote(session, child);
+        else
+            assert_true(session_decode(session, &(BranchToken){TRUNK, 4}, 1, &error));
+        assert_same_logits(session, grandchild, expected, vocab);
+        session_close(session);
+    }
+    free(expected);
+    random_model_free(model);
+}
+
 /* ---- what the counts count ---- */
 
 static void counts_are_of_rows_and_passes(void **state) {
@@ -234,6 +273,7 @@ int main(void) {
         cmocka_unit_test(threads_blocks_and_branches_do_not_change_a_bit),
         cmocka_unit_test(too_few_rows_or_branches_are_refused),
         cmocka_unit_test(the_lookahead_loop_never_runs_out_of_rows),
+        cmocka_unit_test(forks_keep_their_logits),
         cmocka_unit_test(counts_are_of_rows_and_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
