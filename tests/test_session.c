@@ -94,7 +94,7 @@ static void check_forms(KvType kv, int n_seeds) {
 
 static void random_operations_give_the_naive_logits(void **state) {
     (void)state;
-    check_forms(KV_F32, 4);
+    check_forms(KV_F32, 3);
 }
 
 static void random_operations_on_a_half_precision_cache(void **state) {
@@ -119,7 +119,7 @@ static void check_same_bits(const Case *c, SessionOptions options, const TwinRes
 static void check_settings(const Case *c, int n_settings) {
     static const struct {
         int threads, block_rows, more_branches;
-    } settings[] = {{2, 3, 1}, {3, 16, 0}, {2, 16, 0}, {1, 1, 2}, {3, 2, 3}, {1, 5, 4}, {2, 64, 0}};
+    } settings[] = {{2, 3, 1}, {3, 16, 0}, {1, 1, 2}, {3, 5, 4}, {2, 64, 0}};
     TwinSetup plain = c->setup;
     plain.naive = NULL;
     TwinResult expected = twin_run(&plain);
@@ -141,7 +141,7 @@ static void threads_blocks_and_branches_do_not_change_a_bit(void **state) {
         for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             Case narrow = case_open((uint64_t)(1000 + dtype), (Dtype)dtype, dtype % 2 ? KV_F32 : KV_F16);
             Case wide = case_open_wide((uint64_t)(1102 + dtype), (Dtype)dtype, dtype % 2 ? KV_F16 : KV_F32);
-            check_settings(&narrow, 7);
+            check_settings(&narrow, 5);
             check_settings(&wide, 2);
             TwinResult result = twin_run(&wide.setup); /* and once against the naive pass */
             twin_result_free(&result);
