@@ -396,6 +396,7 @@ bool session_rewind(Session *s, int branch, int n_positions, Error *error) {
     if (n_positions < fork)
         return error_set(error, "rewind of branch %d to position %d: a branch that left it at %d is still there",
                          branch, n_positions, fork);
+    if (n_positions < b->length) s->logits_length[branch] = -1; /* at its fork it is a fresh fork again */
     kv_cut(&s->cache, branch, n_positions);
     return true;
 }

@@ -33,14 +33,33 @@ typedef struct {
     TwinSetup setup;
 } Case;
 
-static Case case_open(uint64_t seed, Dtype dtype, KvType kv) {
+static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int steps) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
-    Case c = {random_model(seed, dtype, seed % 2 == 0), NULL, {0}};
-    c.naive = naive_open(c.model, true);
+    Case c = {model, naive_open(model, true), {0}};
     SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
-    options.rows = 2 * TWIN_BRANCHES * c.model->config.context_length; /* never short */
-    c.setup = (TwinSetup){c.model, c.naive, tolerance_of(dtype, kv), options, seed, 60};
+    options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
+    c.setup = (TwinSetup){model, c.naive, tolerance_of(dtype, kv), options, seed, steps};
     return c;
+}
+
+static Case case_open(uint64_t seed, Dtype dtype, KvType kv) {
+    return case_of(random_model(seed, dtype, seed % 2 == 0), seed, dtype, kv, 60);
+}
+
+/* Wide enough for the kernels' unrolled loops: heads of 64, columns of a few hundred. */
+static Case case_open_wide(uint64_t seed, Dtype dtype, KvType kv) {
+    Config config = {.dim = 224,
+                     .hidden_dim = 288,
+                     .n_layers = 2,
+                     .n_heads = 4,
+                     .n_kv_heads = 2,
+                     .head_dim = 64,
+                     .rope_dim = 64,
+                     .vocab_size = 67,
+                     .context_length = 70,
+                     .rope_theta = 5e5f,
+                     .rms_epsilon = 1e-5f};
+    return case_of(random_model_of(&config, dtype, false, seed), seed, dtype, kv, 25);
 }
 
 static void case_close(Case *c) {
@@ -67,7 +86,7 @@ static void check_forms(KvType kv, int n_seeds) {
             }
             print_message("%s, %s, cache %s: %d texts, largest difference %.2g, %d within 1e-5\n", kernels()->name,
                           dtype_info[dtype].name, kv == KV_F16 ? "F16" : "F32", compared, worst, close);
-            assert_true(compared > 50 && (kv == KV_F16 || 2 * close > compared));
+            assert_true(compared > 30 && (kv == KV_F16 || 2 * close > compared));
         }
     }
     kernels_use(kernels_available(0));
@@ -75,7 +94,7 @@ static void check_forms(KvType kv, int n_seeds) {
 
 static void random_operations_give_the_naive_logits(void **state) {
     (void)state;
-    check_forms(KV_F32, 4);
+    check_forms(KV_F32, 3);
 }
 
 static void random_operations_on_a_half_precision_cache(void **state) {
@@ -85,34 +104,32 @@ static void random_operations_on_a_half_precision_cache(void **state) {
 
 /* ---- the same bits in any setting ---- */
 
-static void check_same_bits(const Case *c, SessionOptions options, const TwinResult *expected, const char *what) {
+static void check_same_bits(const Case *c, SessionOptions options, const TwinResult *expected) {
     TwinSetup setup = c->setup;
     setup.naive = NULL;
     setup.options = options;
     TwinResult result = twin_run(&setup);
     assert_int_equal(result.count, expected->count);
     if (memcmp(result.logits, expected->logits, expected->count * sizeof(float)) != 0)
-        fail_msg("%s, seed %llu: %s changed the logits", kernels()->name, (unsigned long long)setup.seed, what);
+        fail_msg("%s, seed %llu: other logits with %d threads, blocks of %d rows, %d branches", kernels()->name,
+                 (unsigned long long)setup.seed, options.threads, options.block_rows, options.branches);
     twin_result_free(&result);
 }
 
-static void check_settings(const Case *c) {
+static void check_settings(const Case *c, int n_settings) {
+    static const struct {
+        int threads, block_rows, more_branches;
+    } settings[] = {{2, 3, 1}, {3, 16, 0}, {1, 1, 2}, {3, 5, 4}, {2, 64, 0}};
     TwinSetup plain = c->setup;
     plain.naive = NULL;
     TwinResult expected = twin_run(&plain);
-    for (int threads = 2; threads <= 3; threads++) {
+    for (int i = 0; i < n_settings; i++) {
         SessionOptions options = c->setup.options;
-        options.threads = threads;
-        check_same_bits(c, options, &expected, "threads");
-    }
-    static const int block_rows[] = {1, 2, 3, 5, 64};
-    for (int i = 0; i < 5; i++) {
-        SessionOptions options = c->setup.options;
-        options.block_rows = block_rows[i];
-        options.rows *= i + 1; /* and enough for a started block in each branch */
-        options.branches += i;
-        options.threads = i % 3 + 1;
-        check_same_bits(c, options, &expected, "block_rows, rows or branches");
+        options.threads = settings[i].threads;
+        options.block_rows = settings[i].block_rows;
+        options.branches += settings[i].more_branches;
+        options.rows += options.branches * options.block_rows; /* each branch may have begun a block */
+        check_same_bits(c, options, &expected);
     }
     twin_result_free(&expected);
 }
@@ -122,9 +139,14 @@ static void threads_blocks_and_branches_do_not_change_a_bit(void **state) {
     for (int t = 0; kernels_available(t); t++) {
         kernels_use(kernels_available(t));
         for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
-            Case c = case_open((uint64_t)(1000 + dtype), (Dtype)dtype, dtype % 2 ? KV_F32 : KV_F16);
-            check_settings(&c);
-            case_close(&c);
+            Case narrow = case_open((uint64_t)(1000 + dtype), (Dtype)dtype, dtype % 2 ? KV_F32 : KV_F16);
+            Case wide = case_open_wide((uint64_t)(1102 + dtype), (Dtype)dtype, dtype % 2 ? KV_F16 : KV_F32);
+            check_settings(&narrow, 5);
+            check_settings(&wide, 2);
+            TwinResult result = twin_run(&wide.setup); /* and once against the naive pass */
+            twin_result_free(&result);
+            case_close(&narrow);
+            case_close(&wide);
         }
     }
     kernels_use(kernels_available(0));
@@ -135,7 +157,7 @@ static void threads_blocks_and_branches_do_not_change_a_bit(void **state) {
 static void too_few_rows_or_branches_are_refused(void **state) {
     (void)state;
     int failures = 0;
-    for (uint64_t seed = 2000; seed < 2024; seed++) {
+    for (uint64_t seed = 2000; seed < 2060; seed++) {
         Random random = random_from(seed);
         Case c = case_open(seed, DTYPE_F32, KV_F32);
         c.setup.steps = 100;
@@ -148,7 +170,7 @@ static void too_few_rows_or_branches_are_refused(void **state) {
         twin_result_free(&result);
         case_close(&c);
     }
-    assert_true(failures > 200);
+    assert_true(failures > 500);
 }
 
 /* Fork, decode, promote one: with the default number of rows this must go on until the context is full, whichever
@@ -183,6 +205,45 @@ static void the_lookahead_loop_never_runs_out_of_rows(void **state) {
     random_model_free(model);
 }
 
+/* ---- whose logits ---- */
+
+static void assert_same_logits(const Session *session, int branch, const float *expected, int n) {
+    const float *logits = session_logits(session, branch);
+    assert_non_null(logits);
+    assert_memory_equal(logits, expected, (size_t)n * sizeof(float));
+}
+
+/* A fork keeps the logits it began with until it is decoded itself, whatever its ancestors do. */
+static void forks_keep_their_logits(void **state) {
+    (void)state;
+    Model *model = random_model(6, DTYPE_F32, false);
+    int vocab = model->config.vocab_size, child, grandchild;
+    float *expected = malloc((size_t)vocab * sizeof(float));
+    for (int promote = 0; promote < 3; promote++) {
+        Session *session;
+        Error error;
+        if (!session_open(&session, model, (SessionOptions){.branches = 3}, &error)) fail_msg("%s", error.message);
+        assert_true(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error));
+        memcpy(expected, session_logits(session, TRUNK), (size_t)vocab * sizeof(float));
+        assert_true(session_fork(session, TRUNK, &child, &error));
+        assert_true(session_fork(session, child, &grandchild, &error));
+        assert_same_logits(session, grandchild, expected, vocab);
+        assert_true(session_decode(session, &(BranchToken){child, 4}, 1, &error));
+        assert_same_logits(session, TRUNK, expected, vocab);
+        assert_same_logits(session, grandchild, expected, vocab);
+        if (promote == 1) assert_true(session_decode(session, &(BranchToken){child, 3}, 1, &error));
+        if (promote == 1) assert_true(session_rewind(session, child, 4, &error));
+        if (promote)
+            session_promote(session, child);
+        else
+            assert_true(session_decode(session, &(BranchToken){TRUNK, 4}, 1, &error));
+        assert_same_logits(session, grandchild, expected, vocab);
+        session_close(session);
+    }
+    free(expected);
+    random_model_free(model);
+}
+
 /* ---- what the counts count ---- */
 
 static void counts_are_of_rows_and_passes(void **state) {
@@ -212,6 +273,7 @@ int main(void) {
         cmocka_unit_test(threads_blocks_and_branches_do_not_change_a_bit),
         cmocka_unit_test(too_few_rows_or_branches_are_refused),
         cmocka_unit_test(the_lookahead_loop_never_runs_out_of_rows),
+        cmocka_unit_test(forks_keep_their_logits),
         cmocka_unit_test(counts_are_of_rows_and_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,9 +158,11 @@ static void check_alone(Twin *twin, const Branch *branch) {
     Session *alone;
     Error error;
     if (!session_open(&alone, twin->setup->model, options, &error)) fail_msg("%s", error.message);
+    int call = PREFILL;
     for (int at = 0; at < branch->script_length;) {
-        int call = branch->script[at], n = branch->script[at + 1];
+        int n = branch->script[at + 1];
         const int *tokens = branch->script + at + 2;
+        call = branch->script[at];
         bool done = call == PREFILL  ? session_prefill(alone, TRUNK, tokens, n, &error)
                     : call == SCORE  ? session_score(alone, TRUNK, tokens, n, ignore_logits, NULL, &error)
                     : call == DECODE ? session_decode(alone, &(BranchToken){TRUNK, tokens[0]}, 1, &error)
@@ -169,7 +171,9 @@ static void check_alone(Twin *twin, const Branch *branch) {
         at += 2 + (call == REWIND ? 0 : n);
     }
     assert_int_equal(session_length(alone, TRUNK), branch->length);
-    if (branch->has_logits && memcmp(session_logits(alone, TRUNK), branch->logits, logits_bytes(twin)) != 0)
+    const float *logits = session_logits(alone, TRUNK);
+    assert_true(logits || !branch->has_logits || call == REWIND);
+    if (branch->has_logits && logits && memcmp(logits, branch->logits, logits_bytes(twin)) != 0)
         fail_msg("seed %llu: branch %d of length %d: other bits than alone", (unsigned long long)twin->setup->seed,
                  branch->number, branch->length);
     session_close(alone);
@@ -324,11 +328,23 @@ static void do_drop(Twin *twin) {
     twin->branches[index] = (Branch){.alive = number == TRUNK, .number = number, .parent = -1};
 }
 
+/* Rewinding to where it is may keep the logits; a fork rewound to where it left its parent may have the parent's again,
+ * if that is still there. Otherwise there are none. */
+static bool keeps_logits(Twin *twin, Branch *branch, int n) {
+    const float *logits = session_logits(twin->session, branch->number);
+    const Branch *parent = branch->parent >= 0 ? &twin->branches[branch->parent] : NULL;
+    if (!logits || n == branch->length) return logits != NULL;
+    if (n != branch->start || !parent || parent->length != n || !parent->has_logits) return false;
+    memcpy(branch->logits, parent->logits, logits_bytes(twin));
+    return true;
+}
+
 static void do_rewind(Twin *twin) {
     int index = pick_alive(twin);
     Branch *branch = &twin->branches[index];
     int low = branch->start > 3 ? branch->start - 3 : 0;
     int n = random_int(&twin->random, random_chance(&twin->random, 0.3) ? 0 : low, branch->length + 1);
+    if (random_chance(&twin->random, 0.2)) n = branch->start;
     bool illegal = n < branch->start || n > branch->length;
     for (int i = 0; i < TWIN_BRANCHES; i++) {
         const Branch *child = &twin->branches[i];
@@ -337,8 +353,7 @@ static void do_rewind(Twin *twin) {
     Error error;
     bool done = session_rewind(twin->session, branch->number, n, &error);
     if (!was_done(twin, done, illegal, false, &error, "rewind")) return;
-    /* Rewinding to where it is may keep the logits. */
-    branch->has_logits = n == branch->length && session_logits(twin->session, branch->number);
+    branch->has_logits = keeps_logits(twin, branch, n);
     branch->length = n;
     add_to_script(branch, REWIND, NULL, n);
 }
