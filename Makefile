@@ -71,7 +71,11 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libfor
 run: foretell                        ## tell a story with the shipped model
 	./foretell -p "Once upon a time"
 
-test-programs: $(B)/foretell $(TESTS) $(REPLAYS)
+# Files that lie, each with what must be said of it.
+$(B)/tests/bad/manifest: tests/bad/make.py tests/bad/formats.py
+	python3 tests/bad/make.py $(@D)
+
+test-programs: $(B)/foretell $(TESTS) $(REPLAYS) $(B)/tests/bad/manifest
 
 test: test-programs                  ## all tests; ends with "N passed, N failed, N skipped"
 	@tests/run $(B)

@@ -23,63 +23,92 @@ static const struct {
     {"llama.embedding_scale", 1},
 };
 
+static size_t offset_of(const Gguf *gguf, const char *key) { return gguf_find(gguf, key)->offset; }
+
 static bool check_text(const Gguf *gguf, const char *key, bool required, const char *expected, Error *error) {
     Bytes text = {0};
     if (!gguf_get_string(gguf, key, required, &text, error)) return false;
     if (!text.data || bytes_equal(text, expected)) return true;
-    return error_set(error, "%s: byte %zu: expected %s, got %.*s", key, gguf_find(gguf, key)->offset, expected,
+    return error_set(error, "%s: byte %zu: expected %s, got %.*s", key, offset_of(gguf, key), expected,
                      (int)(text.size < 64 ? text.size : 64), (const char *)text.data);
+}
+
+static bool check_bool(const Gguf *gguf, const char *key, bool expected, Error *error) {
+    bool value = expected;
+    if (!gguf_get_bool(gguf, key, false, &value, error)) return false;
+    if (value == expected) return true;
+    return error_set(error, "%s: byte %zu: expected %s, the only one supported, got %s", key, offset_of(gguf, key),
+                     expected ? "true" : "false", value ? "true" : "false");
 }
 
 static bool check_supported(const Gguf *gguf, Error *error) {
     int experts = 0;
-    bool causal = true, parallel = false;
     if (!check_text(gguf, "general.architecture", true, "llama", error) ||
         !check_text(gguf, "llama.rope.scaling.type", false, "none", error) ||
         !gguf_get_int(gguf, "llama.expert_count", false, 0, 0, &experts, error) ||
-        !gguf_get_bool(gguf, "llama.attention.causal", false, &causal, error) ||
-        !gguf_get_bool(gguf, "llama.use_parallel_residual", false, &parallel, error))
+        !check_bool(gguf, "llama.attention.causal", true, error) ||
+        !check_bool(gguf, "llama.use_parallel_residual", false, error))
         return false;
-    if (!causal || parallel)
-        return error_set(error, "%s is not supported",
-                         causal ? "llama.use_parallel_residual" : "llama.attention.causal false");
     for (size_t i = 0; i < sizeof neutral_floats / sizeof *neutral_floats; i++) {
         const char *key = neutral_floats[i].key;
         float value = neutral_floats[i].neutral;
         if (!gguf_get_float(gguf, key, false, &value, error)) return false;
         if (value != neutral_floats[i].neutral)
             return error_set(error, "%s: byte %zu: expected %g, the only one supported, got %g", key,
-                             gguf_find(gguf, key)->offset, (double)neutral_floats[i].neutral, (double)value);
+                             offset_of(gguf, key), (double)neutral_floats[i].neutral, (double)value);
     }
     return true;
 }
 
+static bool get_positive(const Gguf *gguf, const char *key, bool required, float *out, Error *error) {
+    if (!gguf_get_float(gguf, key, required, out, error)) return false;
+    if (*out > 0) return true;
+    return error_set(error, "%s: byte %zu: expected a positive number, got %g", key, offset_of(gguf, key),
+                     (double)*out);
+}
+
+#define LAYERS   "llama.block_count"
+#define DIM      "llama.embedding_length"
+#define HEADS    "llama.attention.head_count"
+#define KV_HEADS "llama.attention.head_count_kv"
+#define ROPE_DIM "llama.rope.dimension_count"
+
+static bool check_divisor(const Gguf *gguf, const char *key, int value, const char *of_key, int of, Error *error) {
+    if (of % value == 0) return true;
+    return error_set(error, "%s: byte %zu: expected a divisor of %s %d, got %d", key, offset_of(gguf, key), of_key, of,
+                     value);
+}
+
 static bool read_head_dim(const Gguf *gguf, Config *config, Error *error) {
-    int value_length;
-    if (!gguf_find(gguf, "llama.attention.key_length") && config->dim % config->n_heads != 0)
-        return error_set(error, "llama.attention.head_count: expected a divisor of llama.embedding_length %d, got %d",
-                         config->dim, config->n_heads);
+    const char *length = "llama.attention.key_length";
+    if (!gguf_find(gguf, length) && !check_divisor(gguf, HEADS, config->n_heads, DIM, config->dim, error)) return false;
     config->head_dim = config->dim / config->n_heads;
-    if (!gguf_get_int(gguf, "llama.attention.key_length", false, 1, CONFIG_MAX_DIM, &config->head_dim, error))
+    if (!gguf_get_int(gguf, length, false, 1, CONFIG_MAX_DIM, &config->head_dim, error)) return false;
+    int same = config->rope_dim = config->head_dim;
+    if (!gguf_get_int(gguf, "llama.attention.value_length", false, same, same, &same, error) ||
+        !gguf_get_int(gguf, ROPE_DIM, false, 1, config->head_dim, &config->rope_dim, error))
         return false;
-    value_length = config->rope_dim = config->head_dim;
-    return gguf_get_int(gguf, "llama.attention.value_length", false, value_length, value_length, &value_length,
-                        error) &&
-           gguf_get_int(gguf, "llama.rope.dimension_count", false, 1, config->head_dim, &config->rope_dim, error);
+    if (!gguf_find(gguf, ROPE_DIM) || config->rope_dim % 2 == 0) return true;
+    return error_set(error, "%s: byte %zu: expected an even number, got %d", ROPE_DIM, offset_of(gguf, ROPE_DIM),
+                     config->rope_dim);
 }
 
 static bool read_config(const Gguf *gguf, Config *config, Error *error) {
     config->rope_theta = 10000;
-    if (!gguf_get_int(gguf, "llama.block_count", true, 1, CONFIG_MAX_LAYERS, &config->n_layers, error) ||
+    if (!gguf_get_int(gguf, LAYERS, true, 1, CONFIG_MAX_LAYERS, &config->n_layers, error) ||
         !gguf_get_int(gguf, "llama.context_length", true, 1, CONFIG_MAX_CONTEXT, &config->context_length, error) ||
-        !gguf_get_int(gguf, "llama.embedding_length", true, 1, CONFIG_MAX_DIM, &config->dim, error) ||
+        !gguf_get_int(gguf, DIM, true, 1, CONFIG_MAX_DIM, &config->dim, error) ||
         !gguf_get_int(gguf, "llama.feed_forward_length", true, 1, CONFIG_MAX_DIM, &config->hidden_dim, error) ||
-        !gguf_get_int(gguf, "llama.attention.head_count", true, 1, CONFIG_MAX_DIM, &config->n_heads, error))
+        !gguf_get_int(gguf, HEADS, true, 1, CONFIG_MAX_DIM, &config->n_heads, error))
         return false;
+    if ((size_t)config->n_layers > gguf->n_tensors) /* tables for all layers would be more than the file justifies */
+        return error_set(error, "%s: byte %zu: expected at most %zu, the number of tensors, got %d", LAYERS,
+                         offset_of(gguf, LAYERS), gguf->n_tensors, config->n_layers);
     config->n_kv_heads = config->n_heads;
-    return gguf_get_int(gguf, "llama.attention.head_count_kv", false, 1, config->n_heads, &config->n_kv_heads, error) &&
-           gguf_get_float(gguf, "llama.attention.layer_norm_rms_epsilon", true, &config->rms_epsilon, error) &&
-           gguf_get_float(gguf, "llama.rope.freq_base", false, &config->rope_theta, error) &&
+    return gguf_get_int(gguf, KV_HEADS, false, 1, config->n_heads, &config->n_kv_heads, error) &&
+           check_divisor(gguf, KV_HEADS, config->n_kv_heads, HEADS, config->n_heads, error) &&
+           get_positive(gguf, "llama.attention.layer_norm_rms_epsilon", true, &config->rms_epsilon, error) &&
+           get_positive(gguf, "llama.rope.freq_base", false, &config->rope_theta, error) &&
            read_head_dim(gguf, config, error);
 }
 

@@ -87,9 +87,10 @@ static bool read_sizes(Cursor *cursor, Config *config, Error *error) {
 
 /* What these formats leave unsaid, and the checks. */
 static bool complete(Config *config, Error *error) {
-    if (config->n_heads < 1 || config->dim % config->n_heads != 0)
+    bool in_range = config->n_heads >= 1 && config->dim >= 1 && config->dim <= CONFIG_MAX_DIM;
+    if (in_range && config->dim % config->n_heads != 0)
         return error_set(error, "n_heads: expected a divisor of dim %d, got %d", config->dim, config->n_heads);
-    config->head_dim = config->rope_dim = config->dim / config->n_heads;
+    config->head_dim = config->rope_dim = in_range ? config->dim / config->n_heads : 0;
     config->rope_theta = 10000;
     config->rms_epsilon = 1e-5f;
     return config_check(config, error);

@@ -1,8 +1,7 @@
 #include "model/model.h"
 
-#include <assert.h>
+#include <float.h>
 #include <math.h>
-#include <string.h>
 
 #include "model/loaders.h"
 #include "model/part.h"
@@ -28,8 +27,8 @@ static bool check_shape(const NamedTensor *named, Part part, const Config *confi
     int rows, cols;
     part_shape(config, part, &rows, &cols);
     if (tensor->rows != rows || tensor->cols != cols)
-        return error_set(error, "%s: byte %zu: expected %d rows of %d values, got %d of %d", named->name, named->offset,
-                         rows, cols, tensor->rows, tensor->cols);
+        return error_set(error, "%s: byte %zu: expected %d x %d values, got %d x %d", named->name, named->offset, rows,
+                         cols, tensor->rows, tensor->cols);
     if (part_is_vector(part) && tensor->dtype != DTYPE_F32 && tensor->dtype != DTYPE_F16 && tensor->dtype != DTYPE_BF16)
         return error_set(error, "%s: byte %zu: expected F32, F16 or BF16, got %s", named->name, named->offset,
                          dtype_info[tensor->dtype].name);
@@ -43,8 +42,8 @@ static bool find_places(const Model *model, Parts *parts, Error *error) {
         Part part;
         int layer;
         if (!part_find(named->name, parts->n_layers, &part, &layer))
-            return error_set(error, "%s: byte %zu: expected only the tensors of a LLaMA model of %d layers",
-                             named->name, named->offset, parts->n_layers);
+            return error_set(error, "%s: byte %zu: no LLaMA model of n_layers %d has such a tensor", named->name,
+                             named->offset, parts->n_layers);
         if (!check_shape(named, part, &model->config, error)) return false;
         *parts_at(parts, part, layer) = named;
     }
@@ -125,11 +124,14 @@ static bool fill_frequencies(Model *model, const NamedTensor *factors, Error *er
     if (factors) dequantize_row(frequencies, &factors->tensor, 0);
     for (int i = 0; i < n; i++) {
         double factor = factors ? (double)frequencies[i] : 1;
+        if (!(factor > 0))
+            return error_set(error, "%s: byte %zu: factor %d: expected a positive number, got %g", factors->name,
+                             factors->offset, i, factor);
         double frequency = pow((double)model->config.rope_theta, -2.0 * i / model->config.rope_dim) / factor;
-        frequencies[i] = (float)frequency;
-        if (!(frequency > 0) || !isfinite(frequencies[i]))
-            return error_set(error, "rope frequency %d: expected a positive number, got %g (theta %g, factor %g)", i,
+        if (!(frequency <= FLT_MAX))
+            return error_set(error, "rope frequency %d: expected a finite f32, got %g (theta %g, factor %g)", i,
                              frequency, (double)model->config.rope_theta, factor);
+        frequencies[i] = (float)frequency;
     }
     return true;
 }
@@ -144,9 +146,6 @@ static bool bind(Model *model, Parts *parts, Error *error) {
 
 bool model_bind(Model *model, Error *error) {
     Parts parts = {.n_layers = model->config.n_layers};
-    if (parts.n_layers > model->n_tensors) /* tables for all layers would be larger than the file justifies */
-        return error_set(error, "n_layers: expected at most the number of tensors %d, got %d", model->n_tensors,
-                         parts.n_layers);
     bool bound = bind(model, &parts, error);
     memory_free(parts.of);
     return bound;

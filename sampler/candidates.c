@@ -1,8 +1,8 @@
 #include "sampler/candidates.h"
 
 #include <assert.h>
-#include <math.h>
 
+#include "tensor/kernels.h"
 #include "tensor/memory.h"
 
 bool candidates_open(Candidates *candidates, int vocab_size, Error *error) {
@@ -26,9 +26,7 @@ void candidates_from_logits(Candidates *candidates, const float *logits, int n) 
     float max = logits[0];
     for (int i = 1; i < n; i++) max = logits[i] > max ? logits[i] : max;
     float *exps = candidates->scratch;
-    double sum = 0;
-    for (int i = 0; i < n; i++) sum += exps[i] = expf(logits[i] - max);
-    float scale = (float)(1 / sum);
+    float scale = 1 / kernels()->exp_sum(exps, logits, max, n);
     for (int i = 0; i < n; i++)
         candidates->items[i] = (Candidate){.token = i, .logit = logits[i], .prob = exps[i] * scale, .branch = -1};
     candidates->count = n;

@@ -345,7 +345,7 @@ static bool wrong_type(const GgufValue *value, const char *wanted, Error *error)
                      array ? "an array of " : "", gguf_type_name(array ? value->item_type : value->type));
 }
 
-/* An integer's value as a signed one; U64 beyond it is pinned to its end, which no caller's range reaches. */
+/* An integer's value as a signed one; U64 beyond it is pinned to its end, outside of any caller's range. */
 static bool value_integer(const GgufValue *value, int64_t *out) {
     const void *from = value->payload.data;
     union {
@@ -396,8 +396,12 @@ bool gguf_get_int(const Gguf *gguf, const char *key, bool required, int low, int
     if (!find(gguf, key, required, "an integer", &value, error)) return false;
     if (!value) return true;
     if (!value_integer(value, &number)) return wrong_type(value, "an integer", error);
-    if (number < low || number > high)
-        return error_set(error, "%s: byte %zu: expected %d to %d, got %" PRId64, key, value->offset, low, high, number);
+    if (number < low || number > high) {
+        char range[32];
+        snprintf(range, sizeof range, low == high ? "%d" : "%d to %d", low, high);
+        return error_set(error, "%s: byte %zu: expected %s, got %s%" PRId64, key, value->offset, range,
+                         number == INT64_MAX ? "at least " : "", number);
+    }
     *out = (int)number;
     return true;
 }

@@ -208,7 +208,7 @@ INLINE __m128 add_across(const __m256 sum[FLOAT_W]) {
 }
 
 INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
-                     const float *x, int n_x, int cols, float scale) {
+                     const float *x, size_t x_stride, int n_x, int cols, float scale) {
     size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
     const uint8_t *rows[FLOAT_W];
     __m256 sum[2][FLOAT_W];
@@ -220,9 +220,9 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     for (; c + LANES <= cols; c += LANES) {
         size_t at = (size_t)c * value_bytes;
         for (int i = 0; i < FLOAT_W; i++) __builtin_prefetch(rows[i] + at + FLOAT_W * row_bytes, 0, 2);
-        add_products(sum, dtype, rows, at, x + c, (size_t)cols, n_x, LANES);
+        add_products(sum, dtype, rows, at, x + c, x_stride, n_x, LANES);
     }
-    if (c < cols) add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, (size_t)cols, n_x, cols - c);
+    if (c < cols) add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, x_stride, n_x, cols - c);
     for (int r = 0; r < n_x; r++) {
         float four[FLOAT_W];
         _mm_storeu_ps(four, _mm_mul_ps(add_across(sum[r]), _mm_set1_ps(scale)));
@@ -240,6 +240,10 @@ static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, i
 
 static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
     dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_q8_group_tiled(out, out_stride, w, first, n_w, x, n_x, dot_tile);
 }
 
 /* attention */
@@ -299,8 +303,12 @@ static void to_f16(uint16_t *out, const float *x, int n) {
 
 const Kernels kernels_avx2 = {
     .name = "avx2",
-    .dot = {[DTYPE_F32] = dot_f32, [DTYPE_F16] = dot_f16, [DTYPE_BF16] = dot_bf16,
-            [DTYPE_Q8_0] = dot_q8_0, [DTYPE_Q4_0] = dot_q4_0, [DTYPE_Q8_GROUP] = dot_q8_group},
+    .dot = {[DTYPE_F32] = dot_f32,
+            [DTYPE_F16] = dot_f16,
+            [DTYPE_BF16] = dot_bf16,
+            [DTYPE_Q8_0] = dot_q8_0,
+            [DTYPE_Q4_0] = dot_q4_0,
+            [DTYPE_Q8_GROUP] = dot_q8_group},
     .quantize_input = quantize_input,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

@@ -150,9 +150,11 @@ INLINE __m512 add_within_quarters(__m512 a, __m512 b, bool last) {
 INLINE __m512 add_across(__m512 sum[FLOAT_W][4]) {
     __m512 of[FLOAT_W];
     for (int i = 0; i < FLOAT_W; i++) {
-        of[i] = add_quarters(add_quarters(sum[i][0], sum[i][1], false), add_quarters(sum[i][2], sum[i][3], false), true);
+        of[i] =
+            add_quarters(add_quarters(sum[i][0], sum[i][1], false), add_quarters(sum[i][2], sum[i][3], false), true);
     }
-    return add_within_quarters(add_within_quarters(of[0], of[1], false), add_within_quarters(of[2], of[3], false), true);
+    return add_within_quarters(add_within_quarters(of[0], of[1], false), add_within_quarters(of[2], of[3], false),
+                               true);
 }
 
 INLINE void add_products(__m512 sum[FLOAT_W][4], Dtype dtype, const uint8_t *const w[FLOAT_W], size_t at,
@@ -166,7 +168,7 @@ INLINE void add_products(__m512 sum[FLOAT_W][4], Dtype dtype, const uint8_t *con
 }
 
 INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
-                     const float *x, int n_x, int cols, float scale) {
+                     const float *x, size_t x_stride, int n_x, int cols, float scale) {
     size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
     const uint8_t *rows[FLOAT_W];
     __m512 sum[FLOAT_W][4];
@@ -178,11 +180,11 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     for (; c + LANES <= cols; c += LANES) {
         size_t at = (size_t)c * value_bytes;
         for (int i = 0; i < FLOAT_W; i++) __builtin_prefetch(rows[i] + at + FLOAT_W * row_bytes, 0, 2);
-        add_products(sum, dtype, rows, at, x + c, (size_t)cols, n_x, 0xffff);
+        add_products(sum, dtype, rows, at, x + c, x_stride, n_x, 0xffff);
     }
     if (c < cols) {
         __mmask16 mask = (__mmask16)((1u << (cols - c)) - 1);
-        add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, (size_t)cols, n_x, mask);
+        add_products(sum, dtype, rows, (size_t)c * value_bytes, x + c, x_stride, n_x, mask);
     }
     __m512 all = _mm512_mul_ps(add_across(sum), _mm512_set1_ps(scale));
     __mmask16 used = (__mmask16)((1u << n) - 1);
@@ -203,6 +205,10 @@ static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, i
 
 static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
     dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+}
+
+static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    dot_q8_group_tiled(out, out_stride, w, first, n_w, x, n_x, dot_tile);
 }
 
 /* attention */
@@ -261,8 +267,12 @@ static void to_f16(uint16_t *out, const float *x, int n) {
 
 const Kernels kernels_avx512 = {
     .name = "avx512",
-    .dot = {[DTYPE_F32] = dot_f32, [DTYPE_F16] = dot_f16, [DTYPE_BF16] = dot_bf16,
-            [DTYPE_Q8_0] = dot_q8_0, [DTYPE_Q4_0] = dot_q4_0, [DTYPE_Q8_GROUP] = dot_q8_group},
+    .dot = {[DTYPE_F32] = dot_f32,
+            [DTYPE_F16] = dot_f16,
+            [DTYPE_BF16] = dot_bf16,
+            [DTYPE_Q8_0] = dot_q8_0,
+            [DTYPE_Q4_0] = dot_q4_0,
+            [DTYPE_Q8_GROUP] = dot_q8_group},
     .quantize_input = quantize_input,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

@@ -16,7 +16,9 @@ static void widen(float *out, const Tensor *w, int row, int col, int n) {
     const uint8_t *data = tensor_row(w, row);
     uint16_t half;
     switch (w->dtype) {
-    case DTYPE_F32: memcpy(out, data + (size_t)col * 4, (size_t)n * 4); return;
+    case DTYPE_F32:
+        memcpy(out, data + (size_t)col * 4, (size_t)n * 4);
+        return;
     case DTYPE_F16:
         for (int i = 0; i < n; i++) {
             memcpy(&half, data + (size_t)(col + i) * 2, 2);
@@ -29,16 +31,11 @@ static void widen(float *out, const Tensor *w, int row, int col, int n) {
             out[i] = bf16_to_f32(half);
         }
         return;
-    default: break;
+    default:
+        break;
     }
     assert(w->dtype == DTYPE_Q8_GROUP);
-    const uint8_t *scales = (const uint8_t *)w->scales + (size_t)row * (size_t)(w->cols / w->group) * sizeof(float);
-    for (int i = 0; i < n;) {
-        int group = (col + i) / w->group, end = (group + 1) * w->group - col;
-        float scale;
-        memcpy(&scale, scales + (size_t)group * sizeof scale, sizeof scale);
-        for (; i < n && i < end; i++) out[i] = scale * (int8_t)data[col + i];
-    }
+    dequantize_group(out, w, row, col, n);
 }
 
 static void add_products(float sum[LANES], const float *w, const float *x, int n) {
@@ -76,27 +73,39 @@ static void dot_float(float *out, size_t out_stride, const Tensor *w, int first,
     }
 }
 
+/* Apart from the loops over blocks, so that compilers see a plain sum of products and vectorise it. */
+static int dot_32(const int8_t *a, const int8_t *b) {
+    int sum = 0;
+    for (int i = 0; i < Q_BLOCK; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static float block_scale(const uint8_t *block) {
+    uint16_t half;
+    memcpy(&half, block, sizeof half);
+    return f16_to_f32(half);
+}
+
+/* Blocks may lie at any address, so they are read as the bytes they are. */
 static float dot_q8_0(const uint8_t *w, const BlockQ8 *x, int n_blocks) {
     float sum = 0.0f;
-    for (int b = 0; b < n_blocks; b++) {
-        BlockQ8_0 block;
-        int whole = 0;
-        memcpy(&block, w + (size_t)b * sizeof block, sizeof block);
-        for (int i = 0; i < Q_BLOCK; i++) whole += block.q[i] * x[b].q[i];
-        sum += f16_to_f32(block.scale) * x[b].scale * (float)whole;
+    for (int b = 0; b < n_blocks; b++, w += sizeof(BlockQ8_0)) {
+        const int8_t *q = (const int8_t *)w + offsetof(BlockQ8_0, q);
+        sum += block_scale(w) * x[b].scale * (float)dot_32(q, x[b].q);
     }
     return sum;
 }
 
 static float dot_q4_0(const uint8_t *w, const BlockQ8 *x, int n_blocks) {
     float sum = 0.0f;
-    for (int b = 0; b < n_blocks; b++) {
-        BlockQ4_0 block;
-        int whole = -8 * x[b].sum;
-        memcpy(&block, w + (size_t)b * sizeof block, sizeof block);
-        for (int i = 0; i < Q_BLOCK / 2; i++) whole += (block.nibbles[i] & 15) * x[b].q[i];
-        for (int i = 0; i < Q_BLOCK / 2; i++) whole += (block.nibbles[i] >> 4) * x[b].q[Q_BLOCK / 2 + i];
-        sum += f16_to_f32(block.scale) * x[b].scale * (float)whole;
+    for (int b = 0; b < n_blocks; b++, w += sizeof(BlockQ4_0)) {
+        const uint8_t *nibbles = w + offsetof(BlockQ4_0, nibbles);
+        int8_t q[Q_BLOCK];
+        for (int i = 0; i < Q_BLOCK / 2; i++) {
+            q[i] = (int8_t)((nibbles[i] & 15) - 8);
+            q[i + Q_BLOCK / 2] = (int8_t)((nibbles[i] >> 4) - 8);
+        }
+        sum += block_scale(w) * x[b].scale * (float)dot_32(q, x[b].q);
     }
     return sum;
 }
@@ -169,8 +178,12 @@ static void swiglu(float *gate, const float *up, int n) {
 
 const Kernels kernels_generic = {
     .name = "generic",
-    .dot = {[DTYPE_F32] = dot_float, [DTYPE_F16] = dot_float, [DTYPE_BF16] = dot_float,
-            [DTYPE_Q8_0] = dot_int8, [DTYPE_Q4_0] = dot_int8, [DTYPE_Q8_GROUP] = dot_float},
+    .dot = {[DTYPE_F32] = dot_float,
+            [DTYPE_F16] = dot_float,
+            [DTYPE_BF16] = dot_float,
+            [DTYPE_Q8_0] = dot_int8,
+            [DTYPE_Q4_0] = dot_int8,
+            [DTYPE_Q8_GROUP] = dot_float},
     .quantize_input = quantize_input_row,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

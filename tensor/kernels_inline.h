@@ -11,7 +11,15 @@
 /* Inner loops are written once and specialised by constant arguments, which needs them inlined. */
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE int min_int(int a, int b) { return a < b ? a : b; }
+INLINE int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* So many rows of x that they stay in the second-level cache, but not so few that reading the weights again shows. */
+INLINE int rows_at_a_time(size_t row_bytes) {
+    size_t n = (384 << 10) / row_bytes;
+    return n < 32 ? 32 : n > 512 ? 512 : (int)n / 8 * 8;
+}
 
 /* int8 dot products: LANES rows of weights side by side, one a lane.
  *
@@ -68,9 +76,7 @@ INLINE void dot_int8(float *out, size_t out_stride, const Tensor *w, int first, 
                      PackBlock *pack, DotPacked *dot) {
     size_t row_bytes = tensor_row_bytes(w), block_bytes = (size_t)dtype_info[w->dtype].block_bytes;
     int n_blocks = w->cols / Q_BLOCK;
-    /* So many rows of x that they stay in the second-level cache, but not so few that packing shows. */
-    int x_rows = (int)((384 << 10) / ((size_t)n_blocks * sizeof(BlockQ8)));
-    x_rows = x_rows < 32 ? 32 : x_rows / 8 * 8;
+    int x_rows = rows_at_a_time((size_t)n_blocks * sizeof(BlockQ8));
     PackedRows packed __attribute__((aligned(64)));
     for (int r = 0; r < n_x; r += x_rows) {
         const BlockQ8 *x_row = (const BlockQ8 *)x + (size_t)r * (size_t)n_blocks;
@@ -90,24 +96,62 @@ INLINE void dot_int8(float *out, size_t out_stride, const Tensor *w, int first, 
  * over columns. Keys against queries are the same thing. */
 enum { FLOAT_W = 4 };
 
-/* out[r * out_stride + i] = scale * dot(w row i, x row r), i < n, r < n_x (dtype and n_x are constants). */
+/* out[r * out_stride + i] = scale * dot(w row i, x row r), i < n (dtype and n_x are constants). */
 typedef void DotTile(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
-                     const float *x, int n_x, int cols, float scale);
+                     const float *x, size_t x_stride, int n_x, int cols, float scale);
+
+INLINE void dot_tiles(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
+                      const float *x, size_t x_stride, int n_x, int cols, float scale, DotTile *tile) {
+    int r = 0;
+#define ROWS_OF_X(count)                                                                                               \
+    for (; r + (count) <= n_x; r += (count))                                                                           \
+    tile(out + (size_t)r * out_stride, out_stride, dtype, w, row_bytes, n, x + (size_t)r * x_stride, x_stride, count,  \
+         cols, scale)
+    if (LANES == 16) ROWS_OF_X(4); /* else there are not enough registers */
+    ROWS_OF_X(2);
+    ROWS_OF_X(1);
+#undef ROWS_OF_X
+}
 
 INLINE void dot_float(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, int n_w, const float *x, int n_x,
                       int cols, float scale, DotTile *tile) {
     size_t row_bytes = (size_t)cols * (size_t)(dtype == DTYPE_F32 ? 4 : 2);
+    int x_rows = rows_at_a_time((size_t)cols * sizeof *x);
+    for (int r = 0; r < n_x; r += x_rows) {
+        for (int i = 0; i < n_w; i += FLOAT_W) {
+            dot_tiles(out + (size_t)r * out_stride + i, out_stride, dtype, w + (size_t)i * row_bytes, row_bytes,
+                      min_int(FLOAT_W, n_w - i), x + (size_t)r * (size_t)cols, (size_t)cols, min_int(x_rows, n_x - r),
+                      cols, scale, tile);
+        }
+    }
+}
+
+/* Groups of any size: a chunk of the rows is turned into floats first. Chunks are added in the order of the columns. */
+enum { GROUP_CHUNK = 512, GROUP_X = 32 };
+
+INLINE void dot_q8_group_rows(float *out, size_t out_stride, const Tensor *w, int first, int n, const float *x, int n_x,
+                              DotTile *tile) {
+    float wide[FLOAT_W][GROUP_CHUNK], part[GROUP_X][FLOAT_W];
+    size_t x_stride = (size_t)w->cols;
+    for (int col = 0; col < w->cols; col += GROUP_CHUNK) {
+        int n_cols = min_int(GROUP_CHUNK, w->cols - col);
+        for (int i = 0; i < n; i++) dequantize_group(wide[i], w, first + i, col, n_cols);
+        dot_tiles(part[0], FLOAT_W, DTYPE_F32, (const void *)wide, sizeof wide[0], n, x + col, x_stride, n_x, n_cols,
+                  1.0f, tile);
+        for (int r = 0; r < n_x; r++) {
+            float *sum = out + (size_t)r * out_stride;
+            for (int i = 0; i < n; i++) sum[i] = col == 0 ? part[r][i] : sum[i] + part[r][i];
+        }
+    }
+}
+
+INLINE void dot_q8_group_tiled(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x,
+                               int n_x, DotTile *tile) {
     for (int i = 0; i < n_w; i += FLOAT_W) {
-        const uint8_t *rows = w + (size_t)i * row_bytes;
-        int n = min_int(FLOAT_W, n_w - i), r = 0;
-#define ROWS_OF_X(count)                                                                                               \
-    for (; r + (count) <= n_x; r += (count))                                                                           \
-    tile(out + (size_t)r * out_stride + i, out_stride, dtype, rows, row_bytes, n, x + (size_t)r * (size_t)cols, count, \
-         cols, scale)
-        if (LANES == 16) ROWS_OF_X(4); /* else there are not enough registers */
-        ROWS_OF_X(2);
-        ROWS_OF_X(1);
-#undef ROWS_OF_X
+        for (int r = 0; r < n_x; r += GROUP_X) {
+            dot_q8_group_rows(out + (size_t)r * out_stride + i, out_stride, w, first + i, min_int(FLOAT_W, n_w - i),
+                              x + (size_t)r * (size_t)w->cols, min_int(GROUP_X, n_x - r), tile);
+        }
     }
 }
 
@@ -151,35 +195,6 @@ INLINE void mix_float(float *out, const float *weights, size_t stride, int n_q, 
     }
 }
 
-/* One row of a Q8_GROUP matrix. lane j adds columns j, j + 16, ... of each group, times the group's scale. */
-INLINE float dot_group_row(const uint8_t *q, const uint8_t *scales, const float *x, int cols, int group) {
-    float total[16] = {0}, sum = 0.0f;
-    for (int begin = 0; begin < cols; begin += group, scales += sizeof(float)) {
-        float part[16] = {0}, scale;
-        int i = begin, end = begin + group;
-        memcpy(&scale, scales, sizeof scale);
-        for (; i + 16 <= end; i += 16) {
-            for (int j = 0; j < 16; j++) part[j] = fmaf((float)(int8_t)q[i + j], x[i + j], part[j]);
-        }
-        for (int j = 0; i + j < end; j++) part[j] = fmaf((float)(int8_t)q[i + j], x[i + j], part[j]);
-        for (int j = 0; j < 16; j++) total[j] = fmaf(scale, part[j], total[j]);
-    }
-    for (int j = 0; j < 16; j++) sum += total[j];
-    return sum;
-}
-
-static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    size_t scale_bytes = (size_t)(w->cols / w->group) * sizeof(float);
-    for (int i = 0; i < n_w; i++) {
-        const uint8_t *scales = (const uint8_t *)w->scales + (size_t)(first + i) * scale_bytes;
-        for (int r = 0; r < n_x; r++) {
-            out[(size_t)r * out_stride + (size_t)i] =
-                dot_group_row(tensor_row(w, first + i), scales, (const float *)x + (size_t)r * (size_t)w->cols, w->cols,
-                              w->group);
-        }
-    }
-}
-
 /* e^x = 2^n e^r with n = x / ln 2 rounded, |r| <= ln 2 / 2, where the Taylor polynomial of degree 7 is good to 2^-27.
  * Within 1 ulp of the true value or so, subnormals included; 0 below -103.97, infinite above 88.72, NaN for NaN. */
 INLINE float exp_element(float x) {
@@ -206,16 +221,12 @@ INLINE float exp_element(float x) {
 static float exp_sum(float *out, const float *x, float shift, int n) {
     float sum[16] = {0}, total = 0.0f;
     int i = 0;
+#pragma omp simd /* out may be x: no element depends on another */
+    for (int k = 0; k < n; k++) out[k] = exp_element(x[k] - shift);
     for (; i + 16 <= n; i += 16) {
-        float e[16];
-        for (int j = 0; j < 16; j++) e[j] = exp_element(x[i + j] - shift);
-        for (int j = 0; j < 16; j++) sum[j] += e[j];
-        memcpy(out + i, e, sizeof e);
+        for (int j = 0; j < 16; j++) sum[j] += out[i + j];
     }
-    for (int j = 0; i + j < n; j++) {
-        out[i + j] = exp_element(x[i + j] - shift);
-        sum[j] += out[i + j];
-    }
+    for (int j = 0; i + j < n; j++) sum[j] += out[i + j];
     for (int j = 0; j < 16; j++) total += sum[j];
     return total;
 }

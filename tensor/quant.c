@@ -45,16 +45,6 @@ static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
     }
 }
 
-static void dequantize_group(float *out, const Tensor *w, int row) {
-    const int8_t *q = tensor_row(w, row);
-    const uint8_t *scales = (const uint8_t *)w->scales + (size_t)row * (size_t)(w->cols / w->group) * sizeof(float);
-    for (int i = 0; i < w->cols; i++) {
-        float scale;
-        memcpy(&scale, scales + (size_t)(i / w->group) * sizeof scale, sizeof scale);
-        out[i] = scale * q[i];
-    }
-}
-
 void dequantize_row(float *out, const Tensor *w, int row) {
     const uint8_t *data = tensor_row(w, row);
     uint16_t half;
@@ -75,7 +65,7 @@ void dequantize_row(float *out, const Tensor *w, int row) {
         dequantize_q4_0(out, data, w->cols / Q_BLOCK);
         break;
     case DTYPE_Q8_GROUP:
-        dequantize_group(out, w, row);
+        dequantize_group(out, w, row, 0, w->cols);
         break;
     case DTYPE_COUNT:
         assert(false);

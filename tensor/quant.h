@@ -57,6 +57,18 @@ uint16_t f32_to_bf16(float value); /* to nearest, ties to even; NaN stays NaN */
 /* out (cols,) f32 = row `row` of w. */
 void dequantize_row(float *out, const Tensor *w, int row);
 
+/* out (n,) f32 = the values of a Q8_GROUP row from column col on. Here for the same reason as f16_to_f32. */
+static inline void dequantize_group(float *out, const Tensor *w, int row, int col, int n) {
+    const uint8_t *data = (const uint8_t *)w->data + (size_t)row * (size_t)w->cols + col;
+    const uint8_t *scales = (const uint8_t *)w->scales + (size_t)row * (size_t)(w->cols / w->group) * sizeof(float);
+    for (int i = 0; i < n;) {
+        int group = (col + i) / w->group, end = (group + 1) * w->group - col;
+        float scale;
+        memcpy(&scale, scales + (size_t)group * sizeof scale, sizeof scale);
+        for (end = end < n ? end : n; i < end; i++) out[i] = scale * (int8_t)data[i];
+    }
+}
+
 /* out = x (cols,) in the given form; cols a multiple of its block. Not for Q8_GROUP (tests and exporters write that).
  * Error of a value: F16 2^-11 relative; BF16 2^-8; Q8_0 |x|max / 254 and Q4_0 |x|max / 8 of its block, plus the f16 scale's rounding. */
 void quantize_row(void *out, const float *x, int cols, Dtype dtype);

@@ -8,9 +8,13 @@
 #include "tokenizer/tokenizer.h"
 
 #define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
-#define OPEN_MODEL_DEFAULT     "$FORETELL_MODEL, or the shipped model"
-#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or a GGUF file"
-#define OPEN_TOKENIZER_DEFAULT "the GGUF model's own; beside a .bin model tokenizer.bin, or the only tok*.bin"
+#define OPEN_MODEL_DEFAULT     "the shipped model"
+#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or GGUF file"
+#define OPEN_TOKENIZER_DEFAULT "the model's"
+/* What the help says about both, below. */
+#define OPEN_NOTES                                                                                                     \
+    "Without -m the model is $FORETELL_MODEL, or else the shipped one. The vocabulary of a GGUF model\n"               \
+    "is in it, that of a .bin model beside it: tokenizer.bin, or the only tok*.bin."
 
 typedef char Path[PATH_MAX];
 

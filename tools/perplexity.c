@@ -191,9 +191,8 @@ static int perplexity_main(int argc, char **argv) {
 
 const Command perplexity_command = {
     "perplexity", "[FILE]", "Measures how well a model foresees a text: nats, perplexity and bits.",
-    "The text is cut into windows that do not overlap; each begins with the token that begins a text, and every token "
-    "is\n"
-    "scored once. With --documents each document is encoded by itself, without the newlines around it, and followed "
-    "by\n"
-    "the token that ends a text, which is scored too. bits/byte counts the documents' bytes.",
+    "The text is cut into windows that do not overlap; each begins with the token that begins a text,\n"
+    "and every token is scored once. With --documents each document is encoded by itself, without the\n"
+    "newlines around it, and followed by the token that ends a text, which is scored too.\n"
+    "bits/byte counts the documents' bytes.\n" OPEN_NOTES,
     perplexity_main};

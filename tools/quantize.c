@@ -192,4 +192,6 @@ static int quantize_main(int argc, char **argv) {
 
 const Command quantize_command = {
     "quantize", "IN OUT", "Writes any model as a GGUF file, its matrices in the form of --type.",
-    "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.", quantize_main};
+    "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.\n"
+    "A .bin model's vocabulary lies beside it: tokenizer.bin, or the only tok*.bin.",
+    quantize_main};

@@ -14,7 +14,8 @@ bool text_choose(Bytes *text, const char *literal, const char *path, Error *erro
 /* Prints to standard output with control characters as \\x0a: names come from files, and could drive a terminal. */
 void text_print_escaped(Bytes text);
 
-/* Writes to standard output at once. Errors: as write. */
+/* Writes to standard output at once. Errors: as write. When the reader of a pipe has gone, SIGPIPE ends the program here
+ * without a word, as it ends cat; only where the caller had that signal ignored is it an error like another. */
 bool text_write(const void *data, size_t n_bytes, Error *error);
 
 #endif
