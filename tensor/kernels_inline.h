@@ -13,9 +13,7 @@
 /* Inlined into their loop, these would have it keep an address for each of LANES rows, in memory. */
 #define NOINLINE static __attribute__((noinline))
 
-INLINE int min_int(int a, int b) {
-    return a < b ? a : b;
-}
+INLINE int min_int(int a, int b) { return a < b ? a : b; }
 
 /* So many rows of x that they stay in the second-level cache, but not so few that reading the weights again shows. */
 INLINE int rows_at_a_time(size_t row_bytes) {
