@@ -232,8 +232,9 @@ INLINE float exp_element(float x) {
 static float exp_sum(float *out, const float *x, float shift, int n) {
     float sum[16] = {0}, total = 0.0f;
     int i = 0;
-#pragma omp simd /* out may be x: no element depends on another */
-    for (int k = 0; k < n; k++) out[k] = exp_element(x[k] - shift);
+    /* In place, since then compilers see that no element depends on another. */
+    if (out != x) memcpy(out, x, (size_t)n * sizeof *out);
+    for (int k = 0; k < n; k++) out[k] = exp_element(out[k] - shift);
     for (; i + 16 <= n; i += 16) {
         for (int j = 0; j < 16; j++) sum[j] += out[i + j];
     }
