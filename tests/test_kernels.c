@@ -70,9 +70,9 @@ static void case_make_weights(Case *c, Dtype dtype, int rows, int cols) {
     size_t row_bytes = tensor_row_bytes(&c->w);
     c->data = guarded_take((size_t)rows * row_bytes);
     c->w.data = c->data.data;
-    if (dtype == DTYPE_Q8_GROUP) return case_make_group(c);
+    if (dtype == DTYPE_Q8_GROUP) case_make_group(c);
     float *row = malloc((size_t)cols * sizeof *row);
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; dtype != DTYPE_Q8_GROUP && i < rows; i++) {
         for (int k = 0; k < cols; k++) row[k] = random_float();
         quantize_row(c->data.data + (size_t)i * row_bytes, row, cols, dtype);
     }
