@@ -7,17 +7,17 @@ enum { LANES = 8 };
 
 /* int8 */
 
-/* 16 bytes each of rows i and 4 + i, one row a half; rows past n repeat the last. */
-INLINE __m256i load_rows(const uint8_t *rows, size_t row_bytes, int n, int i) {
-    __m128i low = _mm_loadu_si128((const void *)(rows + (size_t)min_int(i, n - 1) * row_bytes));
-    __m128i high = _mm_loadu_si128((const void *)(rows + (size_t)min_int(4 + i, n - 1) * row_bytes));
+/* 16 bytes each of rows i and 4 + i, one row a half. */
+INLINE __m256i load_rows(const uint8_t *rows, size_t row_bytes, int i) {
+    __m128i low = _mm_loadu_si128((const void *)(rows + (size_t)i * row_bytes));
+    __m128i high = _mm_loadu_si128((const void *)(rows + (size_t)(4 + i) * row_bytes));
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
 }
 
 /* out[k] = the k-th four bytes of all 8 rows, in order. */
-INLINE void load_transposed(__m256i out[4], const uint8_t *rows, size_t row_bytes, int n) {
-    __m256i a = load_rows(rows, row_bytes, n, 0), b = load_rows(rows, row_bytes, n, 1);
-    __m256i c = load_rows(rows, row_bytes, n, 2), d = load_rows(rows, row_bytes, n, 3);
+INLINE void load_transposed(__m256i out[4], const uint8_t *rows, size_t row_bytes) {
+    __m256i a = load_rows(rows, row_bytes, 0), b = load_rows(rows, row_bytes, 1);
+    __m256i c = load_rows(rows, row_bytes, 2), d = load_rows(rows, row_bytes, 3);
     __m256i ab_low = _mm256_unpacklo_epi32(a, b), ab_high = _mm256_unpackhi_epi32(a, b);
     __m256i cd_low = _mm256_unpacklo_epi32(c, d), cd_high = _mm256_unpackhi_epi32(c, d);
     out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
@@ -26,18 +26,20 @@ INLINE void load_transposed(__m256i out[4], const uint8_t *rows, size_t row_byte
     out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
 }
 
-NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
     __m256i q[4];
+    copy_scales(packed->scale[b], rows, row_bytes);
     for (int half = 0; half < 2; half++) {
-        load_transposed(q, rows + 2 + 16 * half, row_bytes, n);
+        load_transposed(q, rows + 2 + 16 * half, row_bytes);
         for (int k = 0; k < 4; k++) _mm256_storeu_si256((void *)packed->q[b][4 * half + k], q[k]);
     }
 }
 
-NOINLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+NOINLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
     __m256i low = _mm256_set1_epi8(15);
     __m256i q[4];
-    load_transposed(q, rows + 2, row_bytes, n);
+    copy_scales(packed->scale[b], rows, row_bytes);
+    load_transposed(q, rows + 2, row_bytes);
     for (int k = 0; k < 4; k++) {
         _mm256_storeu_si256((void *)packed->q[b][k], _mm256_and_si256(q[k], low));
         _mm256_storeu_si256((void *)packed->q[b][4 + k], _mm256_and_si256(_mm256_srli_epi32(q[k], 4), low));

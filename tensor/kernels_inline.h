@@ -34,9 +34,12 @@ typedef struct {
     uint16_t scale[PACK_BLOCKS][LANES]; /* f16 */
 } PackedRows;
 
-/* Packs the values of one block of n <= LANES rows as block b; row i's begins row_bytes * i after `rows`. Lanes past n
- * repeat a row. */
-typedef void PackBlock(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n);
+/* Packs one block of LANES rows as block b; row i begins row_bytes * i after `rows`. */
+typedef void PackBlock(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes);
+
+INLINE void copy_scales(uint16_t out[LANES], const uint8_t *rows, size_t row_bytes) {
+    for (int i = 0; i < LANES; i++) memcpy(&out[i], rows + (size_t)i * row_bytes, sizeof out[i]);
+}
 
 /* out[r * out_stride + lane] += packed rows . x row r, for lane < n, r < n_x (a constant); `=` where fresh. */
 typedef void DotPacked(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed, const BlockQ8 *x,
@@ -60,19 +63,19 @@ INLINE void fetch(const uint8_t *from, size_t bytes) {
     for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
 }
 
-INLINE void pack_chunk(PackedRows *packed, const uint8_t *rows, size_t row_bytes, int n, int block, int n_blocks,
-                       size_t block_bytes, bool fetch_next, PackBlock *pack) {
+/* n_blocks blocks of n rows from `rows` on; next_rows, the group after, is fetched where it is not NULL. */
+INLINE void pack_chunk(PackedRows *packed, const uint8_t *rows, size_t row_bytes, int n, int n_blocks,
+                       size_t block_bytes, const uint8_t *next_rows, PackBlock *pack) {
+    uint8_t padded[LANES][PACK_BLOCKS * sizeof(BlockQ8_0)];
+    if (n < LANES) { /* the lanes past the last row hold zeros */
+        memset(padded, 0, sizeof padded);
+        for (int i = 0; i < n; i++) memcpy(padded[i], rows + (size_t)i * row_bytes, (size_t)n_blocks * block_bytes);
+        rows = padded[0];
+        row_bytes = sizeof padded[0];
+    }
     for (int b = 0; b < n_blocks; b++) {
-        size_t at = (size_t)(block + b) * block_bytes;
-        if (fetch_next) fetch(rows + LANES * (row_bytes + at), LANES * block_bytes);
-        for (int i = 0; i < LANES; i++) {
-            memcpy(&packed->scale[b][i], rows + at + (size_t)min_int(i, n - 1) * row_bytes, 2);
-        }
-        if (n >= LANES) {
-            pack(packed, b, rows + at, row_bytes, LANES);
-        } else {
-            pack(packed, b, rows + at, row_bytes, n);
-        }
+        if (next_rows) fetch(next_rows + (size_t)b * LANES * block_bytes, LANES * block_bytes);
+        pack(packed, b, rows + (size_t)b * block_bytes, row_bytes);
     }
 }
 
@@ -88,7 +91,9 @@ INLINE void dot_int8(float *out, size_t out_stride, const Tensor *w, int first, 
             const uint8_t *rows = tensor_row(w, first + i);
             for (int b = 0; b < n_blocks; b += PACK_BLOCKS) {
                 int n_packed = min_int(PACK_BLOCKS, n_blocks - b), n = min_int(LANES, n_w - i);
-                pack_chunk(&packed, rows, row_bytes, n, b, n_packed, block_bytes, n_w - i >= 2 * LANES, pack);
+                size_t at = (size_t)b * block_bytes;
+                const uint8_t *next_rows = n_w - i >= 2 * LANES ? rows + LANES * (row_bytes + at) : NULL;
+                pack_chunk(&packed, rows + at, row_bytes, n, n_packed, block_bytes, next_rows, pack);
                 dot_packed_all(out + (size_t)r * out_stride + i, out_stride, n, &packed, n_packed, x_row + b,
                                (size_t)n_blocks, min_int(x_rows, n_x - r), b == 0, dot);
             }
@@ -225,8 +230,9 @@ INLINE float exp_element(float x) {
 static float exp_sum(float *out, const float *x, float shift, int n) {
     float sum[16] = {0}, total = 0.0f;
     int i = 0;
-#pragma omp simd /* out may be x: no element depends on another */
-    for (int k = 0; k < n; k++) out[k] = exp_element(x[k] - shift);
+    /* In place, since then compilers see that no element depends on another. */
+    if (out != x) memcpy(out, x, (size_t)n * sizeof *out);
+    for (int k = 0; k < n; k++) out[k] = exp_element(out[k] - shift);
     for (; i + 16 <= n; i += 16) {
         for (int j = 0; j < 16; j++) sum[j] += out[i + j];
     }

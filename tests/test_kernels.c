@@ -66,12 +66,9 @@ static void case_make_weights(Case *c, Dtype dtype, int rows, int cols) {
     size_t row_bytes = tensor_row_bytes(&c->w);
     c->data = guarded_take((size_t)rows * row_bytes);
     c->w.data = c->data.data;
-    if (dtype == DTYPE_Q8_GROUP) {
-        case_make_group(c);
-        return;
-    }
+    if (dtype == DTYPE_Q8_GROUP) case_make_group(c);
     float *row = malloc((size_t)cols * sizeof *row);
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; dtype != DTYPE_Q8_GROUP && i < rows; i++) {
         for (int k = 0; k < cols; k++) row[k] = random_float();
         quantize_row(c->data.data + (size_t)i * row_bytes, row, cols, dtype);
     }
@@ -101,8 +98,8 @@ static Case case_make(Dtype dtype, int rows, int cols, int n_x) {
         c.x_memory = guarded_take(n * sizeof *x);
         memcpy(c.x_memory.data, x, n * sizeof *x);
     }
-    c.x = c.x_memory.data;
     free(x);
+    c.x = c.x_memory.data;
     return c;
 }
 
@@ -130,8 +127,8 @@ static float *canaries_take(size_t n) {
 }
 
 static void canaries_check_and_free(float *out, int n_rows, size_t stride, int n_used) {
-    for (int i = 1; i <= MARGIN; i++) assert_true(out[-i] == CANARY);
-    for (int i = 0; i < MARGIN; i++) assert_true(out[(size_t)n_rows * stride + (size_t)i] == CANARY);
+    const float *end = out + (size_t)n_rows * stride;
+    for (int i = 0; i < MARGIN; i++) assert_true(out[-1 - i] == CANARY && end[i] == CANARY);
     for (int r = 0; r < n_rows; r++) {
         for (size_t i = (size_t)n_used; i < stride; i++) assert_true(out[(size_t)r * stride + i] == CANARY);
     }
@@ -282,12 +279,6 @@ static void halves_are_the_same_bits(void **unused) {
     }
 }
 
-/* Keys or values for attention: (n, head_dim) in the dtype, ending at a page without access. */
-static Case attention_case(Dtype dtype, int n, int head_dim, int n_q) {
-    assert_true(dtype == DTYPE_F32 || dtype == DTYPE_F16);
-    return case_make(dtype, n, head_dim, n_q);
-}
-
 static const int head_dims[] = {1, 3, 8, 15, 16, 24, 31, 32, 33, 48, 63, 64, 80, 96, 128, 172};
 
 static void attention_scores_of_random_shapes(void **unused) {
@@ -296,7 +287,7 @@ static void attention_scores_of_random_shapes(void **unused) {
     for (int trial = 0; trial < 128; trial++) {
         Dtype dtype = trial % 2 ? DTYPE_F16 : DTYPE_F32;
         int n = 1 + (int)random_below(40), n_q = 1 + (int)random_below(17), head_dim = head_dims[trial / 2 % 16];
-        Case c = attention_case(dtype, n, head_dim, n_q);
+        Case c = case_make(dtype, n, head_dim, n_q);
         for (int t = 0; kernels_available(t); t++) {
             const Kernels *table = kernels_available(t);
             size_t stride = (size_t)n + random_below(4);
@@ -361,7 +352,7 @@ static void attention_mixes_of_random_shapes(void **unused) {
         Dtype dtype = trial % 2 ? DTYPE_F16 : DTYPE_F32;
         int n = 1 + (int)random_below(trial % 3 ? 20 : 200), n_q = 1 + (int)random_below(17);
         int head_dim = head_dims[trial / 2 % 16];
-        Case c = attention_case(dtype, n, head_dim, n_q);
+        Case c = case_make(dtype, n, head_dim, n_q);
         size_t stride = (size_t)n + random_below(4), n_out = (size_t)(n_q * head_dim);
         Guarded weights = guarded_take((size_t)n_q * stride * sizeof(float));
         float *weight = (void *)weights.data;
@@ -404,8 +395,8 @@ static void exponentials_are_close(void **unused) {
 static void exponentials_at_the_ends(void **unused) {
     (void)unused;
     const float x[] = {0, -0.0f, -INFINITY, -1e30f, -104, 88.7228f, 88.73f, 89, 1e30f, INFINITY, NAN, 1};
+    float out[12];
     for (int t = 0; kernels_available(t); t++) {
-        float out[12];
         kernels_available(t)->exp_sum(out, x, 0, 12);
         assert_true(out[0] == 1 && out[1] == 1);
         for (int i = 2; i <= 4; i++) assert_true(out[i] == 0);
