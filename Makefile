@@ -5,9 +5,6 @@ DESTDIR ?=
 VERSION := 0.1.0
 B       := build/$(config)
 
-# To build, and to test and fetch models.
-PACKAGES := gcc libc6-dev make pkg-config libopenblas-openmp-dev libstb-dev \
-            libcmocka-dev python3 python3-numpy curl ca-certificates
 MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
 FLAGS_release  := -O3 -g
@@ -85,7 +82,7 @@ bench: foretell $(BENCHES)           ## speed against this machine's own limits
 	@./foretell bench
 
 deps:                                ## install the Debian packages (asks before it uses sudo)
-	@tools/deps $(PACKAGES)
+	@tools/deps test
 
 # What the pkg-config file says to link: a static library cannot say it itself.
 define PKG_CONFIG_FILE

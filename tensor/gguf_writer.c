@@ -161,8 +161,7 @@ void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *sourc
 
 static bool write_bytes(GgufWriter *writer, const void *data, size_t n_bytes, Error *error) {
     if (n_bytes == 0) return true;
-    if (fwrite(data, 1, n_bytes, writer->file) != n_bytes)
-        return error_set(error, "cannot write: %s", strerror(errno));
+    if (fwrite(data, 1, n_bytes, writer->file) != n_bytes) return error_set(error, "cannot write: %s", strerror(errno));
     writer->done += n_bytes;
     if (writer->progress && (writer->done - writer->shown >= PROGRESS_STEP || writer->done == writer->total)) {
         writer->shown = writer->done;

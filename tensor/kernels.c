@@ -12,9 +12,7 @@ static bool has_f16c(void) {
     return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
 }
 
-static bool has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-}
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c(); }
 
 static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -23,9 +21,7 @@ static bool has_avx512(void) {
 }
 #endif
 
-static bool always(void) {
-    return true;
-}
+static bool always(void) { return true; }
 
 /* Slowest first: the last one that runs here is the choice. */
 static const struct {
@@ -85,6 +81,4 @@ const Kernels *kernels(void) {
     return table;
 }
 
-void kernels_use(const Kernels *table) {
-    __atomic_store_n(&in_use, table, __ATOMIC_RELAXED);
-}
+void kernels_use(const Kernels *table) { __atomic_store_n(&in_use, table, __ATOMIC_RELAXED); }

@@ -26,25 +26,17 @@ INLINE void load_transposed(__m256i out[4], const uint8_t *rows, size_t row_byte
     out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
 }
 
-INLINE void pack_scales(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
-    uint16_t half[LANES];
-    for (int i = 0; i < LANES; i++) memcpy(&half[i], rows + (size_t)min_int(i, n - 1) * row_bytes, sizeof half[i]);
-    _mm256_storeu_ps(packed->scale[b], _mm256_cvtph_ps(_mm_loadu_si128((const void *)half)));
-}
-
-INLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
     __m256i q[4];
-    pack_scales(packed, b, rows, row_bytes, n);
     for (int half = 0; half < 2; half++) {
         load_transposed(q, rows + 2 + 16 * half, row_bytes, n);
         for (int k = 0; k < 4; k++) _mm256_storeu_si256((void *)packed->q[b][4 * half + k], q[k]);
     }
 }
 
-INLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+NOINLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
     __m256i low = _mm256_set1_epi8(15);
     __m256i q[4];
-    pack_scales(packed, b, rows, row_bytes, n);
     load_transposed(q, rows + 2, row_bytes, n);
     for (int k = 0; k < 4; k++) {
         _mm256_storeu_si256((void *)packed->q[b][k], _mm256_and_si256(q[k], low));
@@ -82,9 +74,9 @@ INLINE void store_sums(float *out, size_t out_stride, int n, int n_x, const __m2
     }
 }
 
-INLINE void add_block(__m256 *sum, const __m256i *whole, const float *scales, const BlockQ8 *x, size_t x_stride,
+INLINE void add_block(__m256 *sum, const __m256i *whole, const uint16_t *scales, const BlockQ8 *x, size_t x_stride,
                       int n_x) {
-    __m256 scale = _mm256_loadu_ps(scales);
+    __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const void *)scales));
     for (int r = 0; r < n_x; r++) {
         __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(x[(size_t)r * x_stride].scale));
         sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[r]), both, sum[r]);

@@ -14,9 +14,9 @@ INLINE __m512i load_rows(const uint8_t *rows, size_t row_bytes, int n, int i) {
         part[k] = _mm_loadu_si128((const void *)(rows + (size_t)min_int(4 * k + i, n - 1) * row_bytes));
     }
     __m512i out = _mm512_castsi128_si512(part[0]);
-    out = _mm512_mask_broadcast_i32x4(out, 0x00f0, part[1]);
-    out = _mm512_mask_broadcast_i32x4(out, 0x0f00, part[2]);
-    return _mm512_mask_broadcast_i32x4(out, 0xf000, part[3]);
+    out = _mm512_inserti32x4(out, part[1], 1);
+    out = _mm512_inserti32x4(out, part[2], 2);
+    return _mm512_inserti32x4(out, part[3], 3);
 }
 
 /* out[k] = the k-th four bytes of all 16 rows, in order. */
@@ -31,27 +31,18 @@ INLINE void load_transposed(__m512i out[4], const uint8_t *rows, size_t row_byte
     out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
 }
 
-/* The scale is the first half of a block's first four bytes. */
-INLINE void pack_scales(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
-    __m512i q[4];
-    load_transposed(q, rows, row_bytes, n);
-    _mm512_store_ps(packed->scale[b], _mm512_cvtph_ps(_mm512_cvtepi32_epi16(q[0])));
-}
-
-INLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
     __m512i flip = _mm512_set1_epi8((char)0x80); /* q + 128, unsigned as the dot product instruction wants it */
     __m512i q[4];
-    pack_scales(packed, b, rows, row_bytes, n);
     for (int half = 0; half < 2; half++) {
         load_transposed(q, rows + 2 + 16 * half, row_bytes, n);
         for (int k = 0; k < 4; k++) _mm512_store_si512(packed->q[b][4 * half + k], _mm512_xor_si512(q[k], flip));
     }
 }
 
-INLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
+NOINLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n) {
     __m512i low = _mm512_set1_epi8(15);
     __m512i q[4];
-    pack_scales(packed, b, rows, row_bytes, n);
     load_transposed(q, rows + 2, row_bytes, n);
     for (int k = 0; k < 4; k++) {
         _mm512_store_si512(packed->q[b][k], _mm512_and_si512(q[k], low));
@@ -78,7 +69,7 @@ INLINE void dot_packed(float *out, size_t out_stride, int n, const PackedRows *p
                 whole[r] = _mm512_dpbusd_epi32(whole[r], q, _mm512_set1_epi32(four));
             }
         }
-        __m512 scale = _mm512_load_ps(packed->scale[b]);
+        __m512 scale = _mm512_cvtph_ps(_mm256_load_si256((const void *)packed->scale[b]));
         for (int r = 0; r < n_x; r++) {
             __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x[(size_t)r * x_stride + (size_t)b].scale));
             sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[r]), both, sum[r]);

@@ -10,10 +10,10 @@
 
 /* Inner loops are written once and specialised by constant arguments, which needs them inlined. */
 #define INLINE static inline __attribute__((always_inline))
+/* Inlined into their loop, these would have it keep an address for each of LANES rows, in memory. */
+#define NOINLINE static __attribute__((noinline))
 
-INLINE int min_int(int a, int b) {
-    return a < b ? a : b;
-}
+INLINE int min_int(int a, int b) { return a < b ? a : b; }
 
 /* So many rows of x that they stay in the second-level cache, but not so few that reading the weights again shows. */
 INLINE int rows_at_a_time(size_t row_bytes) {
@@ -31,10 +31,11 @@ enum { PACK_BLOCKS = 16 };
 
 typedef struct {
     uint8_t q[PACK_BLOCKS][Q_BLOCK / 4][LANES][4];
-    float scale[PACK_BLOCKS][LANES];
+    uint16_t scale[PACK_BLOCKS][LANES]; /* f16 */
 } PackedRows;
 
-/* Packs one block of n <= LANES rows as block b; row i begins row_bytes * i after `rows`. Lanes past n repeat a row. */
+/* Packs the values of one block of n <= LANES rows as block b; row i's begins row_bytes * i after `rows`. Lanes past n
+ * repeat a row. */
 typedef void PackBlock(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes, int n);
 
 /* out[r * out_stride + lane] += packed rows . x row r, for lane < n, r < n_x (a constant); `=` where fresh. */
@@ -64,6 +65,9 @@ INLINE void pack_chunk(PackedRows *packed, const uint8_t *rows, size_t row_bytes
     for (int b = 0; b < n_blocks; b++) {
         size_t at = (size_t)(block + b) * block_bytes;
         if (fetch_next) fetch(rows + LANES * (row_bytes + at), LANES * block_bytes);
+        for (int i = 0; i < LANES; i++) {
+            memcpy(&packed->scale[b][i], rows + at + (size_t)min_int(i, n - 1) * row_bytes, 2);
+        }
         if (n >= LANES) {
             pack(packed, b, rows + at, row_bytes, LANES);
         } else {

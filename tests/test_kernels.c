@@ -21,9 +21,7 @@ static uint32_t random_below(uint32_t n) {
     return (uint32_t)((uint64_t)state * n >> 32);
 }
 
-static float random_float(void) {
-    return (float)random_below(1u << 24) * 0x1p-23f - 1.0f;
-}
+static float random_float(void) { return (float)random_below(1u << 24) * 0x1p-23f - 1.0f; }
 
 /* Memory that ends where a page without access begins: reading past the end is a crash, not luck. */
 typedef struct {
@@ -39,9 +37,7 @@ static Guarded guarded_take(size_t bytes) {
     return (Guarded){pages, pages + size - page - bytes, size};
 }
 
-static void guarded_free(Guarded *memory) {
-    munmap(memory->pages, memory->size);
-}
+static void guarded_free(Guarded *memory) { munmap(memory->pages, memory->size); }
 
 /* One matrix and its inputs. Weights end at a page without access and begin wherever that puts them. */
 typedef struct {

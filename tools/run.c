@@ -216,7 +216,7 @@ static int run_main(int argc, char **argv) {
 }
 
 const Command run_command = {
-    "run", "[-]", "Continues a prompt. The text goes to standard output, everything else to standard error.",
+    "run", "[-]", "Continues a prompt. The text goes to standard output, all else to standard error.",
     "A lone - reads the prompt from standard input. One newline at the end of a file is not part of it.\n"
     "The stages of sampling run in this list's order, then a token is drawn; a seed always draws the same.\n"
     "Ctrl-C ends after the current token; the exit status is 130 then.\n" OPEN_NOTES,

@@ -124,8 +124,7 @@ static int tokenize_main(int argc, char **argv) {
 }
 
 const Command tokenize_command = {
-    "tokenize", "[-] [ID ...]",
-    "Prints a text's token ids on one line, or with --decode the text of ids, byte for byte.",
+    "tokenize", "[-] [ID ...]", "Prints a text's token ids on one line; with --decode the text of ids, byte for byte.",
     "With --decode the ids are the arguments, or else in standard input, -p or -f, between spaces.\n"
     "The vocabulary's own space before a text is part of the ids, and taken away again by --decode.\n" OPEN_NOTES,
     tokenize_main};

@@ -370,6 +370,8 @@ def main(arguments):
         for _, name, data, _ in BAD:
             write(arguments[0], name, data)
         lines = [f"{kind}\t{name}\t{message}\n" for kind, name, _, message in BAD]
+        write(arguments[0], "good_model", v0())
+        write(arguments[0], "good_tokenizer", tokenizer_bin())
         write(arguments[0], "manifest", "".join(lines).encode())
     else:
         sys.exit("usage: tests/bad/make.py FOLDER | --seeds FOLDER")

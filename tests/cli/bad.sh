@@ -1,9 +1,11 @@
 #!/bin/bash
 # The files of tests/bad through the program: exit status 1, nothing on stdout, and on stderr exactly the one line.
+# shellcheck disable=SC2016,SC2034 # conditions are evaluated by check
 cd "$(dirname "$0")/../.." || exit 1
 . tests/cli/tap.sh
 
-folder=$(dirname "${FORETELL:=build/release/foretell}")/tests/bad
+: "${FORETELL:=build/release/foretell}"
+folder=$(dirname "$FORETELL")/tests/bad
 [ -f "$folder/manifest" ] || skip_all "$folder/manifest is missing: make test-programs writes it"
 while IFS=$'\t' read -r kind name message; do
     case $kind in
@@ -11,9 +13,12 @@ while IFS=$'\t' read -r kind name message; do
         tokenizer) said=$("$FORETELL" tokenize --tokenizer "$folder/$name" -p text 2>&1 </dev/null) ;;
     esac
     status=$?
-    # shellcheck disable=SC2034 # read by the condition
     expected="foretell: $folder/$name: $message"
-    # shellcheck disable=SC2016
     check "$kind $name" '[ $status -eq 1 ] && [ "$said" = "$expected" ]'
 done <"$folder/manifest"
+
+said=$("$FORETELL" run -m "$folder/good_model" --tokenizer "$folder/good_tokenizer" -p text 2>&1 </dev/null)
+status=$?
+expected="foretell: $folder/good_tokenizer: expected the 3 tokens of $folder/good_model, got 259"
+check "a vocabulary of another size than the model's" '[ $status -eq 1 ] && [ "$said" = "$expected" ]'
 done_testing

@@ -22,10 +22,13 @@ for command in $commands; do
     # Every option of the list is taken, and knows whether it wants a value.
     wrong=
     while read -r option metavar; do
-        foretell "$command" "$option" ${metavar:+} # the last argument: a value is missing
-        if [ -n "$metavar" ]; then [ "$said" = "foretell: $option: expected a value ($metavar)" ] || wrong+=" $option"; fi
-        foretell "$command" "$option=1" --no-such
-        if [ -z "$metavar" ]; then [ "$said" = "foretell: $option: takes no value" ] || wrong+=" $option"; fi
+        if [ -n "$metavar" ]; then
+            foretell "$command" "$option"
+            [ "$said" = "foretell: $option: expected a value ($metavar)" ] || wrong+=" $option"
+        else
+            foretell "$command" "$option=1"
+            [ "$said" = "foretell: $option: takes no value" ] || wrong+=" $option"
+        fi
     done < <(sed -nE 's/^  (-., |    )(--[a-z-]+)( ([^ ]+))? .*/\2 \4/p' "$work/help" | grep -v -- --help)
     check "$command: each option listed is one" '[ -z "$wrong" ]'
     [ -z "$wrong" ] || echo "# not as listed:$wrong"

@@ -20,7 +20,7 @@ breach() { # name, file, line of code, what is said
 }
 
 printf '/* exit(1) */\n#include "tensor/ops.h"\n#pragma omp parallel\n// cblas.h\n' >"$work/tensor/ops.c"
-echo '#include <immintrin.h>' >"$work/tensor/kernels_avx2.c"
+printf '#include <immintrin.h>\n#pragma omp simd\n' >"$work/tensor/kernels_avx2.c"
 printf '#include "tensor/ops.h"\n#include "model/model.h"\n' >"$work/sampler/lookahead.c"
 printf '#include "tokenizer/tokenizer.h"\n#include "model/model.h"\nvoid f(void) { exit(1); }\n' >"$work/tools/main.c"
 echo 'void f(void) { on_exit (1); model_abort(2); }' >"$work/model/model.c"
@@ -35,6 +35,8 @@ breach 'paths count from the root' tensor/a.c '#include "ops.h"' 'includes "ops.
 breach 'intrinsics' tensor/kernels_inline.h '#include <immintrin.h>' 'intrinsics belongs in tensor/kernels_*.c'
 breach 'BLAS' model/a.c '#include <cblas.h>' 'BLAS belongs in tensor/ops.c'
 breach 'OpenMP' sampler/a.c '#  pragma omp parallel for' 'OpenMP belongs in'
+breach 'OpenMP sections' sampler/a.c '#pragma omp sections' 'OpenMP belongs in'
+breach 'OpenMP single' sampler/a.c '#pragma omp single' 'OpenMP belongs in'
 breach 'exit' tokenizer/a.c '    exit(1);' 'ending the process belongs in'
 breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
 layers
