@@ -84,6 +84,7 @@ static void multiply(double *out, const Matrix *w, const double *exact) {
     for (int r = 0; r < w->rows; r++) {
         const double *row = w->values + (size_t)r * (size_t)w->cols;
         double sum = 0;
+#pragma omp simd reduction(+ : sum)
         for (int c = 0; c < w->cols; c++) sum += row[c] * x[c];
         out[r] = sum;
     }
