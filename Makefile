@@ -31,7 +31,7 @@ TESTS        := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 BENCHES      := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
-HEADERS      := $(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h)
+HEADERS      := $(filter-out tensor/kernels_inline.h,$(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h))
 SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
 INSTALLED    := bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc share/man/man1/foretell.1 \
@@ -42,7 +42,7 @@ INSTALLED    := bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc share/m
 all: foretell                        ## build ./foretell (release) or build/CONFIG/foretell
 
 foretell: $(B)/foretell
-	@if [ $(config) = release ]; then cp $< $@; fi
+	@if [ $(config) = release ]; then cp --remove-destination $< $@; fi
 
 $(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
 	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@

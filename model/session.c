@@ -239,14 +239,16 @@ static void set_logits(Session *s, int branch, const float *logits, int length) 
     s->logits_length[branch] = length;
 }
 
-/* New logits for a branch. Forks that still lived on its old ones get a copy: only now, since most forks are decoded first. */
+/* The branch's logits are about to change: whoever still reads them (forks, their forks) gets a copy. Only now, since most
+ * forks are decoded first. */
+static void hand_over_logits(Session *s, int branch) {
+    for (int i = 0; i < s->options.branches; i++)
+        if (i != branch && session_alive(s, i) && session_logits(s, i) == logits_of(s, branch))
+            set_logits(s, i, logits_of(s, branch), s->logits_length[branch]);
+}
+
 static void keep_logits(Session *s, int branch, int from_row) {
-    int old = s->logits_length[branch];
-    for (int i = 0; i < s->options.branches; i++) {
-        const Branch *child = &s->cache.branches[i];
-        if (child->alive && child->parent == branch && child->start == old && s->logits_length[i] < old)
-            set_logits(s, i, logits_of(s, branch), old);
-    }
+    hand_over_logits(s, branch);
     set_logits(s, branch, s->new_logits + (size_t)from_row * (size_t)s->model->config.vocab_size,
                s->cache.branches[branch].length);
 }
@@ -297,6 +299,7 @@ static bool check_steps(const Session *s, const BranchToken *steps, int n, Error
     for (int i = 0; i < n; i++) {
         int branch = steps[i].branch;
         assert(session_alive(s, branch));
+        for (int j = 0; j < i; j++) assert(steps[j].branch != branch);
         if (!check_token(s, branch, s->cache.branches[branch].length, steps[i].token, error)) return false;
         if (!check_room(s, branch, 1, error)) return false;
         needed += kv_blocks_needed(&s->cache, branch, 1);
@@ -368,6 +371,7 @@ bool session_fork(Session *s, int parent, int *child, Error *error) {
 void session_promote(Session *s, int branch) {
     assert(session_alive(s, branch) && s->cache.branches[branch].parent >= 0);
     int parent = s->cache.branches[branch].parent, slot = s->logits_slot[branch];
+    hand_over_logits(s, parent);
     int length = s->cache.branches[branch].length;
     bool has_rows = length > s->cache.branches[branch].start, has_logits = s->logits_length[branch] == length;
     kv_promote(&s->cache, branch);

@@ -32,15 +32,9 @@ INLINE void load_transposed(__m512i out[4], const uint8_t *rows, size_t row_byte
 }
 
 /* The dot product instruction wants unsigned weights: q + 128, or the nibbles as they are, which are q + 8. */
-INLINE __m512i unsigned_q8(__m512i q) {
-    return _mm512_xor_si512(q, _mm512_set1_epi8((char)0x80));
-}
-INLINE __m512i low_nibbles(__m512i q) {
-    return _mm512_and_si512(q, _mm512_set1_epi8(15));
-}
-INLINE __m512i high_nibbles(__m512i q) {
-    return low_nibbles(_mm512_srli_epi32(q, 4));
-}
+INLINE __m512i unsigned_q8(__m512i q) { return _mm512_xor_si512(q, _mm512_set1_epi8((char)0x80)); }
+INLINE __m512i low_nibbles(__m512i q) { return _mm512_and_si512(q, _mm512_set1_epi8(15)); }
+INLINE __m512i high_nibbles(__m512i q) { return low_nibbles(_mm512_srli_epi32(q, 4)); }
 
 NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
     __m512i low[4], high[4];

@@ -7,7 +7,7 @@
 #include "tensor/kernels.h"
 #include "tensor/team.h"
 
-#define DOT_CHUNK     32  /* weight rows a thread takes at a time */
+#define DOT_UNIT      16  /* weight rows that the kernels compute together */
 #define ELEMENT_CHUNK 512 /* elements a thread takes at a time: whole cache lines */
 
 /* One thread a call: we divide the work ourselves (matmul in ops.h says why). */
@@ -63,13 +63,10 @@ void matmul(float *out, const float *x, const BlockQ8 *x_q8, const Tensor *w, in
         }
         return;
     }
-    DotRows *dot = kernels()->dot[w->dtype];
+    int begin, end;
+    team_share(w->rows, DOT_UNIT, &begin, &end);
     const void *input = info->int8_input ? (const void *)x_q8 : (const void *)x;
-#pragma omp for schedule(static) nowait
-    for (int first = 0; first < w->rows; first += DOT_CHUNK) {
-        int n_w = w->rows - first < DOT_CHUNK ? w->rows - first : DOT_CHUNK;
-        dot(out + first, (size_t)w->rows, w, first, n_w, input, n_rows);
-    }
+    if (begin < end) kernels()->dot[w->dtype](out + begin, (size_t)w->rows, w, begin, end - begin, input, n_rows);
 }
 
 void rope_angles(float *out, const int *positions, const float *frequencies, int n_rows, int n_pairs) {

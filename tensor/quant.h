@@ -49,9 +49,7 @@ static inline float f16_to_f32(uint16_t half) {
     return f32_from_bits(sign | (magnitude >= 0x7c00 << 13 ? 0x7f800000 | magnitude : finite));
 }
 
-static inline float bf16_to_f32(uint16_t value) {
-    return f32_from_bits((uint32_t)value << 16);
-}
+static inline float bf16_to_f32(uint16_t value) { return f32_from_bits((uint32_t)value << 16); }
 
 uint16_t f32_to_f16(float value);  /* to nearest, ties to even; beyond 65504 becomes infinite; NaN stays NaN */
 uint16_t f32_to_bf16(float value); /* to nearest, ties to even; NaN stays NaN */

@@ -63,3 +63,10 @@ void team_wait(void) {
     }
     sleep_until(team, before);
 }
+
+void team_share(int n, int unit, int *begin, int *end) {
+    long long units = (n + unit - 1) / unit, n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    long long first = units * thread / n_threads * unit, last = units * (thread + 1) / n_threads * unit;
+    *begin = (int)(first < n ? first : n);
+    *end = (int)(last < n ? last : n);
+}

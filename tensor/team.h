@@ -27,4 +27,7 @@ void team_enter(Team *team);
  * a team it is OpenMP's barrier, outside any region it does nothing. */
 void team_wait(void);
 
+/* This thread's part of 0 .. n - 1, cut at multiples of `unit`: begin <= i < end, perhaps nothing. Outside any region all. */
+void team_share(int n, int unit, int *begin, int *end);
+
 #endif
