@@ -34,7 +34,7 @@ typedef struct {
     const char *model, *shape, *rows;
     int dtype, threads, context, prompt, runs;
     bool csv;
-    double bandwidth; /* bytes a second that this machine can read */
+    uint64_t *words; /* (READ_WORDS,) to measure the memory with */
 } Bench;
 
 typedef struct {
@@ -46,23 +46,24 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* seconds (n,) are sorted. */
 static Timing timing_of(double *seconds, int n) {
     qsort(seconds, (size_t)n, sizeof *seconds, compare_doubles);
     return (Timing){seconds[n / 2], seconds[0], seconds[n - 1]};
 }
 
-/* One line of the table: count things done in a run; bytes read in a run, 0 where that says nothing. */
+/* One line of the table: count things done in a run; bytes read in a run and the share of the bandwidth that this is, 0
+ * where they say nothing. */
 static void report(const Bench *b, const char *what, const char *shape, const char *dtype, int rows, Timing t,
-                   double count, const char *unit, double bytes) {
+                   double count, const char *unit, double bytes, double share) {
     if (b->csv) {
         printf("%s,%s,%s,%d,%d,%d,0,%.4f,%.4f,%.4f,%.2f\n", what, shape, dtype, b->threads, b->context, rows,
                t.median * 1e3, t.least * 1e3, t.most * 1e3, count / t.median);
     } else {
-        printf("%-8s %-15s %-8s %5d  %9.3f  %9.3f .. %-9.3f %9.1f %s", what, shape, dtype, rows, t.median * 1e3,
+        printf("%-7s %-18s %-5s %5d %9.3f  %9.3f .. %-9.3f %9.1f %-5s", what, shape, dtype, rows, t.median * 1e3,
                t.least * 1e3, t.most * 1e3, count / t.median, unit);
-        if (bytes > 0 && b->bandwidth > 0)
-            printf("  %6.2f GB/s, %3.0f %% of the bandwidth", bytes / t.median * 1e-9,
-                   100 * bytes / t.median / b->bandwidth);
+        if (bytes > 0) printf(" %6.2f GB/s", bytes / t.median * 1e-9);
+        if (share > 0) printf(", %.0f %% of reading", 100 * share);
         printf("\n");
     }
     fflush(stdout);
@@ -70,29 +71,29 @@ static void report(const Bench *b, const char *what, const char *shape, const ch
 
 /* ---------------------------------------------------------------- the ceiling */
 
-/* All threads add up one large array: what reading memory takes at best. Four sums, so that adding is not the limit. */
-static double read_once(const uint64_t *words, size_t n, int threads, uint64_t *sum) {
+#define READ_WORDS ((size_t)1 << 26) /* 512 MiB: beyond any cache */
+
+/* All threads add up one large array: what reading memory takes at best, in bytes a second. */
+static double read_memory(const Bench *b) {
     double start = terminal_seconds();
     uint64_t total = 0;
-#pragma omp parallel for num_threads(threads) reduction(+ : total) schedule(static)
-    for (size_t i = 0; i < n; i += 512)
-        for (size_t j = i; j < i + 512; j++) total += words[j];
-    *sum += total;
-    return terminal_seconds() - start;
+#pragma omp parallel for num_threads(b->threads) reduction(+ : total) schedule(static)
+    for (size_t i = 0; i < READ_WORDS; i += 512)
+        for (size_t j = i; j < i + 512; j++) total += b->words[j];
+    double seconds = terminal_seconds() - start;
+    return total == 0 ? 0 : (double)(READ_WORDS * sizeof *b->words) / seconds; /* the sum is used: it must be made */
 }
 
-static bool measure_bandwidth(Bench *b, Error *error) {
-    size_t n = (size_t)1 << 26; /* 512 MiB: beyond any cache */
-    uint64_t *words = memory_alloc(n, sizeof *words, "array to read", error), sum = 0;
-    double seconds[MAX_RUNS];
-    if (!words) return false;
-    memset(words, 1, n * sizeof *words);
-    for (int i = 0; i < b->runs; i++) seconds[i] = read_once(words, n, b->threads, &sum);
-    Timing t = timing_of(seconds, b->runs);
-    b->bandwidth = (double)(n * sizeof *words) / t.least; /* the best run: a ceiling */
-    report(b, "read", "512 MiB", "-", sum ? 1 : 0, t, 1, "/s", (double)(n * sizeof *words));
-    memory_free(words);
-    return true;
+static bool open_array(Bench *b, Error *error) {
+    b->words = memory_alloc(READ_WORDS, sizeof *b->words, "array to read", error);
+    if (b->words) memset(b->words, 1, READ_WORDS * sizeof *b->words);
+    return b->words != NULL;
+}
+
+static void measure_read(const Bench *b) {
+    double seconds[MAX_RUNS], bytes = (double)(READ_WORDS * sizeof *b->words);
+    for (int i = 0; i < b->runs; i++) seconds[i] = bytes / read_memory(b);
+    report(b, "read", "512 MiB", "-", 1, timing_of(seconds, b->runs), 1, "/s", bytes, 0);
 }
 
 /* ---------------------------------------------------------------- models */
@@ -126,13 +127,21 @@ static bool time_rows(const Subject *s, int n, double *seconds, Error *error) {
     return done;
 }
 
+/* A model that no cache holds is compared with reading memory, in pairs taken in turn, because what other programs leave of
+ * the bandwidth changes from second to second; the share is the pairs' median. */
 static bool measure_rows(const Subject *s, int n, Error *error) {
-    double seconds[MAX_RUNS], warm;
+    double seconds[MAX_RUNS], shares[MAX_RUNS], warm;
     if (!time_rows(s, n, &warm, error)) return false;
     int runs = warm < 0.02 ? MAX_RUNS : s->bench->runs;
-    for (int i = 0; i < runs; i++)
+    bool is_large = s->bytes_per_token > 1e8;
+    for (int i = 0; i < runs; i++) {
+        double read = is_large ? read_memory(s->bench) : 0;
         if (!time_rows(s, n, &seconds[i], error)) return false;
-    report(s->bench, "rows", s->name, s->dtype, n, timing_of(seconds, runs), n, "tok/s", s->bytes_per_token);
+        shares[i] = is_large ? s->bytes_per_token / seconds[i] / read : 0;
+    }
+    Timing share = timing_of(shares, runs);
+    report(s->bench, "rows", s->name, s->dtype, n, timing_of(seconds, runs), n, "tok/s", s->bytes_per_token,
+           share.median);
     return true;
 }
 
@@ -149,7 +158,7 @@ static bool measure_prompt(const Subject *s, Error *error) {
         done = session_prefill(s->session, TRUNK, tokens, n, error);
         seconds[i] = terminal_seconds() - start;
     }
-    if (done) report(s->bench, "prompt", s->name, s->dtype, n, timing_of(seconds, runs), n, "tok/s", 0);
+    if (done) report(s->bench, "prompt", s->name, s->dtype, n, timing_of(seconds, runs), n, "tok/s", 0, 0);
     memory_free(tokens);
     return done;
 }
@@ -225,7 +234,7 @@ static bool measure_encode(const Bench *b, const Tokenizer *tokenizer, size_t si
     bool done = text != NULL;
     if (done) fill_text(tokenizer, text, size);
     for (int i = 0; done && i < b->runs; i++) done = time_encode(tokenizer, (Bytes){text, size}, &seconds[i], error);
-    if (done) report(b, "encode", name, "-", 1, timing_of(seconds, b->runs), (double)size * 1e-6, "MB/s", 0);
+    if (done) report(b, "encode", name, "-", 1, timing_of(seconds, b->runs), (double)size * 1e-6, "MB/s", 0, 0);
     memory_free(text);
     return done;
 }
@@ -262,14 +271,14 @@ static void check_rows(const char *list) {
     }
 }
 
-static bool measure(Bench *b, Error *error) {
+static bool measure(const Bench *b, Error *error) {
     static const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
     if (b->csv)
         printf("what,shape,dtype,threads,context,rows,k,ms_median,ms_min,ms_max,per_second\n");
     else
-        printf("%d threads, kernels %s\n%-8s %-15s %-8s %5s  %9s  %9s .. %-9s\n", b->threads, kernels()->name, "what",
+        printf("%d threads, kernels %s\n%-7s %-18s %-5s %5s %9s  %9s .. %-9s\n", b->threads, kernels()->name, "what",
                "shape", "dtype", "rows", "ms median", "least", "most");
-    if (!measure_bandwidth(b, error)) return false;
+    measure_read(b);
     if (b->shape) return measure_shape(b, find_shape(b->shape), dtypes[b->dtype], error);
     if (b->model) return measure_file(b, b->model, error);
     return measure_file(b, NULL, error) && measure_shape(b, find_shape("tinyllama-1.1b"), DTYPE_Q8_0, error) &&
@@ -280,11 +289,8 @@ static int bench_main(int argc, char **argv) {
     Bench b = {.rows = "1,2,4,8,20", .dtype = 3, .prompt = 128, .runs = 7};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &b.model, 0, 0, OPEN_MODEL_HELP, "the shipped model, then shapes"},
-        {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0,
-         "random weights of the shape of stories15m, stories110m, "
-         "smollm2-135m or tinyllama-1.1b",
-         NULL},
-        {"dtype", 0, "f32|f16|bf16|q8_0|q4_0", OPTION_CHOICE, &b.dtype, 0, 0, "form of random weights", NULL},
+        {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of this shape", NULL},
+        {"dtype", 0, "f32|f16|bf16|q8_0|q4_0", OPTION_CHOICE, &b.dtype, 0, 0, "their form", NULL},
         {"rows", 0, "N,N,...", OPTION_STRING, &b.rows, 0, 0, "rows of one prefix computed in a pass", NULL},
         {"prompt", 0, "N", OPTION_INT, &b.prompt, 0, 1 << 20, "tokens of the prompt; 0: none", NULL},
         {"ctx-size", 'c', "N", OPTION_INT, &b.context, PREFIX + 1, INT_MAX, "tokens of context", "the model's"},
@@ -297,11 +303,15 @@ static int bench_main(int argc, char **argv) {
     check_rows(b.rows);
     if (b.threads == 0) b.threads = omp_get_num_procs();
     Error error;
-    return measure(&b, &error) ? 0 : command_fail(&error);
+    if (b.shape) find_shape(b.shape); /* a wrong name is said before anything is done */
+    bool done = open_array(&b, &error) && measure(&b, &error);
+    memory_free(b.words);
+    return done ? 0 : command_fail(&error);
 }
 
 const Command bench_command = {
     "bench", "", "Measures prompts, passes of several rows, and the tokenizer, beside this machine's read bandwidth.",
+    "Shapes: stories15m, stories110m, smollm2-135m, tinyllama-1.1b.\n"
     "A row is one token of one branch; rows of a pass share a prefix of 64 tokens, as the forks of a lookahead do.\n"
     "Without -m or --shape: the shipped model, then random weights of TinyLlama-1.1B's shape in Q8_0 and F32 (5 GB).",
     bench_main};

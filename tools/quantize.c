@@ -1,7 +1,9 @@
 /* foretell quantize: any model into a GGUF file with its matrices in another form. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "model/part.h"
 #include "tensor/gguf_writer.h"
@@ -140,12 +142,29 @@ static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype) {
     return n_other;
 }
 
+/* What Ctrl-C leaves behind is nothing: the unfinished file goes with the program. */
+static char unfinished[PATH_MAX];
+
+static void on_interrupt(int signal_number) {
+    unlink(unfinished);
+    _exit(128 + signal_number);
+}
+
+static bool catch_interrupt(const char *out, Error *error) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    int length = snprintf(unfinished, sizeof unfinished, "%s.part", out);
+    if (length < 0 || length >= (int)sizeof unfinished) return error_set(error, "%.200s...: the path is too long", out);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return true;
+}
+
 static void show_progress(size_t done, size_t total) { terminal_progress("quantize", done, total); }
 
 static bool write_model(const Model *model, const Settings *settings, Error *error) {
     GgufWriter *writer;
     Dtype dtype = types[settings->type].dtype;
-    if (!gguf_writer_open(&writer, settings->out, error)) return false;
+    if (!catch_interrupt(settings->out, error) || !gguf_writer_open(&writer, settings->out, error)) return false;
     bool is_gguf = gguf_is(model->file);
     if (is_gguf ? !copy_metadata(writer, model->file, error) : !make_metadata(writer, model, settings, error)) {
         gguf_writer_abandon(writer);

@@ -121,6 +121,19 @@ static bool prepare(Run *run, Bytes text, Error *error) {
     return true;
 }
 
+/* The prompt, one of the session's batches at a time (so the bits are those of the whole at once): between two of them
+ * Ctrl-C is heard, and a long prompt shows how far it is. */
+static bool read_prompt(Run *run, Error *error) {
+    int n, batch = session_options(run->session).batch;
+    for (int done = 0; done < run->n_prompt && !interrupted; done += n) {
+        n = run->n_prompt - done < batch ? run->n_prompt - done : batch;
+        if (!session_prefill(run->session, TRUNK, run->prompt + done, n, error)) return false;
+        terminal_progress("prompt", (size_t)(done + n), (size_t)run->n_prompt);
+    }
+    terminal_clear();
+    return true;
+}
+
 static bool tell(Run *run, Bytes text, Error *error) {
     char chain[512];
     sampler_print(&run->settings->sampler, chain, sizeof chain);
@@ -128,7 +141,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     catch_interrupt();
     if (!run->settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
-    if (!session_prefill(run->session, TRUNK, run->prompt, run->n_prompt, error)) return false;
+    if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
     bool done = generate(run, error);
     run->prompt_seconds = middle - start;
