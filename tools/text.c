@@ -6,62 +6,46 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tensor/memory.h"
+#include <stb_ds.h>
 
-/* Doubles the buffer: what is read may be a pipe, whose size nobody knows. */
-static bool grow(uint8_t **data, size_t size, size_t *capacity, Error *error) {
-    size_t larger = *capacity ? 2 * *capacity : 1 << 16;
-    uint8_t *moved = memory_alloc(larger, 1, "text", error);
-    if (!moved) return false;
-    if (size) memcpy(moved, *data, size);
-    memory_free(*data);
-    *data = moved;
-    *capacity = larger;
-    return true;
-}
-
-static bool read_all(Bytes *text, int file, Error *error) {
-    uint8_t *data = NULL;
-    size_t size = 0, capacity = 0;
+/* What is read may be a pipe, whose size nobody knows: the array (stb_ds) grows as the bytes come. */
+static bool read_all(uint8_t **data, int file, Error *error) {
+    enum { CHUNK = 1 << 16 };
     for (;;) {
-        if (size == capacity && !grow(&data, size, &capacity, error)) break;
-        ssize_t got = read(file, data + size, capacity - size);
-        if (got == 0) {
-            *text = (Bytes){data, size};
-            return true;
-        }
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            error_set(error, "cannot read: %s", strerror(errno));
-            break;
-        }
-        size += (size_t)got;
+        size_t size = arrlenu(*data);
+        ssize_t got = read(file, arraddnptr(*data, CHUNK), CHUNK);
+        arrsetlen(*data, size + (got > 0 ? (size_t)got : 0));
+        if (got == 0) return true;
+        if (got < 0 && errno != EINTR) return error_set(error, "cannot read: %s", strerror(errno));
     }
-    memory_free(data);
-    return false;
 }
 
 bool text_read(Bytes *text, const char *path, Error *error) {
     bool is_stdin = strcmp(path, "-") == 0;
     int file = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return error_set(error, "%s: cannot open: %s", path, strerror(errno));
-    bool done = read_all(text, file, error);
+    uint8_t *data = NULL;
+    bool done = read_all(&data, file, error);
     if (!is_stdin) close(file);
-    return done || error_prefix(error, "%s: ", is_stdin ? "standard input" : path);
+    *text = (Bytes){data, arrlenu(data)};
+    if (done) return true;
+    text_free(text);
+    return error_prefix(error, "%s: ", is_stdin ? "standard input" : path);
 }
 
 bool text_choose(Bytes *text, const char *literal, const char *path, Error *error) {
     if (path) return text_read(text, path, error);
     size_t size = literal ? strlen(literal) : 0;
-    uint8_t *data = memory_alloc(size, 1, "text", error);
-    if (!data) return false;
+    uint8_t *data = NULL;
+    arrsetlen(data, size);
     if (size) memcpy(data, literal, size);
     *text = (Bytes){data, size};
     return true;
 }
 
 void text_free(Bytes *text) {
-    memory_free((void *)text->data);
+    uint8_t *data = (uint8_t *)text->data;
+    arrfree(data);
     *text = (Bytes){0};
 }
 
