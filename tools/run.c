@@ -209,7 +209,7 @@ static int run_main(int argc, char **argv) {
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
-        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, INT_MAX, "tokens of context", "the model's"},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},

@@ -13,7 +13,7 @@ usage_error "--threads: $whole 1 to 1024, got '0x2'" -t 0x2
 usage_error "--threads: $whole 1 to 1024, got '99999999999999999999'" -t 99999999999999999999
 usage_error "--predict: $whole -1 to 2147483647, got '-2'" -n -2
 usage_error "--predict: $whole -1 to 2147483647, got '1e3'" -n 1e3
-usage_error "--ctx-size: $whole 1 to 2147483647, got '0'" -c 0
+usage_error "--ctx-size: $whole 1 to 16777216, got '0'" -c 0
 usage_error "--seed: $whole 0 to 18446744073709551615, got '-1'" -s -1
 usage_error "--seed: $whole 0 to 18446744073709551615, got '18446744073709551616'" --seed 18446744073709551616
 usage_error "--kv: expected one of f16|f32, got 'f64'" --kv f64
