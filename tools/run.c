@@ -125,7 +125,7 @@ static bool prepare(Run *run, Bytes text, Error *error) {
  * Ctrl-C is heard, and a long prompt shows how far it is. */
 static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch;
-    for (int done = 0; done < run->n_prompt && !interrupted; done += n) {
+    for (int done = 0; done < run->n_prompt && !(interrupted && done > 0); done += n) {
         n = run->n_prompt - done < batch ? run->n_prompt - done : batch;
         if (!session_prefill(run->session, TRUNK, run->prompt + done, n, error)) return false;
         terminal_progress("prompt", (size_t)(done + n), (size_t)run->n_prompt);
