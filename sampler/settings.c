@@ -1,0 +1,355 @@
+/* The sampler as text: its settings by flag, its presets, and the chain that it prints. */
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sampler/draw.h"
+#include "sampler/number.h"
+#include "sampler/sampler.h"
+
+typedef enum { KIND_FLOAT, KIND_DOUBLE, KIND_INT, KIND_FLAG, KIND_STEER, KIND_CHOICE, KIND_TEMPERATURE, KIND_OTHER } Kind;
+
+typedef struct {
+    SamplerSetting setting;
+    Kind kind;
+    size_t offset; /* of the field in Sampler */
+    NumberRange range;
+    const char *choices;                                           /* "a|b": the field is the place among them */
+    bool (*set)(Sampler *sampler, const char *text, Error *error); /* KIND_OTHER */
+} Row;
+
+#define AT(field) offsetof(Sampler, field)
+#define ANY       1e30
+
+static bool set_order(Sampler *sampler, const char *text, Error *error);
+static bool add_bias(Sampler *sampler, const char *text, Error *error);
+static bool set_wave(Sampler *sampler, const char *text, Error *error);
+static bool set_clock(Sampler *sampler, const char *text, Error *error);
+static bool set_preset(Sampler *sampler, const char *text, Error *error);
+
+static const Row rows[] = {
+    {{"preset", "NAME", "settings by name: precise, balanced, creative, future-entropy, wave"}, KIND_OTHER, 0, {0}, NULL, set_preset},
+    {{"temp", "T", "temperature; 0 takes the likeliest"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"top-k", "K", "keep the K largest; 0: all; LO:HI@entropy steers it"}, KIND_STEER, AT(top_k), {0, 1e6, false, false}, NULL, NULL},
+    {{"top-p", "P", "keep the shortest prefix with sum >= P; LO:HI@entropy"}, KIND_STEER, AT(top_p), {0, 1, false, false}, NULL, NULL},
+    {{"min-p", "P", "keep p >= P * the largest"}, KIND_FLOAT, AT(min_p), {0, 1, false, false}, NULL, NULL},
+    {{"typical", "P", "keep the nearest to the entropy, sum >= P; 1: off"}, KIND_FLOAT, AT(typical), {0, 1, true, false}, NULL, NULL},
+    {{"epsilon", "E", "keep p >= E"}, KIND_FLOAT, AT(epsilon), {0, 1, false, false}, NULL, NULL},
+    {{"eta", "E", "keep p >= min(E, sqrt(E) exp(-H))"}, KIND_FLOAT, AT(eta), {0, 1, false, false}, NULL, NULL},
+    {{"top-nsigma", "N", "keep logits within N sigma of the largest; 0: off"}, KIND_FLOAT, AT(top_nsigma), {0, 100, false, false}, NULL, NULL},
+    {{"top-h", "A", "add tokens while their entropy is <= A * H; 1: off"}, KIND_FLOAT, AT(top_h), {0, 1, true, false}, NULL, NULL},
+    {{"xtc-probability", "P", "how often the top choices are excluded"}, KIND_FLOAT, AT(xtc_probability), {0, 1, false, false}, NULL, NULL},
+    {{"xtc-threshold", "P", "what counts as a top choice"}, KIND_FLOAT, AT(xtc_threshold), {0, 1, false, false}, NULL, NULL},
+    {{"mirostat-tau", "BITS", "surprise to keep to (Mirostat 2); 0: off"}, KIND_DOUBLE, AT(mirostat_tau), {0, 100, false, false}, NULL, NULL},
+    {{"mirostat-eta", "R", "its learning rate"}, KIND_DOUBLE, AT(mirostat_eta), {0, 1, false, false}, NULL, NULL},
+    {{"repeat-penalty", "R", "divide the logits of recent tokens by R; 1: off"}, KIND_FLOAT, AT(repeat.repeat), {0, 100, true, false}, NULL, NULL},
+    {{"frequency-penalty", "R", "take R from them for each time"}, KIND_FLOAT, AT(repeat.frequency), {-100, 100, false, false}, NULL, NULL},
+    {{"presence-penalty", "R", "take R from them once"}, KIND_FLOAT, AT(repeat.presence), {-100, 100, false, false}, NULL, NULL},
+    {{"repeat-last-n", "N", "how far back is recent; -1: the whole text"}, KIND_INT, AT(repeat.last_n), {-1, 1 << 24, false, false}, NULL, NULL},
+    {{"dry-multiplier", "M", "penalty on what extends a repetition; 0: off"}, KIND_FLOAT, AT(dry.multiplier), {0, 100, false, false}, NULL, NULL},
+    {{"dry-base", "B", "it grows by B with each token of the match"}, KIND_FLOAT, AT(dry.base), {1, 10, false, false}, NULL, NULL},
+    {{"dry-allowed-length", "N", "matches shorter than N are free"}, KIND_INT, AT(dry.allowed), {1, 1000, false, false}, NULL, NULL},
+    {{"no-repeat-ngram", "N", "never the same N tokens twice; 0: off"}, KIND_INT, AT(no_repeat_ngram), {0, 1000, false, false}, NULL, NULL},
+    {{"logit-bias", "ID(+|-)X", "add X to a token's logit; ID-inf bans it; may be repeated"}, KIND_OTHER, 0, {0}, NULL, add_bias},
+    {{"samplers", "A,B,...", "the truncating stages in this order, and no others"}, KIND_OTHER, 0, {0}, NULL, set_order},
+    {{"temp-first", NULL, "temper before truncating, as Hugging Face does"}, KIND_FLAG, AT(temperature_first), {0}, NULL, NULL},
+    {{"temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, udt or dynatemp"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"temp-range", "LO:HI", "T of linear and sigmoid"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"temp-table", "H:T,...", "T at these entropies, straight between"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"entropy-range", "LO:HI", "entropies of the ends of linear; else percentiles"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"entropy-cap", "NATS", "entropy beyond it counts as this (linear)"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"sigmoid-k", "K", "how steep"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"sigmoid-mid", "NATS", "entropy of its middle"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"edt-theta", "R", "theta of edt and udt"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"edt-n", "N", "N of edt and udt, between 0 and 1"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"udt-measure", "NAME", "pmax, margin or entropy"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"dynatemp-range", "R", "T0 -/+ R by the survivors' entropy"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"dynatemp-exp", "E", "its exponent"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
+    {{"fe", NULL, "look one token ahead: future entropy"}, KIND_FLAG, AT(future), {0}, NULL, NULL},
+    {{"alpha", "A", "-1: the present alone, 0: both, 1: the future alone"}, KIND_DOUBLE, AT(lookahead.alpha), {-1, 1, false, false}, NULL, NULL},
+    {{"fe-k", "K", "candidates looked at"}, KIND_INT, AT(lookahead.k), {1, LOOKAHEAD_MAX_K, false, false}, NULL, NULL},
+    {{"fe-n", "N", "next tokens that its entropy reads"}, KIND_INT, AT(lookahead.n), {2, 1 << 24, false, false}, NULL, NULL},
+    {{"fe-curve", "article|crossfade", "how alpha divides the weight"}, KIND_CHOICE, AT(lookahead.curve), {0}, "article|crossfade", NULL},
+    {{"fe-at", "token|word|sentence", "where it looks ahead"}, KIND_CHOICE, AT(lookahead.gate), {0}, "token|word|sentence", NULL},
+    {{"fe-eog", "neutral|raw|exclude", "what the end of the text counts as"}, KIND_CHOICE, AT(lookahead.eog), {0}, "neutral|raw|exclude", NULL},
+    {{"fe-depth", "D", "steps ahead"}, KIND_INT, AT(lookahead.depth), {1, LOOKAHEAD_MAX_DEPTH, false, false}, NULL, NULL},
+    {{"fe-discount", "G", "weight of each further step"}, KIND_DOUBLE, AT(lookahead.discount), {0, 1, false, false}, NULL, NULL},
+    {{"fe-eager", NULL, "evaluate all candidates, not only those that matter"}, KIND_FLAG, AT(lookahead.eager), {0}, NULL, NULL},
+    {{"wave", "SHAPE:AMP:PERIOD[:PHASE[:BIAS]]", "alpha swings: sine, triangle, square or ramp"}, KIND_OTHER, 0, {0}, NULL, set_wave},
+    {{"wave-clock", "token|word|sentence|line", "what it counts"}, KIND_OTHER, 0, {0}, NULL, set_clock},
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+static const SamplerPreset presets[] = {
+    {"precise", "temp 0.3, top-k 20, top-p 0.9, min-p 0.1"},
+    {"balanced", "temp 0.8, top-k 40, top-p 0.95, min-p 0.05"},
+    {"creative", "temp 1.2, top-k 0, top-p 1, min-p 0.02, xtc-probability 0.5, xtc-threshold 0.1"},
+    {"future-entropy", "temp 1, top-k 40, top-p 0.95, min-p 0.05, fe, alpha 0, fe-k 20, fe-n 20, fe-at word"},
+    {"wave", "temp 1, top-k 40, top-p 0.95, min-p 0.05, fe, fe-k 20, fe-n 20, fe-at word, wave sine:1:60"},
+};
+
+const SamplerSetting *sampler_setting(int i) { return i < N_ROWS ? &rows[i].setting : NULL; }
+
+const SamplerPreset *sampler_preset(int i) {
+    return i < (int)(sizeof presets / sizeof presets[0]) ? &presets[i] : NULL;
+}
+
+Sampler sampler_default(void) {
+    Sampler sampler = {.repeat = {64, 1, 0, 0},
+                       .dry = {0, 1.75f, 2},
+                       .top_k = {40, 40, true},
+                       .top_p = {0.95, 0.95, false},
+                       .min_p = 0.05f,
+                       .typical = 1,
+                       .top_h = 1,
+                       .xtc_threshold = 0.1f,
+                       .mirostat_eta = 0.1,
+                       .lookahead = lookahead_default(),
+                       .wave = wave_default(),
+                       .temperature = temperature_default()};
+    for (int stage = STAGE_BIAS + 1; stage < SAMPLER_STAGES; stage++) sampler.order[sampler.n_order++] = (Stage)stage;
+    return sampler;
+}
+
+/* ---- Setting ---- */
+
+static const Row *find_row(const char *name) {
+    for (int i = 0; i < N_ROWS; i++)
+        if (strcmp(rows[i].setting.name, name) == 0) return &rows[i];
+    return NULL;
+}
+
+/* The place of text among "a|b|c", -1 if it is none of them. */
+static int find_choice(const char *choices, const char *text) {
+    size_t length = strlen(text);
+    for (int i = 0;; i++) {
+        size_t next = strcspn(choices, "|");
+        if (next == length && memcmp(choices, text, length) == 0) return i;
+        if (!choices[next]) return -1;
+        choices += next + 1;
+    }
+}
+
+static bool set_choice(const Row *row, int *field, const char *text, Error *error) {
+    int choice = find_choice(row->choices, text);
+    if (choice < 0)
+        return error_set(error, "--%s: expected one of %s, got '%s'", row->setting.name, row->choices, text);
+    *field = choice;
+    return true;
+}
+
+static bool set_number(const Row *row, void *field, const char *text, Error *error) {
+    char flag[64];
+    double number;
+    snprintf(flag, sizeof flag, "--%s", row->setting.name);
+    if (!number_parse(&number, text, strlen(text), row->range, flag, error)) return false;
+    if (row->kind == KIND_INT && number != floor(number))
+        return error_set(error, "%s: expected a whole number from %.7g to %.7g, got '%s'", flag, row->range.low,
+                         row->range.high, text);
+    if (row->kind == KIND_INT) *(int *)field = (int)number;
+    else if (row->kind == KIND_FLOAT)
+        *(float *)field = (float)number;
+    else
+        *(double *)field = number;
+    return true;
+}
+
+bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error) {
+    const Row *row = find_row(name);
+    if (!row) return error_set(error, "--%s: no such setting of the sampler", name);
+    if (row->kind != KIND_FLAG && !value) return error_set(error, "--%s: expected a value", name);
+    void *field = (char *)sampler + row->offset;
+    char flag[64];
+    snprintf(flag, sizeof flag, "--%s", name);
+    switch (row->kind) {
+    case KIND_FLAG: *(bool *)field = true; return true;
+    case KIND_STEER: return steer_parse(field, value, row->range, flag, error);
+    case KIND_CHOICE: return set_choice(row, field, value, error);
+    case KIND_TEMPERATURE: return temperature_set(&sampler->temperature, name, value, error);
+    case KIND_OTHER: return row->set(sampler, value, error);
+    default: return set_number(row, field, value, error);
+    }
+}
+
+static int find_truncating_stage(const char *name, size_t length) {
+    for (int i = STAGE_BIAS + 1; i < SAMPLER_STAGES; i++)
+        if (strlen(sampler_stages[i].name) == length && memcmp(sampler_stages[i].name, name, length) == 0) return i;
+    return -1;
+}
+
+static bool set_order(Sampler *sampler, const char *text, Error *error) {
+    Sampler ordered = *sampler;
+    ordered.n_order = 0;
+    for (const char *at = text; *at;) {
+        size_t length = strcspn(at, ",;");
+        int stage = find_truncating_stage(at, length);
+        if (stage < 0)
+            return error_set(error, "--samplers: expected stages that drop candidates (--list-samplers), got '%.*s'",
+                             (int)length, at);
+        for (int i = 0; i < ordered.n_order; i++)
+            if (ordered.order[i] == (Stage)stage)
+                return error_set(error, "--samplers: %.*s is there twice", (int)length, at);
+        ordered.order[ordered.n_order++] = (Stage)stage;
+        at += length + (at[length] != '\0');
+    }
+    *sampler = ordered;
+    return true;
+}
+
+static bool add_bias(Sampler *sampler, const char *text, Error *error) {
+    size_t digits = strspn(text, "0123456789");
+    double token, bias;
+    bool bans = strcmp(text + digits, "-inf") == 0;
+    if (digits == 0 || (text[digits] != '+' && text[digits] != '-'))
+        return error_set(error, "--logit-bias: expected ID+X or ID-X, got '%s'", text);
+    if (!number_parse(&token, text, digits, (NumberRange){0, 1 << 24, false, false}, "--logit-bias", error)) return false;
+    const char *value = text + digits + (text[digits] == '+');
+    if (!bans && !number_parse(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
+        return false;
+    if (sampler->n_biases == SAMPLER_BIASES)
+        return error_set(error, "--logit-bias: expected at most %d of them", SAMPLER_BIASES);
+    sampler->biases[sampler->n_biases++] = (LogitBias){(int)token, bans ? -INFINITY : (float)bias};
+    return true;
+}
+
+static bool set_wave(Sampler *sampler, const char *text, Error *error) {
+    sampler->waves = sampler->future = true;
+    return wave_parse(&sampler->wave, text, error);
+}
+
+static bool set_clock(Sampler *sampler, const char *text, Error *error) {
+    return wave_parse_clock(&sampler->wave, text, error);
+}
+
+/* A preset begins anew: only the seed stays. Its settings are "name value" or "name", with commas between. */
+static bool set_preset(Sampler *sampler, const char *text, Error *error) {
+    const SamplerPreset *preset;
+    int i = 0;
+    while ((preset = sampler_preset(i)) && strcmp(preset->name, text) != 0) i++;
+    if (!preset)
+        return error_set(error, "--preset: expected precise, balanced, creative, future-entropy or wave, got '%s'", text);
+    uint64_t seed = sampler->seed;
+    *sampler = sampler_default();
+    sampler->seed = seed;
+    for (const char *at = preset->settings; *at; at += strspn(at, ", ")) {
+        char name[64], value[64];
+        size_t length = strcspn(at, ",");
+        int n = sscanf(at, "%63[^ ,] %63[^,]", name, value);
+        if (!sampler_set(sampler, name, n == 2 && length > strlen(name) ? value : NULL, error)) return false;
+        at += length;
+    }
+    return true;
+}
+
+bool sampler_check(const Sampler *sampler, Error *error) {
+    if (sampler->temperature.kind == TEMPERATURE_KLD || sampler->temperature.kind == TEMPERATURE_EDT_INSTANCE)
+        return error_set(error, "--temp-policy: expected fixed, linear, sigmoid, table, edt, udt or dynatemp");
+    return temperature_check(&sampler->temperature, error) && lookahead_check(&sampler->lookahead, error);
+}
+
+/* ---- Printing ---- */
+
+/* A text that grows as snprintf would have gone on. */
+typedef struct {
+    char *out;
+    size_t capacity;
+    int length;
+} Text;
+
+__attribute__((format(printf, 2, 3))) static void append(Text *text, const char *format, ...) {
+    size_t left = (size_t)text->length < text->capacity ? text->capacity - (size_t)text->length : 0;
+    va_list arguments;
+    va_start(arguments, format);
+    text->length += vsnprintf(left ? text->out + text->length : NULL, left, format, arguments);
+    va_end(arguments);
+}
+
+static int show_field(const Sampler *sampler, const Row *row, char *out, size_t capacity) {
+    const void *field = (const char *)sampler + row->offset;
+    const char *choice = row->choices;
+    switch (row->kind) {
+    case KIND_FLOAT: return snprintf(out, capacity, "%.7g", (double)*(const float *)field);
+    case KIND_DOUBLE: return snprintf(out, capacity, "%.7g", *(const double *)field);
+    case KIND_INT: return snprintf(out, capacity, "%d", *(const int *)field);
+    case KIND_STEER: return steer_print(*(const Steer *)field, out, capacity);
+    case KIND_CHOICE:
+        for (int i = *(const int *)field; i > 0; i--) choice = strchr(choice, '|') + 1;
+        return snprintf(out, capacity, "%.*s", (int)strcspn(choice, "|"), choice);
+    default: return snprintf(out, capacity, "%s", "");
+    }
+}
+
+int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity) {
+    const Row *row = find_row(name);
+    if (strcmp(name, "temp") == 0) return snprintf(out, capacity, "%.7g", sampler->temperature.base);
+    return row ? show_field(sampler, row, out, capacity) : snprintf(out, capacity, "%s", "");
+}
+
+static void append_setting(Text *text, const Sampler *sampler, const char *name) {
+    char value[64];
+    sampler_show(sampler, name, value, sizeof value);
+    append(text, "%s %s", name, value);
+}
+
+/* A stage is printed by its settings: those of the same name, or the ones listed here. */
+static void append_stage(Text *text, const Sampler *sampler, Stage stage) {
+    static const char *const several[SAMPLER_STAGES][4] = {
+        [STAGE_PENALTIES] = {"repeat-penalty", "frequency-penalty", "presence-penalty", "repeat-last-n"},
+        [STAGE_DRY] = {"dry-multiplier", "dry-base", "dry-allowed-length"},
+        [STAGE_XTC] = {"xtc-probability", "xtc-threshold"},
+        [STAGE_MIROSTAT] = {"mirostat-tau", "mirostat-eta"},
+    };
+    if (stage == STAGE_BIAS) append(text, "logit-bias on %d", sampler->n_biases);
+    else if (!several[stage][0])
+        append_setting(text, sampler, sampler_stages[stage].name);
+    for (int i = 0; i < 4 && several[stage][i]; i++) {
+        if (i > 0) append(text, " ");
+        append_setting(text, sampler, several[stage][i]);
+    }
+    append(text, " -> ");
+}
+
+static void append_future(Text *text, const Sampler *sampler) {
+    static const char *const names[] = {"fe-k", "fe-n", "fe-curve", "fe-at", "fe-eog", "fe-depth"};
+    char wave[128];
+    wave_print(&sampler->wave, wave, sizeof wave);
+    append(text, "future entropy ");
+    if (sampler->waves) append(text, "wave %s by the %s", wave, wave_unit_names[sampler->wave.clock]);
+    else
+        append_setting(text, sampler, "alpha");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        append(text, " ");
+        append_setting(text, sampler, names[i]);
+    }
+    append(text, sampler->lookahead.eager ? " eager -> " : " -> ");
+}
+
+static bool is_greedy(const Sampler *sampler) {
+    return sampler->temperature.kind == TEMPERATURE_FIXED && sampler->temperature.base < DRAW_GREEDY_BELOW;
+}
+
+static void append_temperature(Text *text, const Sampler *sampler) {
+    char policy[512];
+    if (sampler->temperature.kind != TEMPERATURE_FIXED) {
+        temperature_print(&sampler->temperature, policy, sizeof policy);
+        append(text, "%s -> ", policy);
+    } else if (!is_greedy(sampler) && sampler->temperature.base != 1) {
+        append(text, "temp %.7g -> ", sampler->temperature.base);
+    }
+}
+
+int sampler_print(const Sampler *sampler, char *out, size_t capacity) {
+    Text text = {out, capacity, 0};
+    for (int stage = 0; stage <= STAGE_BIAS; stage++)
+        if (sampler_stages[stage].is_on(sampler)) append_stage(&text, sampler, (Stage)stage);
+    if (sampler->temperature_first) append_temperature(&text, sampler);
+    for (int i = 0; i < sampler->n_order; i++)
+        if (sampler_stages[sampler->order[i]].is_on(sampler)) append_stage(&text, sampler, sampler->order[i]);
+    if (sampler->future) append_future(&text, sampler);
+    if (!sampler->temperature_first) append_temperature(&text, sampler);
+    append(&text, "%s, seed %llu", is_greedy(sampler) ? "greedy" : "draw", (unsigned long long)sampler->seed);
+    return text.length;
+}
