@@ -8,7 +8,8 @@
 /* H = - sum p ln p: the mean surprisal, nats (Shannon, "A mathematical theory of communication", 1948). */
 double entropy_of(const double *p, int n);
 
-/* sum p (-ln p - H)^2: the variance of the surprisal, nats^2 (Kontoyiannis and Verdu, 1402.2543). */
+/* sum p (-ln p - H)^2: the variance of the surprisal, nats^2 (Kontoyiannis and Verdu, "Optimal lossless data
+ * compression", IEEE Trans. Inf. Theory 2014, from where the name is). */
 double varentropy_of(const double *p, int n);
 
 /* H / ln n, in [0, 1]: 1 is uniform. One outcome leaves nothing open: 0 for n = 1. */
