@@ -80,16 +80,18 @@ static bool apply_mirostat(const Sampler *s, const SamplerState *state, const Sa
 }
 
 const SamplerStage sampler_stages[SAMPLER_STAGES] = {
-    [STAGE_PENALTIES] = {"penalties", "z > 0 ? z/r : z*r; - count*frequency - present*presence", "Keskar et al., 1909.05858",
-                         penalties_is_on, apply_penalties},
+    [STAGE_PENALTIES] = {"penalties", "z > 0 ? z/r : z*r; - count*frequency - present*presence",
+                         "Keskar et al., 1909.05858", penalties_is_on, apply_penalties},
     [STAGE_DRY] = {"dry", "- m * base^(match - allowed) on what would extend a repeated suffix",
                    "P. E. Weidmann, text-generation-webui 5677", dry_is_on, apply_dry},
-    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", "-inf on what would complete an n-gram again", "Paulus et al., 1705.04304",
-                               no_repeat_is_on, apply_no_repeat},
+    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", "-inf on what would complete an n-gram again",
+                               "Paulus et al., 1705.04304", no_repeat_is_on, apply_no_repeat},
     [STAGE_BIAS] = {"logit-bias", "z + bias", "", bias_is_on, apply_bias},
-    [STAGE_TOP_NSIGMA] = {"top-nsigma", "z >= z_max - n * sigma", "Tang et al., 2411.07641", top_nsigma_is_on, apply_top_nsigma},
+    [STAGE_TOP_NSIGMA] = {"top-nsigma", "z >= z_max - n * sigma", "Tang et al., 2411.07641", top_nsigma_is_on,
+                          apply_top_nsigma},
     [STAGE_TOP_K] = {"top-k", "the k largest", "", top_k_is_on, apply_top_k},
-    [STAGE_TYPICAL] = {"typical", "nearest to H by -ln p, sum >= P", "Meister et al., 2202.00666", typical_is_on, apply_typical},
+    [STAGE_TYPICAL] = {"typical", "nearest to H by -ln p, sum >= P", "Meister et al., 2202.00666", typical_is_on,
+                       apply_typical},
     [STAGE_TOP_P] = {"top-p", "shortest prefix with sum >= P", "Holtzman et al., 1904.09751", top_p_is_on, apply_top_p},
     [STAGE_MIN_P] = {"min-p", "p >= P * p_max", "Nguyen et al., 2407.01082", min_p_is_on, apply_min_p},
     [STAGE_EPSILON] = {"epsilon", "p >= e", "Hewitt et al., 2210.15191", epsilon_is_on, apply_epsilon},
@@ -97,8 +99,8 @@ const SamplerStage sampler_stages[SAMPLER_STAGES] = {
     [STAGE_TOP_H] = {"top-h", "in order while H(q) <= a H(p)", "Bohora et al., 2509.02510", top_h_is_on, apply_top_h},
     [STAGE_XTC] = {"xtc", "by chance drops all p >= t but the least likely of them",
                    "P. E. Weidmann, text-generation-webui 6335", xtc_is_on, apply_xtc},
-    [STAGE_MIROSTAT] = {"mirostat", "drops -log2 p > mu; mu -= eta (S - tau)", "Basu et al., 2007.14966", mirostat_is_on,
-                        apply_mirostat},
+    [STAGE_MIROSTAT] = {"mirostat", "drops -log2 p > mu; mu -= eta (S - tau)", "Basu et al., 2007.14966",
+                        mirostat_is_on, apply_mirostat},
 };
 
 /* ---- A step ---- */
@@ -170,7 +172,8 @@ double sampler_temperature(const Sampler *sampler, const SamplerState *state, co
 }
 
 double sampler_alpha(const Sampler *sampler, const SamplerState *state) {
-    return sampler->waves ? wave_alpha(&sampler->wave, state->clock.count[sampler->wave.clock]) : sampler->lookahead.alpha;
+    return sampler->waves ? wave_alpha(&sampler->wave, state->clock.count[sampler->wave.clock])
+                          : sampler->lookahead.alpha;
 }
 
 void sampler_accept(const Sampler *sampler, SamplerState *state, const SamplerContext *context,

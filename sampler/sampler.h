@@ -76,9 +76,9 @@ typedef struct {
 typedef struct {
     const int *history; /* (n_history,) the text so far, the prompt included */
     int n_history, sequence;
-    const TokenFlags *flags;        /* (vocab_size,) */
-    const bool *breakers, *exempt;  /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
-    int *scratch;                   /* (n_history,) */
+    const TokenFlags *flags;       /* (vocab_size,) */
+    const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
+    int *scratch;                  /* (n_history,) */
 } SamplerContext;
 
 typedef struct {

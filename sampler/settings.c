@@ -10,7 +10,16 @@
 #include "sampler/number.h"
 #include "sampler/sampler.h"
 
-typedef enum { KIND_FLOAT, KIND_DOUBLE, KIND_INT, KIND_FLAG, KIND_STEER, KIND_CHOICE, KIND_TEMPERATURE, KIND_OTHER } Kind;
+typedef enum {
+    KIND_FLOAT,
+    KIND_DOUBLE,
+    KIND_INT,
+    KIND_FLAG,
+    KIND_STEER,
+    KIND_CHOICE,
+    KIND_TEMPERATURE,
+    KIND_OTHER
+} Kind;
 
 typedef struct {
     SamplerSetting setting;
@@ -30,57 +39,74 @@ static bool set_wave(Sampler *sampler, const char *text, Error *error);
 static bool set_clock(Sampler *sampler, const char *text, Error *error);
 static bool set_preset(Sampler *sampler, const char *text, Error *error);
 
+/* Rows of the table: the flag, what its value is called, where it goes, its range, its help. */
+#define ROW(kind_, flag, metavar, field, low, high, low_open, help)                                                    \
+    { {flag, metavar, help}, kind_, AT(field), {low, high, low_open, false}, NULL, NULL }
+#define FLOAT_(flag, metavar, field, low, high, help)  ROW(KIND_FLOAT, flag, metavar, field, low, high, false, help)
+#define ABOVE_(flag, metavar, field, low, high, help)  ROW(KIND_FLOAT, flag, metavar, field, low, high, true, help)
+#define DOUBLE_(flag, metavar, field, low, high, help) ROW(KIND_DOUBLE, flag, metavar, field, low, high, false, help)
+#define INT_(flag, metavar, field, low, high, help)    ROW(KIND_INT, flag, metavar, field, low, high, false, help)
+#define STEER_(flag, metavar, field, low, high, help)  ROW(KIND_STEER, flag, metavar, field, low, high, false, help)
+#define FLAG_(flag, field, help)                       ROW(KIND_FLAG, flag, NULL, field, 0, 0, false, help)
+#define TEMP_(flag, metavar, help)                     ROW(KIND_TEMPERATURE, flag, metavar, temperature, 0, 0, false, help)
+#define CHOICE_(flag, list, field, help)                                                                               \
+    { {flag, list, help}, KIND_CHOICE, AT(field), {0, 0, false, false}, list, NULL }
+#define OTHER_(flag, metavar, setter, help)                                                                            \
+    { {flag, metavar, help}, KIND_OTHER, 0, {0, 0, false, false}, NULL, setter }
+
+// clang-format off
 static const Row rows[] = {
-    {{"preset", "NAME", "settings by name: precise, balanced, creative, future-entropy, wave"}, KIND_OTHER, 0, {0}, NULL, set_preset},
-    {{"temp", "T", "temperature; 0 takes the likeliest"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"top-k", "K", "keep the K largest; 0: all; LO:HI@entropy steers it"}, KIND_STEER, AT(top_k), {0, 1e6, false, false}, NULL, NULL},
-    {{"top-p", "P", "keep the shortest prefix with sum >= P; LO:HI@entropy"}, KIND_STEER, AT(top_p), {0, 1, false, false}, NULL, NULL},
-    {{"min-p", "P", "keep p >= P * the largest"}, KIND_FLOAT, AT(min_p), {0, 1, false, false}, NULL, NULL},
-    {{"typical", "P", "keep the nearest to the entropy, sum >= P; 1: off"}, KIND_FLOAT, AT(typical), {0, 1, true, false}, NULL, NULL},
-    {{"epsilon", "E", "keep p >= E"}, KIND_FLOAT, AT(epsilon), {0, 1, false, false}, NULL, NULL},
-    {{"eta", "E", "keep p >= min(E, sqrt(E) exp(-H))"}, KIND_FLOAT, AT(eta), {0, 1, false, false}, NULL, NULL},
-    {{"top-nsigma", "N", "keep logits within N sigma of the largest; 0: off"}, KIND_FLOAT, AT(top_nsigma), {0, 100, false, false}, NULL, NULL},
-    {{"top-h", "A", "add tokens while their entropy is <= A * H; 1: off"}, KIND_FLOAT, AT(top_h), {0, 1, true, false}, NULL, NULL},
-    {{"xtc-probability", "P", "how often the top choices are excluded"}, KIND_FLOAT, AT(xtc_probability), {0, 1, false, false}, NULL, NULL},
-    {{"xtc-threshold", "P", "what counts as a top choice"}, KIND_FLOAT, AT(xtc_threshold), {0, 1, false, false}, NULL, NULL},
-    {{"mirostat-tau", "BITS", "surprise to keep to (Mirostat 2); 0: off"}, KIND_DOUBLE, AT(mirostat_tau), {0, 100, false, false}, NULL, NULL},
-    {{"mirostat-eta", "R", "its learning rate"}, KIND_DOUBLE, AT(mirostat_eta), {0, 1, false, false}, NULL, NULL},
-    {{"repeat-penalty", "R", "divide the logits of recent tokens by R; 1: off"}, KIND_FLOAT, AT(repeat.repeat), {0, 100, true, false}, NULL, NULL},
-    {{"frequency-penalty", "R", "take R from them for each time"}, KIND_FLOAT, AT(repeat.frequency), {-100, 100, false, false}, NULL, NULL},
-    {{"presence-penalty", "R", "take R from them once"}, KIND_FLOAT, AT(repeat.presence), {-100, 100, false, false}, NULL, NULL},
-    {{"repeat-last-n", "N", "how far back is recent; -1: the whole text"}, KIND_INT, AT(repeat.last_n), {-1, 1 << 24, false, false}, NULL, NULL},
-    {{"dry-multiplier", "M", "penalty on what extends a repetition; 0: off"}, KIND_FLOAT, AT(dry.multiplier), {0, 100, false, false}, NULL, NULL},
-    {{"dry-base", "B", "it grows by B with each token of the match"}, KIND_FLOAT, AT(dry.base), {1, 10, false, false}, NULL, NULL},
-    {{"dry-allowed-length", "N", "matches shorter than N are free"}, KIND_INT, AT(dry.allowed), {1, 1000, false, false}, NULL, NULL},
-    {{"no-repeat-ngram", "N", "never the same N tokens twice; 0: off"}, KIND_INT, AT(no_repeat_ngram), {0, 1000, false, false}, NULL, NULL},
-    {{"logit-bias", "ID(+|-)X", "add X to a token's logit; ID-inf bans it; may be repeated"}, KIND_OTHER, 0, {0}, NULL, add_bias},
-    {{"samplers", "A,B,...", "the truncating stages in this order, and no others"}, KIND_OTHER, 0, {0}, NULL, set_order},
-    {{"temp-first", NULL, "temper before truncating, as Hugging Face does"}, KIND_FLAG, AT(temperature_first), {0}, NULL, NULL},
-    {{"temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, udt or dynatemp"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"temp-range", "LO:HI", "T of linear and sigmoid"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"temp-table", "H:T,...", "T at these entropies, straight between"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"entropy-range", "LO:HI", "entropies of the ends of linear; else percentiles"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"entropy-cap", "NATS", "entropy beyond it counts as this (linear)"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"sigmoid-k", "K", "how steep"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"sigmoid-mid", "NATS", "entropy of its middle"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"edt-theta", "R", "theta of edt and udt"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"edt-n", "N", "N of edt and udt, between 0 and 1"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"udt-measure", "NAME", "pmax, margin or entropy"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"dynatemp-range", "R", "T0 -/+ R by the survivors' entropy"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"dynatemp-exp", "E", "its exponent"}, KIND_TEMPERATURE, 0, {0}, NULL, NULL},
-    {{"fe", NULL, "look one token ahead: future entropy"}, KIND_FLAG, AT(future), {0}, NULL, NULL},
-    {{"alpha", "A", "-1: the present alone, 0: both, 1: the future alone"}, KIND_DOUBLE, AT(lookahead.alpha), {-1, 1, false, false}, NULL, NULL},
-    {{"fe-k", "K", "candidates looked at"}, KIND_INT, AT(lookahead.k), {1, LOOKAHEAD_MAX_K, false, false}, NULL, NULL},
-    {{"fe-n", "N", "next tokens that its entropy reads"}, KIND_INT, AT(lookahead.n), {2, 1 << 24, false, false}, NULL, NULL},
-    {{"fe-curve", "article|crossfade", "how alpha divides the weight"}, KIND_CHOICE, AT(lookahead.curve), {0}, "article|crossfade", NULL},
-    {{"fe-at", "token|word|sentence", "where it looks ahead"}, KIND_CHOICE, AT(lookahead.gate), {0}, "token|word|sentence", NULL},
-    {{"fe-eog", "neutral|raw|exclude", "what the end of the text counts as"}, KIND_CHOICE, AT(lookahead.eog), {0}, "neutral|raw|exclude", NULL},
-    {{"fe-depth", "D", "steps ahead"}, KIND_INT, AT(lookahead.depth), {1, LOOKAHEAD_MAX_DEPTH, false, false}, NULL, NULL},
-    {{"fe-discount", "G", "weight of each further step"}, KIND_DOUBLE, AT(lookahead.discount), {0, 1, false, false}, NULL, NULL},
-    {{"fe-eager", NULL, "evaluate all candidates, not only those that matter"}, KIND_FLAG, AT(lookahead.eager), {0}, NULL, NULL},
-    {{"wave", "SHAPE:AMP:PERIOD[:PHASE[:BIAS]]", "alpha swings: sine, triangle, square or ramp"}, KIND_OTHER, 0, {0}, NULL, set_wave},
-    {{"wave-clock", "token|word|sentence|line", "what it counts"}, KIND_OTHER, 0, {0}, NULL, set_clock},
+    OTHER_("preset", "NAME", set_preset, "precise, balanced, creative, future-entropy or wave"),
+    TEMP_("temp", "T", "temperature; 0 takes the likeliest"),
+    STEER_("top-k", "K", top_k, 0, 1e6, "keep the K largest; 0: all; LO:HI@entropy steers it"),
+    STEER_("top-p", "P", top_p, 0, 1, "keep the shortest prefix with sum >= P; LO:HI@entropy"),
+    FLOAT_("min-p", "P", min_p, 0, 1, "keep p >= P * the largest"),
+    ABOVE_("typical", "P", typical, 0, 1, "keep the nearest to the entropy, sum >= P; 1: off"),
+    FLOAT_("epsilon", "E", epsilon, 0, 1, "keep p >= E; 0: off"),
+    FLOAT_("eta", "E", eta, 0, 1, "keep p >= min(E, sqrt(E) exp(-H)); 0: off"),
+    FLOAT_("top-nsigma", "N", top_nsigma, 0, 100, "keep logits within N sigma of the largest; 0: off"),
+    ABOVE_("top-h", "A", top_h, 0, 1, "add tokens while their entropy is <= A H; 1: off"),
+    FLOAT_("xtc-probability", "P", xtc_probability, 0, 1, "how often the top choices are excluded; 0: off"),
+    FLOAT_("xtc-threshold", "P", xtc_threshold, 0, 1, "what counts as a top choice"),
+    DOUBLE_("mirostat-tau", "BITS", mirostat_tau, 0, 100, "surprise to keep to (Mirostat 2); 0: off"),
+    DOUBLE_("mirostat-eta", "R", mirostat_eta, 0, 1, "its learning rate"),
+    ABOVE_("repeat-penalty", "R", repeat.repeat, 0, 100, "divide the logits of recent tokens by R; 1: off"),
+    FLOAT_("frequency-penalty", "R", repeat.frequency, -100, 100, "take R from them for each time"),
+    FLOAT_("presence-penalty", "R", repeat.presence, -100, 100, "take R from them once"),
+    INT_("repeat-last-n", "N", repeat.last_n, -1, 1 << 24, "how far back is recent; -1: the whole text"),
+    FLOAT_("dry-multiplier", "M", dry.multiplier, 0, 100, "penalty on what extends a repetition; 0: off"),
+    FLOAT_("dry-base", "B", dry.base, 1, 10, "it grows by B with each token of the match"),
+    INT_("dry-allowed-length", "N", dry.allowed, 1, 1000, "the shortest match that is penalised"),
+    INT_("no-repeat-ngram", "N", no_repeat_ngram, 0, 1000, "never the same N tokens twice; 0: off"),
+    OTHER_("logit-bias", "ID(+|-)X", add_bias, "add to a token's logit; ID-inf bans it; repeatable"),
+    OTHER_("samplers", "A,B,...", set_order, "these truncating stages, in this order"),
+    FLAG_("temp-first", temperature_first, "temper before truncating, as Hugging Face does"),
+    TEMP_("temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, udt, dynatemp"),
+    TEMP_("temp-range", "LO:HI", "T of linear and sigmoid"),
+    TEMP_("temp-table", "H:T,...", "T at these entropies, straight between them"),
+    TEMP_("entropy-range", "LO:HI", "ends of linear, nats; else the text's percentiles"),
+    TEMP_("entropy-cap", "NATS", "entropy beyond it counts as this (linear)"),
+    TEMP_("sigmoid-k", "K", "how steep sigmoid is"),
+    TEMP_("sigmoid-mid", "NATS", "entropy of its middle"),
+    TEMP_("edt-theta", "R", "theta of edt and udt"),
+    TEMP_("edt-n", "N", "N of edt and udt, between 0 and 1"),
+    TEMP_("udt-measure", "NAME", "pmax, margin or entropy"),
+    TEMP_("dynatemp-range", "R", "T -/+ R by the survivors' entropy"),
+    TEMP_("dynatemp-exp", "E", "its exponent"),
+    FLAG_("fe", future, "look one token ahead: future entropy"),
+    DOUBLE_("alpha", "A", lookahead.alpha, -1, 1, "-1: the present alone, 1: the future alone"),
+    INT_("fe-k", "K", lookahead.k, 1, LOOKAHEAD_MAX_K, "candidates looked at"),
+    INT_("fe-n", "N", lookahead.n, 2, 1 << 24, "next tokens that the entropy reads"),
+    CHOICE_("fe-curve", "article|crossfade", lookahead.curve, "how alpha divides the weight"),
+    CHOICE_("fe-at", "token|word|sentence", lookahead.gate, "where it looks ahead"),
+    CHOICE_("fe-eog", "neutral|raw|exclude", lookahead.eog, "what the end of the text counts as"),
+    INT_("fe-depth", "D", lookahead.depth, 1, LOOKAHEAD_MAX_DEPTH, "steps ahead"),
+    DOUBLE_("fe-discount", "G", lookahead.discount, 0, 1, "weight of each further step"),
+    FLAG_("fe-eager", lookahead.eager, "evaluate all candidates, needed or not"),
+    OTHER_("wave", "SHAPE:AMP:PERIOD", set_wave, "alpha swings (and [:PHASE[:BIAS]]): sine, triangle, ..."),
+    OTHER_("wave-clock", "UNIT", set_clock, "what it counts: token, word, sentence or line"),
 };
+// clang-format on
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
 static const SamplerPreset presets[] = {
@@ -149,7 +175,8 @@ static bool set_number(const Row *row, void *field, const char *text, Error *err
     if (row->kind == KIND_INT && number != floor(number))
         return error_set(error, "%s: expected a whole number from %.7g to %.7g, got '%s'", flag, row->range.low,
                          row->range.high, text);
-    if (row->kind == KIND_INT) *(int *)field = (int)number;
+    if (row->kind == KIND_INT)
+        *(int *)field = (int)number;
     else if (row->kind == KIND_FLOAT)
         *(float *)field = (float)number;
     else
@@ -165,12 +192,19 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
     char flag[64];
     snprintf(flag, sizeof flag, "--%s", name);
     switch (row->kind) {
-    case KIND_FLAG: *(bool *)field = true; return true;
-    case KIND_STEER: return steer_parse(field, value, row->range, flag, error);
-    case KIND_CHOICE: return set_choice(row, field, value, error);
-    case KIND_TEMPERATURE: return temperature_set(&sampler->temperature, name, value, error);
-    case KIND_OTHER: return row->set(sampler, value, error);
-    default: return set_number(row, field, value, error);
+    case KIND_FLAG:
+        *(bool *)field = true;
+        return true;
+    case KIND_STEER:
+        return steer_parse(field, value, row->range, flag, error);
+    case KIND_CHOICE:
+        return set_choice(row, field, value, error);
+    case KIND_TEMPERATURE:
+        return temperature_set(&sampler->temperature, name, value, error);
+    case KIND_OTHER:
+        return row->set(sampler, value, error);
+    default:
+        return set_number(row, field, value, error);
     }
 }
 
@@ -205,9 +239,11 @@ static bool add_bias(Sampler *sampler, const char *text, Error *error) {
     bool bans = strcmp(text + digits, "-inf") == 0;
     if (digits == 0 || (text[digits] != '+' && text[digits] != '-'))
         return error_set(error, "--logit-bias: expected ID+X or ID-X, got '%s'", text);
-    if (!number_parse(&token, text, digits, (NumberRange){0, 1 << 24, false, false}, "--logit-bias", error)) return false;
+    if (!number_parse(&token, text, digits, (NumberRange){0, 1 << 24, false, false}, "--logit-bias", error))
+        return false;
     const char *value = text + digits + (text[digits] == '+');
-    if (!bans && !number_parse(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
+    if (!bans &&
+        !number_parse(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
         return false;
     if (sampler->n_biases == SAMPLER_BIASES)
         return error_set(error, "--logit-bias: expected at most %d of them", SAMPLER_BIASES);
@@ -230,7 +266,8 @@ static bool set_preset(Sampler *sampler, const char *text, Error *error) {
     int i = 0;
     while ((preset = sampler_preset(i)) && strcmp(preset->name, text) != 0) i++;
     if (!preset)
-        return error_set(error, "--preset: expected precise, balanced, creative, future-entropy or wave, got '%s'", text);
+        return error_set(error, "--preset: expected precise, balanced, creative, future-entropy or wave, got '%s'",
+                         text);
     uint64_t seed = sampler->seed;
     *sampler = sampler_default();
     sampler->seed = seed;
@@ -271,14 +308,19 @@ static int show_field(const Sampler *sampler, const Row *row, char *out, size_t 
     const void *field = (const char *)sampler + row->offset;
     const char *choice = row->choices;
     switch (row->kind) {
-    case KIND_FLOAT: return snprintf(out, capacity, "%.7g", (double)*(const float *)field);
-    case KIND_DOUBLE: return snprintf(out, capacity, "%.7g", *(const double *)field);
-    case KIND_INT: return snprintf(out, capacity, "%d", *(const int *)field);
-    case KIND_STEER: return steer_print(*(const Steer *)field, out, capacity);
+    case KIND_FLOAT:
+        return snprintf(out, capacity, "%.7g", (double)*(const float *)field);
+    case KIND_DOUBLE:
+        return snprintf(out, capacity, "%.7g", *(const double *)field);
+    case KIND_INT:
+        return snprintf(out, capacity, "%d", *(const int *)field);
+    case KIND_STEER:
+        return steer_print(*(const Steer *)field, out, capacity);
     case KIND_CHOICE:
         for (int i = *(const int *)field; i > 0; i--) choice = strchr(choice, '|') + 1;
         return snprintf(out, capacity, "%.*s", (int)strcspn(choice, "|"), choice);
-    default: return snprintf(out, capacity, "%s", "");
+    default:
+        return snprintf(out, capacity, "%s", "");
     }
 }
 
@@ -302,7 +344,8 @@ static void append_stage(Text *text, const Sampler *sampler, Stage stage) {
         [STAGE_XTC] = {"xtc-probability", "xtc-threshold"},
         [STAGE_MIROSTAT] = {"mirostat-tau", "mirostat-eta"},
     };
-    if (stage == STAGE_BIAS) append(text, "logit-bias on %d", sampler->n_biases);
+    if (stage == STAGE_BIAS)
+        append(text, "logit-bias on %d", sampler->n_biases);
     else if (!several[stage][0])
         append_setting(text, sampler, sampler_stages[stage].name);
     for (int i = 0; i < 4 && several[stage][i]; i++) {
@@ -317,7 +360,8 @@ static void append_future(Text *text, const Sampler *sampler) {
     char wave[128];
     wave_print(&sampler->wave, wave, sizeof wave);
     append(text, "future entropy ");
-    if (sampler->waves) append(text, "wave %s by the %s", wave, wave_unit_names[sampler->wave.clock]);
+    if (sampler->waves)
+        append(text, "wave %s by the %s", wave, wave_unit_names[sampler->wave.clock]);
     else
         append_setting(text, sampler, "alpha");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "model/session.h"
+#include "sampler/draw.h"
 #include "sampler/sampler.h"
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
+#include "tools/traits.h"
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file;
@@ -29,10 +31,14 @@ typedef struct {
     Tokenizer *tokenizer;
     Session *session;
     Candidates candidates;
+    SamplerState state;
+    Traits traits;
     TokenStream stream;
-    uint8_t *text; /* what one token may turn into */
-    int *prompt;   /* (n_prompt,) ids, bos included */
+    uint8_t *text;    /* what one token may turn into */
+    int *history;     /* (context,) ids of the text so far, bos included; the first n_prompt are the prompt */
+    int *dry_scratch; /* (context,) */
     int n_prompt, n_decoded;
+    long long future_rows, prompt_passes;
     bool context_is_full;
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
@@ -60,22 +66,53 @@ static bool print_token(Run *run, int token, Error *error) {
     return text_write(run->text, token_stream_push(&run->stream, token, run->text), error);
 }
 
+/* Draws what comes next: *chosen of the candidates. Looking ahead leaves the winner's branch to be promoted. */
+static bool draw_next(Run *run, int position, int *chosen, Error *error) {
+    const Sampler *sampler = &run->settings->sampler;
+    SamplerContext context = {run->history,       position,        0, run->traits.flags, run->traits.breakers,
+                              run->traits.exempt, run->dry_scratch};
+    Candidates *candidates = &run->candidates;
+    candidates_from_logits(candidates, session_logits(run->session, TRUNK), run->model->config.vocab_size);
+    if (!sampler_apply(sampler, &run->state, &context, candidates, error)) return false;
+    double temperature = sampler_temperature(sampler, &run->state, candidates);
+    if (sampler->future) {
+        Lookahead lookahead = sampler->lookahead;
+        LookaheadReport report;
+        LookaheadStep step = {.session = run->session,
+                              .branch = TRUNK,
+                              .temperature = temperature,
+                              .seed = sampler->seed,
+                              .position = position,
+                              .flags = run->traits.flags,
+                              .previous = position > 0 ? run->history[position - 1] : -1};
+        lookahead.alpha = sampler_alpha(sampler, &run->state);
+        if (!lookahead_draw(&lookahead, &step, candidates, chosen, &report, error)) return false;
+        run->future_rows += report.rows;
+    } else {
+        *chosen = draw_candidate(candidates, temperature, sampler->seed, position, 0);
+    }
+    sampler_accept(sampler, &run->state, &context, candidates, *chosen);
+    return true;
+}
+
 static bool generate(Run *run, Error *error) {
     const Settings *settings = run->settings;
-    Candidates *candidates = &run->candidates;
     for (int n = 0; n != settings->n_predict && !interrupted; n++) {
-        int position = session_length(run->session, TRUNK);
-        candidates_from_logits(candidates, session_logits(run->session, TRUNK), run->model->config.vocab_size);
-        sampler_apply(&settings->sampler, candidates);
-        int token = candidates->items[sampler_draw(&settings->sampler, candidates, position, 0)].token;
-        if (tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos) break;
-        if (!print_token(run, token, error)) return false;
-        if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
+        int position = session_length(run->session, TRUNK), chosen;
         if (position == session_options(run->session).context) {
             run->context_is_full = true;
             break;
         }
-        if (!session_decode(run->session, &(BranchToken){TRUNK, token}, 1, error)) return false;
+        if (!draw_next(run, position, &chosen, error)) return false;
+        Candidate next = run->candidates.items[chosen];
+        if (tokenizer_ends_text(run->tokenizer, next.token) && !settings->ignore_eos) break;
+        if (!print_token(run, next.token, error)) return false;
+        run->history[position] = next.token;
+        if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
+        if (next.branch >= 0)
+            session_promote(run->session, next.branch); /* its forward pass is already done */
+        else if (!session_decode(run->session, &(BranchToken){TRUNK, next.token}, 1, error))
+            return false;
         run->n_decoded++;
     }
     return text_write(run->text, token_stream_finish(&run->stream, run->text), error);
@@ -93,28 +130,52 @@ static bool encode_prompt(Run *run, Bytes text, Error *error) {
         error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
     else if (n_all > (size_t)context)
         error_set(error, "the prompt has %zu tokens, the context only %d (-c N takes another)", n_all, context);
-    else if ((run->prompt = memory_alloc(n_all, sizeof *run->prompt, "prompt", error))) {
-        run->prompt[0] = bos;
-        if (n_tokens) memcpy(run->prompt + n_bos, tokens, n_tokens * sizeof *tokens);
+    else if ((run->history = memory_alloc((size_t)context, sizeof *run->history, "history", error))) {
+        run->history[0] = bos;
+        if (n_tokens) memcpy(run->history + n_bos, tokens, n_tokens * sizeof *tokens);
         run->n_prompt = (int)n_all;
     }
     memory_free(tokens);
-    return run->prompt != NULL;
+    return run->history != NULL;
 }
 
 /* One newline at the end is the editor's or echo's, not the story's. */
 static void drop_last_newline(Bytes *text) { text->size -= text->size && text->data[text->size - 1] == '\n'; }
 
+/* A session with room for the context and, where the sampler looks ahead, for the forks. */
+static bool open_session(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    SessionOptions options = {
+        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
+    if (settings->sampler.future) {
+        int context = settings->context ? settings->context : run->model->config.context_length;
+        options.block_rows = 16;
+        options.branches = 1 + lookahead_branches(&settings->sampler.lookahead);
+        options.rows = context + lookahead_rows(&settings->sampler.lookahead, options.block_rows);
+    }
+    return session_open(&run->session, run->model, options, error);
+}
+
+static bool check_biases(const Run *run, Error *error) {
+    const Sampler *sampler = &run->settings->sampler;
+    for (int i = 0; i < sampler->n_biases; i++)
+        if (sampler->biases[i].token >= run->model->config.vocab_size)
+            return error_set(error, "--logit-bias: expected a token id below %d, got %d", run->model->config.vocab_size,
+                             sampler->biases[i].token);
+    return true;
+}
+
 static bool prepare(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
-    if (!encode_prompt(run, text, error)) return false;
-    SessionOptions options = {
-        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
+    if (!check_biases(run, error) || !encode_prompt(run, text, error) || !open_session(run, error)) return false;
+    size_t context = (size_t)session_options(run->session).context;
+    run->state = sampler_start(&settings->sampler);
     run->stream = token_stream_start(run->tokenizer, settings->special, text.size == 0);
     run->text = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
-    if (!run->text || !session_open(&run->session, run->model, options, error) ||
+    run->dry_scratch = run->text ? memory_alloc(context, sizeof *run->dry_scratch, "matches", error) : NULL;
+    if (!run->dry_scratch || !traits_open(&run->traits, run->tokenizer, error) ||
         !candidates_open(&run->candidates, run->model->config.vocab_size, error))
         return false;
     run->load_seconds = terminal_seconds() - start;
@@ -125,9 +186,9 @@ static bool prepare(Run *run, Bytes text, Error *error) {
  * Ctrl-C is heard, and a long prompt shows how far it is. */
 static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch;
-    for (int done = 0; done < run->n_prompt && !interrupted; done += n) {
+    for (int done = 0; done < run->n_prompt && !(interrupted && done > 0); done += n) {
         n = run->n_prompt - done < batch ? run->n_prompt - done : batch;
-        if (!session_prefill(run->session, TRUNK, run->prompt + done, n, error)) return false;
+        if (!session_prefill(run->session, TRUNK, run->history + done, n, error)) return false;
         terminal_progress("prompt", (size_t)(done + n), (size_t)run->n_prompt);
     }
     terminal_clear();
@@ -135,7 +196,7 @@ static bool read_prompt(Run *run, Error *error) {
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
-    char chain[512];
+    char chain[1024];
     sampler_print(&run->settings->sampler, chain, sizeof chain);
     fprintf(stderr, "%s\n", chain);
     catch_interrupt();
@@ -143,6 +204,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
+    run->prompt_passes = session_counts(run->session).passes;
     bool done = generate(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
@@ -175,13 +237,20 @@ static void print_statistics(const Run *run) {
             "logits  %08x\n",
             run->load_seconds * 1e3, run->n_prompt, run->n_prompt / run->prompt_seconds, run->n_decoded,
             decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, hash_logits(run));
+    SessionCounts counts = session_counts(run->session);
+    if (run->settings->sampler.future && run->n_decoded)
+        fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
+                (double)(counts.rows - run->n_prompt) / run->n_decoded,
+                (double)(counts.passes - run->prompt_passes) / run->n_decoded, run->future_rows);
 }
 
 static void release(Run *run) {
     candidates_close(&run->candidates);
     session_close(run->session);
-    memory_free(run->prompt);
+    memory_free(run->history);
+    memory_free(run->dry_scratch);
     memory_free(run->text);
+    traits_close(&run->traits);
     tokenizer_close(run->tokenizer);
     model_close(run->model);
 }
@@ -203,7 +272,7 @@ static int run_settings(const Settings *settings) {
 static int run_main(int argc, char **argv) {
     Settings s = {.n_predict = 256, .sampler = sampler_default()};
     s.sampler.seed = random_seed();
-    Option options[32] = {
+    Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
@@ -225,6 +294,8 @@ static int run_main(int argc, char **argv) {
     if (next < argc && strcmp(argv[next], "-") == 0 && !s.file) s.file = argv[next++];
     if (next < argc) option_usage_error("run: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);
     if (s.prompt && s.file) option_usage_error("run: expected one of --prompt and --file, got both");
+    Error error;
+    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
     return run_settings(&s);
 }
 
