@@ -138,7 +138,7 @@ static void parses_strictly(void **state) {
     refuses("typical", "0", "--typical: expected a number above 0 and at most 1, got '0'");
     refuses("dry-allowed-length", "1.5", "--dry-allowed-length: expected a whole number from 1 to 1000, got '1.5'");
     refuses("fe-k", "65", "--fe-k: expected a number from 1 to 64, got '65'");
-    refuses("fe-n", "1", "--fe-n: expected a number from 2 to 16777216, got '1'");
+    refuses("fe-n", "1", "--fe-n: expected a number from 2 to 1000000, got '1'");
     refuses("alpha", "-1.1", "--alpha: expected a number from -1 to 1, got '-1.1'");
     refuses("fe-at", "letter", "--fe-at: expected one of token|word|sentence, got 'letter'");
     refuses("samplers", "top-k,dry", "--samplers: expected stages that drop candidates (--list-samplers), got 'dry'");

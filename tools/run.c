@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #include "model/session.h"
-#include "sampler/draw.h"
-#include "sampler/sampler.h"
+#include "sampler/writer.h"
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
@@ -22,7 +21,7 @@ typedef struct {
     const char *model, *tokenizer, *prompt, *file;
     int n_predict, context, threads, kv;
     Sampler sampler;
-    bool hide_prompt, special, ignore_eos;
+    bool hide_prompt, special, ignore_eos, list_samplers;
 } Settings;
 
 typedef struct {
@@ -30,13 +29,12 @@ typedef struct {
     Model *model;
     Tokenizer *tokenizer;
     Session *session;
-    Candidates candidates;
-    SamplerState state;
+    Writer writer;
+    Sequence sequence;
     Traits traits;
     TokenStream stream;
-    uint8_t *text;    /* what one token may turn into */
-    int *history;     /* (context,) ids of the text so far, bos included; the first n_prompt are the prompt */
-    int *dry_scratch; /* (context,) */
+    uint8_t *text; /* what one token may turn into */
+    int *history;  /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
     int n_prompt, n_decoded;
     long long future_rows, prompt_passes;
     bool context_is_full;
@@ -66,53 +64,22 @@ static bool print_token(Run *run, int token, Error *error) {
     return text_write(run->text, token_stream_push(&run->stream, token, run->text), error);
 }
 
-/* Draws what comes next: *chosen of the candidates. Looking ahead leaves the winner's branch to be promoted. */
-static bool draw_next(Run *run, int position, int *chosen, Error *error) {
-    const Sampler *sampler = &run->settings->sampler;
-    SamplerContext context = {run->history,       position,        0, run->traits.flags, run->traits.breakers,
-                              run->traits.exempt, run->dry_scratch};
-    Candidates *candidates = &run->candidates;
-    candidates_from_logits(candidates, session_logits(run->session, TRUNK), run->model->config.vocab_size);
-    if (!sampler_apply(sampler, &run->state, &context, candidates, error)) return false;
-    double temperature = sampler_temperature(sampler, &run->state, candidates);
-    if (sampler->future) {
-        Lookahead lookahead = sampler->lookahead;
-        LookaheadReport report;
-        LookaheadStep step = {.session = run->session,
-                              .branch = TRUNK,
-                              .temperature = temperature,
-                              .seed = sampler->seed,
-                              .position = position,
-                              .flags = run->traits.flags,
-                              .previous = position > 0 ? run->history[position - 1] : -1};
-        lookahead.alpha = sampler_alpha(sampler, &run->state);
-        if (!lookahead_draw(&lookahead, &step, candidates, chosen, &report, error)) return false;
-        run->future_rows += report.rows;
-    } else {
-        *chosen = draw_candidate(candidates, temperature, sampler->seed, position, 0);
-    }
-    sampler_accept(sampler, &run->state, &context, candidates, *chosen);
-    return true;
-}
-
 static bool generate(Run *run, Error *error) {
     const Settings *settings = run->settings;
+    Writer *writer = &run->writer;
+    int context = session_options(run->session).context;
     for (int n = 0; n != settings->n_predict && !interrupted; n++) {
-        int position = session_length(run->session, TRUNK), chosen;
-        if (position == session_options(run->session).context) {
-            run->context_is_full = true;
-            break;
-        }
-        if (!draw_next(run, position, &chosen, error)) return false;
-        Candidate next = run->candidates.items[chosen];
-        if (tokenizer_ends_text(run->tokenizer, next.token) && !settings->ignore_eos) break;
-        if (!print_token(run, next.token, error)) return false;
-        run->history[position] = next.token;
+        run->context_is_full = run->sequence.length + writer_positions(&settings->sampler) > context;
+        if (run->context_is_full) break;
+        if (!writer_draw(writer, &run->sequence, error)) return false;
+        int token = writer_drawn(writer).token;
+        run->future_rows += writer->report.rows;
+        if (tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos) break;
+        if (!print_token(run, token, error)) return false;
         if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
-        if (next.branch >= 0)
-            session_promote(run->session, next.branch); /* its forward pass is already done */
-        else if (!session_decode(run->session, &(BranchToken){TRUNK, next.token}, 1, error))
-            return false;
+        run->context_is_full = run->sequence.length == context;
+        if (run->context_is_full) break;
+        if (!writer_advance(writer, &run->sequence, error)) return false;
         run->n_decoded++;
     }
     return text_write(run->text, token_stream_finish(&run->stream, run->text), error);
@@ -130,7 +97,7 @@ static bool encode_prompt(Run *run, Bytes text, Error *error) {
         error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
     else if (n_all > (size_t)context)
         error_set(error, "the prompt has %zu tokens, the context only %d (-c N takes another)", n_all, context);
-    else if ((run->history = memory_alloc((size_t)context, sizeof *run->history, "history", error))) {
+    else if ((run->history = memory_alloc((size_t)context + 1, sizeof *run->history, "history", error))) {
         run->history[0] = bos;
         if (n_tokens) memcpy(run->history + n_bos, tokens, n_tokens * sizeof *tokens);
         run->n_prompt = (int)n_all;
@@ -147,36 +114,24 @@ static bool open_session(Run *run, Error *error) {
     const Settings *settings = run->settings;
     SessionOptions options = {
         .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
-    if (settings->sampler.future) {
-        int context = settings->context ? settings->context : run->model->config.context_length;
-        options.block_rows = 16;
-        options.branches = 1 + lookahead_branches(&settings->sampler.lookahead);
-        options.rows = context + lookahead_rows(&settings->sampler.lookahead, options.block_rows);
-    }
+    int context = settings->context ? settings->context : run->model->config.context_length;
+    options.block_rows = 16;
+    options.branches = 1 + writer_branches(&settings->sampler);
+    options.rows = context + writer_rows(&settings->sampler, options.block_rows);
     return session_open(&run->session, run->model, options, error);
-}
-
-static bool check_biases(const Run *run, Error *error) {
-    const Sampler *sampler = &run->settings->sampler;
-    for (int i = 0; i < sampler->n_biases; i++)
-        if (sampler->biases[i].token >= run->model->config.vocab_size)
-            return error_set(error, "--logit-bias: expected a token id below %d, got %d", run->model->config.vocab_size,
-                             sampler->biases[i].token);
-    return true;
 }
 
 static bool prepare(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
-    if (!check_biases(run, error) || !encode_prompt(run, text, error) || !open_session(run, error)) return false;
-    size_t context = (size_t)session_options(run->session).context;
-    run->state = sampler_start(&settings->sampler);
+    if (!encode_prompt(run, text, error) || !open_session(run, error)) return false;
+    run->sequence = (Sequence){TRUNK, 0, run->history, run->n_prompt, sampler_start(&settings->sampler)};
     run->stream = token_stream_start(run->tokenizer, settings->special, text.size == 0);
     run->text = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
-    run->dry_scratch = run->text ? memory_alloc(context, sizeof *run->dry_scratch, "matches", error) : NULL;
-    if (!run->dry_scratch || !traits_open(&run->traits, run->tokenizer, error) ||
-        !candidates_open(&run->candidates, run->model->config.vocab_size, error))
+    if (!run->text || !traits_open(&run->traits, run->tokenizer, error) ||
+        !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
+                     run->traits.breakers, run->traits.exempt, error))
         return false;
     run->load_seconds = terminal_seconds() - start;
     return true;
@@ -228,7 +183,7 @@ static void print_statistics(const Run *run) {
     if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
-                session_length(run->session, TRUNK));
+                session_options(run->session).context);
     fprintf(stderr,
             "load    %.1f ms\n"
             "prompt  %d tokens, %.1f tok/s\n"
@@ -245,10 +200,9 @@ static void print_statistics(const Run *run) {
 }
 
 static void release(Run *run) {
-    candidates_close(&run->candidates);
+    writer_close(&run->writer);
     session_close(run->session);
     memory_free(run->history);
-    memory_free(run->dry_scratch);
     memory_free(run->text);
     traits_close(&run->traits);
     tokenizer_close(run->tokenizer);
@@ -269,6 +223,23 @@ static int run_settings(const Settings *settings) {
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
 
+/* Every stage with its formula and source, every temperature policy, every preset. */
+static int list_samplers(void) {
+    const SamplerPreset *preset;
+    printf("stages, in their usual order:\n");
+    for (int i = 0; i < SAMPLER_STAGES; i++)
+        printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
+    printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
+           "Count Bayesie, 2026-07-01");
+    printf("\ntemperature policies:\n");
+    for (int i = 0; i < TEMPERATURE_KINDS; i++)
+        printf("  %-16s %-62s %s\n", temperature_policies[i].name, temperature_policies[i].formula,
+               temperature_policies[i].source);
+    printf("\npresets:\n");
+    for (int i = 0; (preset = sampler_preset(i)); i++) printf("  %-16s %s\n", preset->name, preset->settings);
+    return 0;
+}
+
 static int run_main(int argc, char **argv) {
     Settings s = {.n_predict = 256, .sampler = sampler_default()};
     s.sampler.seed = random_seed();
@@ -284,6 +255,8 @@ static int run_main(int argc, char **argv) {
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
         {"ignore-eos", 0, NULL, OPTION_FLAG, &s.ignore_eos, 0, 0, "go on past the end of the text", NULL},
+        {"list-samplers", 0, NULL, OPTION_FLAG, &s.list_samplers, 0, 0, "print the stages, their formulas and sources",
+         NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;
@@ -295,6 +268,7 @@ static int run_main(int argc, char **argv) {
     if (next < argc) option_usage_error("run: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);
     if (s.prompt && s.file) option_usage_error("run: expected one of --prompt and --file, got both");
     Error error;
+    if (s.list_samplers) return list_samplers();
     if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
     return run_settings(&s);
 }
@@ -302,6 +276,6 @@ static int run_main(int argc, char **argv) {
 const Command run_command = {
     "run", "[-]", "Continues a prompt. The text goes to standard output, all else to standard error.",
     "A lone - reads the prompt from standard input. One newline at the end of a file is not part of it.\n"
-    "The stages of sampling run in this list's order, then a token is drawn; a seed always draws the same.\n"
+    "--list-samplers prints the sampling stages in their order; then a token is drawn. A seed draws the same text.\n"
     "Ctrl-C ends after the current token; the exit status is 130 then.\n" OPEN_NOTES,
     run_main};
