@@ -1,4 +1,4 @@
-/* Future entropy's rules: gates, the end of a text, what is reported, what is refused. */
+/* Future entropy's rules: gates, the end of a text, and the report. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "tests/support/looker.h"
-#include "tests/support/memory_hooks.h"
 #include "tests/support/random_model.h"
 
 static const int prompt[] = {1, 3, 2, 4};
@@ -32,17 +31,6 @@ static int close_model(void **state) {
 }
 
 static Looker open_looker(void) { return looker_open(model, (SessionOptions){0}, prompt, PROMPT); }
-
-static void draw(Looker *looker, const Lookahead *lookahead) {
-    Error error;
-    if (!looker_draw(looker, lookahead, &error)) fail_msg("%s", error.message);
-}
-
-/* Takes the draw back, so that the next one begins at the same place. */
-static void undo(Looker *looker) {
-    int branch = looker->candidates.items[looker->chosen].branch;
-    if (branch >= 0) session_drop(looker->session, branch);
-}
 
 /* The tokens by probability. */
 static void tokens_by_p(const Looker *looker, int *tokens, int n) {
@@ -90,18 +78,18 @@ static void ends_of_text_are_neutral(void **state) {
     lookahead.eager = true;
     looker.flags[tokens[1]] = TOKEN_ENDS_TEXT;
     looker.flags[tokens[4]] = TOKEN_IS_CONTROL;
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     LookaheadReport raw = looker.report;
     check_neutral(&raw, 0);
-    undo(&looker);
+    looker_undo(&looker);
 
     lookahead.eog = LOOKAHEAD_NEUTRAL;
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     check_neutral(&looker.report, 0x12);
     assert_int_equal(looker.report.rows, K);
     assert_true(looker.report.candidates[1].hhat != raw.candidates[1].hhat);
     assert_true(looker.report.candidates[2].hhat == raw.candidates[2].hhat);
-    undo(&looker);
+    looker_undo(&looker);
     looker_close(&looker);
 }
 
@@ -114,7 +102,7 @@ static void neutral_candidates_may_win(void **state) {
     Lookahead lookahead = settings(LOOKAHEAD_NEUTRAL, LOOKAHEAD_AT_TOKEN);
     looker.flags[tokens[0]] = TOKEN_ENDS_TEXT;
     for (looker.seed = 0; looker.seed < 100; looker.seed++) {
-        draw(&looker, &lookahead);
+        looker_draw(&looker, &lookahead);
         const LookaheadCandidate *end = &looker.report.candidates[0];
         bool wins = end->chosen;
         assert_true(end->neutral && !end->evaluated);
@@ -123,14 +111,14 @@ static void neutral_candidates_may_win(void **state) {
         assert_true((looker.candidates.items[looker.chosen].branch < 0) == wins);
         won += wins;
         passed += end->passed;
-        undo(&looker);
+        looker_undo(&looker);
     }
     assert_true(won > 10 && won < 90 && passed > 0 && passed < 100);
     lookahead.eager = true;
     for (looker.seed = 0; looker.seed < 20; looker.seed++) {
-        draw(&looker, &lookahead);
+        looker_draw(&looker, &lookahead);
         assert_true(looker.candidates.items[looker.chosen].branch >= 0);
-        undo(&looker);
+        looker_undo(&looker);
     }
     looker_close(&looker);
 }
@@ -143,7 +131,7 @@ static void ends_of_text_are_excluded(void **state) {
     Lookahead lookahead = settings(LOOKAHEAD_EXCLUDE, LOOKAHEAD_AT_TOKEN);
     looker.flags[tokens[0]] = TOKEN_ENDS_TEXT;
     looker.flags[tokens[3]] = TOKEN_IS_CONTROL;
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     const int expected[K] = {tokens[1], tokens[2], tokens[4], tokens[5], tokens[6], tokens[7]};
     double left = 1 - looker.report.candidates[0].p;
     for (int i = 0; i < K; i++) {
@@ -151,17 +139,17 @@ static void ends_of_text_are_excluded(void **state) {
         left -= i ? looker.report.candidates[i].p : 0;
     }
     assert_true(left > 0); /* p is that of all that survive, though only k are looked at */
-    undo(&looker);
+    looker_undo(&looker);
 
     for (int t = 0; t < looker.candidates.capacity; t++) looker.flags[t] = TOKEN_ENDS_TEXT;
     looker.flags[tokens[5]] = 0; /* one is left: nothing to look for */
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     assert_int_equal(looker.report.outcome, LOOKAHEAD_ALONE);
     assert_int_equal(looker.candidates.items[looker.chosen].token, tokens[5]);
     assert_int_equal(looker.report.rows, 0);
 
     looker.flags[tokens[5]] = TOKEN_ENDS_TEXT; /* none is left: they stay, and have no others to be like */
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     assert_int_equal(looker.report.count, K);
     assert_int_equal(looker.report.rows, 0);
     assert_true(looker.report.candidates[0].neutral && looker.report.candidates[0].hhat == 1);
@@ -175,7 +163,7 @@ static void inside_a_word_p_decides(void **state) {
     Looker looker = open_looker();
     Lookahead lookahead = settings(LOOKAHEAD_NEUTRAL, LOOKAHEAD_AT_WORD);
     for (looker.seed = 0; looker.seed < 50; looker.seed++) {
-        draw(&looker, &lookahead); /* no token begins a word */
+        looker_draw(&looker, &lookahead); /* no token begins a word */
         assert_int_equal(looker.report.outcome, LOOKAHEAD_NOT_HERE);
         assert_int_equal(looker.candidates.items[looker.chosen].token, looker.report.ghost_plain);
         assert_int_equal(looker.candidates.count, looker.candidates.capacity); /* no cut to k */
@@ -189,10 +177,10 @@ static void inside_a_word_p_decides(void **state) {
         looker.flags[tokens[i]] = TOKEN_BEGINS_WORD;
         mass += (double)looker.candidates.items[tokens[i]].prob;
         assert_int_equal(looker.candidates.items[tokens[i]].token, tokens[i]); /* still in token order */
-        draw(&looker, &lookahead);
+        looker_draw(&looker, &lookahead);
         assert_true((looker.report.outcome == LOOKAHEAD_DONE) == (mass >= 0.5));
         if (looker.report.outcome == LOOKAHEAD_DONE) opened = i;
-        undo(&looker);
+        looker_undo(&looker);
     }
     assert_true(opened > 0);
     free(tokens);
@@ -210,9 +198,9 @@ static void pieces_that_continue_a_word_are_neutral(void **state) {
     looker.flags[tokens[2]] = 0;
     looker.flags[tokens[3]] = TOKEN_ENDS_TEXT; /* raw: by itself, though it begins no word */
     looker.flags[tokens[5]] = TOKEN_HAS_NEWLINE;
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     check_neutral(&looker.report, 0x24);
-    undo(&looker);
+    looker_undo(&looker);
     looker_close(&looker);
 }
 
@@ -223,18 +211,18 @@ static void the_sentence_gate_opens_behind_a_sentence(void **state) {
     for (int t = 0; t < looker.candidates.capacity; t++) looker.flags[t] = TOKEN_BEGINS_WORD;
     for (int bit = -1; bit < 6; bit++) {
         looker.flags[looker.previous] = (TokenFlags)(TOKEN_BEGINS_WORD | (bit < 0 ? 0 : 1 << bit));
-        draw(&looker, &lookahead);
+        looker_draw(&looker, &lookahead);
         bool ends =
             bit >= 0 && (1 << bit & (TOKEN_ENDS_SENTENCE | TOKEN_HAS_NEWLINE | TOKEN_ENDS_TEXT | TOKEN_IS_CONTROL));
         assert_int_equal(looker.report.outcome, ends ? LOOKAHEAD_DONE : LOOKAHEAD_NOT_HERE);
-        undo(&looker);
+        looker_undo(&looker);
     }
     looker.previous = -1;
-    draw(&looker, &lookahead);
+    looker_draw(&looker, &lookahead);
     assert_int_equal(looker.report.outcome, LOOKAHEAD_DONE);
-    undo(&looker);
+    looker_undo(&looker);
     for (int t = 0; t < looker.candidates.capacity; t++) looker.flags[t] = 0;
-    draw(&looker, &lookahead); /* the word has to be whole, too */
+    looker_draw(&looker, &lookahead); /* the word has to be whole, too */
     assert_int_equal(looker.report.outcome, LOOKAHEAD_NOT_HERE);
     looker_close(&looker);
 }
@@ -250,7 +238,7 @@ static void one_candidate_needs_no_lookahead(void **state) {
     for (int k = 0; k < 2; k++) {
         looker.min_p = k ? 0 : 1; /* one survives; or one is looked at */
         lookahead.k = k ? 1 : 20;
-        draw(&looker, &lookahead);
+        looker_draw(&looker, &lookahead);
         assert_int_equal(looker.report.outcome, LOOKAHEAD_ALONE);
         assert_int_equal(looker.candidates.items[looker.chosen].token, likeliest);
         assert_int_equal(looker.candidates.items[looker.chosen].branch, -1);
@@ -273,7 +261,7 @@ static void banned_tokens_stay_banned(void **state) {
         if (!lookahead_draw(&lookahead, &step, &looker.candidates, &looker.chosen, &looker.report, &error))
             fail_msg("%s", error.message);
         assert_int_equal(looker.report.count, 3);
-        undo(&looker);
+        looker_undo(&looker);
     }
     looker_close(&looker);
 }
@@ -303,7 +291,7 @@ static void where_all_scores_are_zero_p_decides(void **state) {
         assert_true(looker.report.all_closed);
         for (int i = 0; i < looker.report.count; i++) assert_true(looker.report.candidates[i].hhat == 0);
         assert_int_equal(looker.candidates.items[looker.chosen].token, looker.report.ghost_plain);
-        undo(&looker);
+        looker_undo(&looker);
     }
     looker_close(&looker);
     random_model_free(sharp);
@@ -324,7 +312,7 @@ static void futures_and_ghosts_are_reported(void **state) {
     candidates_from_logits(&looker.candidates, session_logits(looker.session, TRUNK), looker.candidates.capacity);
     if (!lookahead_draw(&lookahead, &step, &looker.candidates, &looker.chosen, &looker.report, &error))
         fail_msg("%s", error.message);
-    undo(&looker);
+    looker_undo(&looker);
     for (int i = 0; i < looker.report.count; i++) {
         const LookaheadCandidate *item = &looker.report.candidates[i];
         int fork;
@@ -341,188 +329,10 @@ static void futures_and_ghosts_are_reported(void **state) {
     }
     assert_int_equal(looker.report.ghost_argmax, looker.report.candidates[0].token);
     assert_true(looker.report.candidates[looker.report.chosen].chosen && looker.report.chosen == looker.chosen);
-    draw(&looker, &lookahead); /* not asked for */
+    looker_draw(&looker, &lookahead); /* not asked for */
     assert_int_equal(looker.report.candidates[0].n_futures, 0);
-    undo(&looker);
+    looker_undo(&looker);
     candidates_close(&next);
-    looker_close(&looker);
-}
-
-/* ---- refusals ---- */
-
-static void refuses(Lookahead lookahead, const char *message) {
-    Error error = {""};
-    assert_false(lookahead_check(&lookahead, &error));
-    assert_string_equal(error.message, message);
-}
-
-static void settings_out_of_range_are_refused_by_name(void **state) {
-    (void)state;
-    Error error;
-    Lookahead good = lookahead_default(), bad;
-    assert_true(lookahead_check(&good, &error));
-    bad = good, bad.k = 0;
-    refuses(bad, "--fe-k: expected a whole number from 1 to 64, got 0");
-    bad.k = 65;
-    refuses(bad, "--fe-k: expected a whole number from 1 to 64, got 65");
-    bad = good, bad.n = 1;
-    refuses(bad, "--fe-n: expected a whole number from 2 to 1048576, got 1");
-    bad = good, bad.depth = 17;
-    refuses(bad, "--fe-depth: expected a whole number from 1 to 16, got 17");
-    bad = good, bad.chunk = 0;
-    refuses(bad, "--fe-chunk: expected a whole number from 1 to 64, got 0");
-    bad = good, bad.alpha = 1.5;
-    refuses(bad, "--alpha: expected a number from -1 to 1, got 1.5");
-    bad.alpha = (double)NAN;
-    refuses(bad, "--alpha: expected a number from -1 to 1, got nan");
-    bad = good, bad.discount = -0.5;
-    refuses(bad, "--fe-discount: expected a number from 0 to 1, got -0.5");
-}
-
-static int by_token(const void *a, const void *b) {
-    return ((const Candidate *)a)->token - ((const Candidate *)b)->token;
-}
-
-/* Fails with the message; session and survivors are as they were. Then the same draw, with alpha = -1, goes through. */
-static void check_failure(Looker *looker, Lookahead lookahead, const char *message) {
-    Error error = {""};
-    int free_branches = session_free_branches(looker->session), free_rows = session_free_rows(looker->session);
-    size_t bytes = (size_t)looker->candidates.capacity * sizeof(float);
-    float *logits = malloc(bytes);
-    memcpy(logits, session_logits(looker->session, TRUNK), bytes);
-    for (int eager = 0; eager < 2; eager++) {
-        lookahead.eager = eager;
-        assert_false(looker_draw(looker, &lookahead, &error));
-        if (!strstr(error.message, message)) fail_msg("expected '%s', got '%s'", message, error.message);
-        assert_memory_equal(session_logits(looker->session, TRUNK), logits, bytes);
-        assert_int_equal(session_free_branches(looker->session), free_branches);
-        assert_int_equal(session_free_rows(looker->session), free_rows);
-        assert_int_equal(looker->candidates.count, looker->candidates.capacity);
-        qsort(looker->candidates.items, (size_t)looker->candidates.count, sizeof(Candidate), by_token);
-        for (int t = 0; t < looker->candidates.count; t++) {
-            assert_int_equal(looker->candidates.items[t].token, t);
-            assert_true(looker->candidates.items[t].logit == logits[t] && looker->candidates.items[t].branch == -1);
-        }
-    }
-    lookahead.alpha = -1;
-    assert_true(looker_draw(looker, &lookahead, &error));
-    free(logits);
-}
-
-static void no_room_for_the_forks_is_an_error(void **state) {
-    (void)state;
-    Lookahead lookahead = settings(LOOKAHEAD_EXCLUDE, LOOKAHEAD_AT_TOKEN);
-    Lookahead deep = lookahead;
-    deep.depth = 4;
-    assert_int_equal(lookahead_branches(&lookahead), K);
-    assert_int_equal(lookahead_branches(&deep), 2 * K);
-    assert_int_equal(lookahead_rows(&lookahead, 5), 5 * K);
-    assert_int_equal(lookahead_rows(&deep, 2), 6 * K);
-
-    Looker looker = looker_open(model, (SessionOptions){.branches = K}, prompt, PROMPT);
-    check_failure(
-        &looker, lookahead,
-        "lookahead from branch 0 at position 4: 6 free branches are needed for 6 candidates, 5 of 6 are free");
-    looker_close(&looker);
-    looker = looker_open(model, (SessionOptions){.branches = 2 * K}, prompt, PROMPT);
-    check_failure(&looker, deep, "12 free branches are needed for 6 candidates, 11 of 12 are free");
-    looker_close(&looker);
-
-    looker =
-        looker_open(model, (SessionOptions){.branches = K + 1, .rows = 16 + 2 * 5, .block_rows = 2}, prompt, PROMPT);
-    draw(&looker, &lookahead); /* 22 rows are left */
-    undo(&looker);
-    looker_close(&looker);
-    looker = looker_open(model, (SessionOptions){.branches = K + 1, .rows = 14, .block_rows = 2}, prompt, PROMPT);
-    check_failure(&looker, lookahead, "at position 4: 12 key/value rows are needed for 6 candidates, 10 are free");
-    looker_close(&looker);
-
-    looker = looker_open(model, (SessionOptions){.branches = 2 * K + 1, .context = PROMPT + 3}, prompt, PROMPT);
-    check_failure(&looker, deep, "at position 4: context full: 4 more positions are needed, 3 of 7 are left");
-    deep.depth = 3;
-    draw(&looker, &deep);
-    undo(&looker);
-    looker_close(&looker);
-    looker = looker_open(model, (SessionOptions){.branches = K + 1, .context = PROMPT}, prompt, PROMPT);
-    check_failure(&looker, lookahead, "context full: 1 more positions are needed, 0 of 4 are left");
-    looker_close(&looker);
-}
-
-/* What lookahead_branches and lookahead_rows ask for is just enough. */
-static void what_is_asked_for_is_enough(void **state) {
-    (void)state;
-    for (uint64_t seed = 0; seed < 60; seed++) {
-        Random random = random_from(seed);
-        Lookahead lookahead = random_lookahead(&random);
-        lookahead.k = random_int(&random, 1, 12);
-        SessionOptions options = {.branches = 1 + lookahead_branches(&lookahead),
-                                  .block_rows = random_int(&random, 1, 5)};
-        int context = random_int(&random, PROMPT, 20);
-        options.context = context;
-        options.rows = (context + options.block_rows - 1) / options.block_rows * options.block_rows +
-                       lookahead_rows(&lookahead, options.block_rows);
-        Looker looker = looker_open(model, options, prompt, PROMPT);
-        lookahead.eager = seed % 2;
-        while (!looker_is_full(&looker, &lookahead)) looker_step(&looker, &lookahead);
-        looker_close(&looker);
-    }
-}
-
-/* As in test_session_limits.c: nothing but the last token's embedding reaches the output, and token POISON's is the only one
- * with a first component, which output row 0 multiplies by the largest float. greedy: what is likeliest behind any other. */
-enum { POISON = 5, BEFORE = 7 };
-
-static void zero(const Tensor *tensor) { memset((void *)tensor->data, 0, tensor_bytes(tensor)); }
-
-static Model *poisoned_model(bool greedy) {
-    Model *poisoned = random_model(SEED, DTYPE_F32, false);
-    size_t row = (size_t)poisoned->config.dim * sizeof(float);
-    for (int i = 0; i < poisoned->config.n_layers; i++) {
-        zero(&poisoned->layers[i].w_output);
-        zero(&poisoned->layers[i].w_down);
-    }
-    for (int t = 0; t < poisoned->config.vocab_size; t++) {
-        float *embedding = (float *)tensor_row(&poisoned->token_embedding, t), *output;
-        output = (float *)tensor_row(&poisoned->output, t);
-        embedding[0] = output[0] = 0;
-        if (t == POISON) memset(embedding, 0, row);
-        if (t == POISON) embedding[0] = 1;
-        if (t == POISON && greedy) output[1] = 100;
-        embedding[1] = t == BEFORE ? 1 : t == POISON ? 0 : -1;
-    }
-    float *output = (float *)tensor_row(&poisoned->output, 0);
-    memset(output, 0, row);
-    output[0] = 3.4e38f;
-    return poisoned;
-}
-
-static void logits_that_are_not_finite_are_refused(void **state) {
-    (void)state;
-    for (int greedy = 0; greedy < 2; greedy++) {
-        Model *poisoned = poisoned_model(greedy);
-        Looker looker = looker_open(poisoned, (SessionOptions){0}, prompt, PROMPT);
-        Lookahead lookahead = settings(LOOKAHEAD_RAW, LOOKAHEAD_AT_TOKEN);
-        lookahead.k = greedy ? poisoned->config.vocab_size - 2 : poisoned->config.vocab_size;
-        lookahead.depth = 1 + greedy;
-        lookahead.chunk = lookahead.k;
-        check_failure(&looker, lookahead, "logit of token 0: expected a finite number, got inf");
-        lookahead.k = 2; /* and it goes on as if nothing had been */
-        lookahead.depth = 1;
-        for (int i = 0; i < 5; i++) looker_step(&looker, &lookahead);
-        looker_close(&looker);
-        random_model_free(poisoned);
-    }
-}
-
-static void nothing_is_allocated_after_opening(void **state) {
-    (void)state;
-    Looker looker = open_looker();
-    Lookahead lookahead = settings(LOOKAHEAD_NEUTRAL, LOOKAHEAD_AT_TOKEN);
-    lookahead.depth = 2;
-    memory_hooks_fail_at(1);
-    for (int i = 0; i < 5; i++) looker_step(&looker, &lookahead);
-    assert_int_equal(memory_hooks_count(), 0);
-    memory_hooks_fail_at(0);
     looker_close(&looker);
 }
 
@@ -538,11 +348,6 @@ int main(void) {
         cmocka_unit_test(banned_tokens_stay_banned),
         cmocka_unit_test(where_all_scores_are_zero_p_decides),
         cmocka_unit_test(futures_and_ghosts_are_reported),
-        cmocka_unit_test(settings_out_of_range_are_refused_by_name),
-        cmocka_unit_test(no_room_for_the_forks_is_an_error),
-        cmocka_unit_test(what_is_asked_for_is_enough),
-        cmocka_unit_test(logits_that_are_not_finite_are_refused),
-        cmocka_unit_test(nothing_is_allocated_after_opening),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

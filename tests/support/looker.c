@@ -36,11 +36,21 @@ LookaheadStep looker_where(const Looker *looker) {
                            .previous = looker->previous};
 }
 
-bool looker_draw(Looker *looker, const Lookahead *lookahead, Error *error) {
+bool looker_try(Looker *looker, const Lookahead *lookahead, Error *error) {
     LookaheadStep step = looker_where(looker);
     candidates_from_logits(&looker->candidates, session_logits(looker->session, TRUNK), looker->candidates.capacity);
     candidates_min_p(&looker->candidates, looker->min_p);
     return lookahead_draw(lookahead, &step, &looker->candidates, &looker->chosen, &looker->report, error);
+}
+
+void looker_draw(Looker *looker, const Lookahead *lookahead) {
+    Error error;
+    if (!looker_try(looker, lookahead, &error)) fail_msg("%s", error.message);
+}
+
+void looker_undo(Looker *looker) {
+    int branch = looker->candidates.items[looker->chosen].branch;
+    if (branch >= 0) session_drop(looker->session, branch);
 }
 
 int looker_take(Looker *looker) {
@@ -54,8 +64,7 @@ int looker_take(Looker *looker) {
 }
 
 int looker_step(Looker *looker, const Lookahead *lookahead) {
-    Error error;
-    if (!looker_draw(looker, lookahead, &error)) fail_msg("%s", error.message);
+    looker_draw(looker, lookahead);
     return looker_take(looker);
 }
 

@@ -20,11 +20,14 @@ typedef struct {
 /* With room for any lookahead, unless the options say otherwise; the text is the prompt. Fails the test on errors. */
 Looker looker_open(const Model *model, SessionOptions options, const int *prompt, int n);
 void looker_close(Looker *looker);
-/* The candidates that follow the trunk, and a draw from them. */
-bool looker_draw(Looker *looker, const Lookahead *lookahead, Error *error);
+/* The candidates that follow the trunk, and a draw from them; looker_draw fails the test on errors. */
+bool looker_try(Looker *looker, const Lookahead *lookahead, Error *error);
+void looker_draw(Looker *looker, const Lookahead *lookahead);
+/* Takes the draw back: the next one begins at the same place. */
+void looker_undo(Looker *looker);
 /* Appends what was drawn; returns the token. */
 int looker_take(Looker *looker);
-/* Both; fails the test on errors. */
+/* Draws and takes. */
 int looker_step(Looker *looker, const Lookahead *lookahead);
 bool looker_is_full(const Looker *looker, const Lookahead *lookahead);
 LookaheadStep looker_where(const Looker *looker);
