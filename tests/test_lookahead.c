@@ -152,7 +152,6 @@ static void lazy_draws_what_eager_draws_with_the_shipped_model(void **state) {
 
 static void alpha_minus_one_is_the_chain_without_it(void **state) {
     (void)state;
-    Error error;
     for (uint64_t seed = 0; seed < 400; seed++) {
         Random random = random_from(seed);
         Model *model = random_model(seed % 10, DTYPE_F32, true);
