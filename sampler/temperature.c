@@ -1,0 +1,349 @@
+#include "sampler/temperature.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sampler/number.h"
+
+/* ---- The policies, in the order of the header ---- */
+
+static double clamp01(double x) { return fmin(fmax(x, 0), 1); }
+
+static double between(double low, double high, double weight) { return low + (high - low) * weight; }
+
+static double fixed(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    (void)input;
+    return policy->base;
+}
+
+static double linear(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    bool given = policy->entropy_high > 0;
+    double low = fmin(given ? policy->entropy_low : input->observed_low, policy->entropy_cap);
+    double high = fmin(given ? policy->entropy_high : input->observed_high, policy->entropy_cap);
+    double entropy = fmin(input->entropy, policy->entropy_cap);
+    if (low < high) return between(policy->low, policy->high, clamp01((entropy - low) / (high - low)));
+    return between(policy->low, policy->high, entropy < low ? 0 : entropy > low ? 1 : 0.5);
+}
+
+static double sigmoid(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double weight = 1 / (1 + exp(-policy->sigmoid_k * (input->entropy - policy->sigmoid_mid)));
+    return between(policy->low, policy->high, weight);
+}
+
+static double table(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    const TemperatureKnot *knots = policy->knots;
+    int n = policy->n_knots, above = 0;
+    while (above < n && knots[above].entropy <= input->entropy) above++;
+    if (above == 0) return knots[0].temperature;
+    if (above == n) return knots[n - 1].temperature;
+    TemperatureKnot from = knots[above - 1], to = knots[above];
+    return between(from.temperature, to.temperature, (input->entropy - from.entropy) / (to.entropy - from.entropy));
+}
+
+/* T0 * N^(theta/u). The limit u -> 0 is taken by hand, as 1/0 has no place in it; u tiny underflows to 0 by itself. */
+static double edt_rule(const TemperaturePolicy *policy, double uncertainty) {
+    if (policy->edt_theta == 0) return policy->base;
+    if (uncertainty <= 0) return 0;
+    return policy->base * exp(policy->edt_theta * log(policy->edt_n) / uncertainty);
+}
+
+static double edt(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return edt_rule(policy, input->entropy);
+}
+
+static double edt_instance(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return edt_rule(policy, input->prompt_entropy);
+}
+
+static double udt(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    switch (policy->udt_measure) {
+    case UDT_PMAX:
+        return edt_rule(policy, 1 - input->p1);
+    case UDT_MARGIN:
+        return edt_rule(policy, 1 - (input->p1 - input->p2));
+    default:
+        return edt_rule(policy, input->vocab_size > 1 ? clamp01(input->entropy / log(input->vocab_size)) : 0);
+    }
+}
+
+static double kld(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return policy->base * exp2(-input->kl / policy->kld_sigma);
+}
+
+static double dynatemp(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double low = fmax(0, policy->base - policy->dynatemp_range), high = policy->base + policy->dynatemp_range;
+    int m = input->n_survivors;
+    double normalised = m > 1 ? clamp01(input->survivors_entropy / log(m)) : 0;
+    return between(low, high, pow(normalised, policy->dynatemp_exp));
+}
+
+const TemperatureRow temperature_policies[TEMPERATURE_KINDS] = {
+    [TEMPERATURE_FIXED] = {"fixed", fixed, "T0", ""},
+    [TEMPERATURE_LINEAR] = {"linear", linear, "Tmin + (Tmax-Tmin) * clamp((min(H,cap) - Hlo)/(Hhi - Hlo), 0, 1)",
+                            "the article on entropy-guided sampling"},
+    [TEMPERATURE_SIGMOID] = {"sigmoid", sigmoid, "Tmin + (Tmax-Tmin) / (1 + exp(-k (H - Hmid)))",
+                             "the article on entropy-guided sampling"},
+    [TEMPERATURE_TABLE] = {"table", table, "piecewise linear through (H, T) knots, clamped at the ends",
+                           "the article on entropy-guided sampling"},
+    [TEMPERATURE_EDT] = {"edt", edt, "T0 * N^(theta/H)", "Zhang et al. 2024, 2403.14541"},
+    [TEMPERATURE_EDT_INSTANCE] = {"edt-instance", edt_instance, "T0 * N^(theta/Hprompt), one T for the sequence",
+                                  "Zhang et al. 2024, 2403.14541, ablation"},
+    [TEMPERATURE_UDT] = {"udt", udt, "T0 * N^(theta/u), u = 1 - p1, 1 - (p1 - p2) or H/ln V",
+                         "after Zhang et al. 2024, 2403.14541, ablation; the measures are ours"},
+    [TEMPERATURE_KLD] = {"kld", kld, "T0 * 2^(-KL(p||p0)/sigma)", "Chang et al. 2023, 2306.01286"},
+    [TEMPERATURE_DYNATEMP] = {"dynatemp", dynatemp, "Tmin + (Tmax-Tmin) * (Hs/ln m)^e, Tmin, Tmax = T0 -/+ range",
+                              "llama.cpp, koboldcpp"},
+};
+
+double temperature_of(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return temperature_policies[policy->kind].temperature(policy, input);
+}
+
+/* ---- The parameters: what parses, checks and prints them ---- */
+
+const char *const temperature_udt_measures[UDT_MEASURES] = {"pmax", "margin", "entropy"};
+
+TemperaturePolicy temperature_default(void) {
+    return (TemperaturePolicy){.kind = TEMPERATURE_FIXED,
+                               .base = 0.8,
+                               .low = 0.3,
+                               .high = 1.8,
+                               .entropy_cap = 6,
+                               .sigmoid_k = 1,
+                               .sigmoid_mid = 3,
+                               .edt_theta = 0.2,
+                               .edt_n = 0.8,
+                               .kld_sigma = 1,
+                               .dynatemp_range = 0.5,
+                               .dynatemp_exp = 1};
+}
+
+/* One row a flag that takes a number, or two: LO:HI. Its kinds are those that read it. */
+typedef struct {
+    const char *flag;
+    unsigned kinds;
+    size_t offset, offset_high; /* in TemperaturePolicy; 0: takes one number */
+    NumberRange range;
+} Parameter;
+
+#define IN(field)  offsetof(TemperaturePolicy, field)
+#define KIND(name) (1u << TEMPERATURE_##name)
+#define EDT_KINDS  (KIND(EDT) | KIND(EDT_INSTANCE) | KIND(UDT))
+
+#define TABLE_FLAG "--temp-table"
+#define MAX_NATS   100 /* far above the ln V of any vocabulary */
+#define MAX_TEMP   100
+
+static const NumberRange nats = {0, MAX_NATS, false, false}, temperatures = {0, MAX_TEMP, false, false};
+
+static const Parameter parameters[] = {
+    {"--temp", KIND(FIXED) | EDT_KINDS | KIND(KLD) | KIND(DYNATEMP), IN(base), 0, {0, MAX_TEMP, false, false}},
+    {"--temp-range", KIND(LINEAR) | KIND(SIGMOID), IN(low), IN(high), {0, MAX_TEMP, false, false}},
+    {"--entropy-range", KIND(LINEAR), IN(entropy_low), IN(entropy_high), {0, MAX_NATS, false, false}},
+    {"--entropy-cap", KIND(LINEAR), IN(entropy_cap), 0, {0, MAX_NATS, true, false}},
+    {"--sigmoid-k", KIND(SIGMOID), IN(sigmoid_k), 0, {-100, 100, false, false}},
+    {"--sigmoid-mid", KIND(SIGMOID), IN(sigmoid_mid), 0, {0, MAX_NATS, false, false}},
+    {"--edt-theta", EDT_KINDS, IN(edt_theta), 0, {0, 100, false, false}},
+    {"--edt-n", EDT_KINDS, IN(edt_n), 0, {0, 1, true, true}},
+    {"--kld-sigma", KIND(KLD), IN(kld_sigma), 0, {0, 1000, true, false}},
+    {"--dynatemp-range", KIND(DYNATEMP), IN(dynatemp_range), 0, {0, MAX_TEMP, false, false}},
+    {"--dynatemp-exp", KIND(DYNATEMP), IN(dynatemp_exp), 0, {0, 100, false, false}},
+};
+enum { N_PARAMETERS = sizeof parameters / sizeof parameters[0] };
+
+static double get(const TemperaturePolicy *policy, size_t offset) {
+    double value;
+    memcpy(&value, (const char *)policy + offset, sizeof value);
+    return value;
+}
+
+static void put(TemperaturePolicy *policy, size_t offset, double value) {
+    memcpy((char *)policy + offset, &value, sizeof value);
+}
+
+static bool is_ordered(const TemperaturePolicy *policy, const Parameter *row, Error *error) {
+    double low = get(policy, row->offset), high = get(policy, row->offset_high);
+    return low < high || error_set(error, "%s: expected LO below HI, got %.7g:%.7g", row->flag, low, high);
+}
+
+static bool set_parameter(TemperaturePolicy *policy, const Parameter *row, const char *text, Error *error) {
+    size_t length = strlen(text);
+    double low, high;
+    if (row->offset_high == 0) {
+        if (!number_parse(&low, text, length, row->range, row->flag, error)) return false;
+        put(policy, row->offset, low);
+        return true;
+    }
+    size_t colon = strcspn(text, ":");
+    if (colon == length) return error_set(error, "%s: expected LO:HI, got '%s'", row->flag, text);
+    if (!number_parse(&low, text, colon, row->range, row->flag, error)) return false;
+    if (!number_parse(&high, text + colon + 1, length - colon - 1, row->range, row->flag, error)) return false;
+    put(policy, row->offset, low);
+    put(policy, row->offset_high, high);
+    return is_ordered(policy, row, error);
+}
+
+/* A knot must lie above the one before it; how many there are, counted from 1, is its number. */
+static bool check_knot(const TemperatureKnot *knots, int number, Error *error) {
+    if (number == 1 || knots[number - 1].entropy > knots[number - 2].entropy) return true;
+    return error_set(error, TABLE_FLAG ": knot %d: expected H above the %.7g of the knot before, got %.7g", number,
+                     knots[number - 2].entropy, knots[number - 1].entropy);
+}
+
+static bool set_table(TemperaturePolicy *policy, const char *text, Error *error) {
+    for (policy->n_knots = 0;;) {
+        int number = policy->n_knots + 1;
+        if (number > TEMPERATURE_KNOTS)
+            return error_set(error, TABLE_FLAG ": expected at most %d knots, got more", TEMPERATURE_KNOTS);
+        size_t length = strcspn(text, ","), colon = strcspn(text, ":");
+        if (colon >= length)
+            return error_set(error, TABLE_FLAG ": knot %d: expected H:T, got '%.*s'", number,
+                             (int)(length < 200 ? length : 200), text);
+        TemperatureKnot *knot = &policy->knots[policy->n_knots++];
+        char what[64];
+        snprintf(what, sizeof what, TABLE_FLAG ": knot %d: H", number);
+        if (!number_parse(&knot->entropy, text, colon, nats, what, error)) return false;
+        snprintf(what, sizeof what, TABLE_FLAG ": knot %d: T", number);
+        size_t left = length - colon - 1;
+        if (!number_parse(&knot->temperature, text + colon + 1, left, temperatures, what, error)) return false;
+        if (!check_knot(policy->knots, number, error)) return false;
+        if (text[length] == '\0') return true;
+        text += length + 1;
+    }
+}
+
+static bool set_kind(TemperaturePolicy *policy, const char *text, Error *error) {
+    char known[160] = "";
+    for (int i = 0, length = 0; i < TEMPERATURE_KINDS; i++) {
+        const char *name = temperature_policies[i].name;
+        if (strcmp(name, text) == 0) {
+            policy->kind = (TemperatureKind)i;
+            return true;
+        }
+        length += snprintf(known + length, sizeof known - (size_t)length, "%s%s", i ? ", " : "", name);
+        assert(length < (int)sizeof known);
+    }
+    return error_set(error, "--temp-policy: no such policy '%s': expected one of %s", text, known);
+}
+
+static bool set_measure(TemperaturePolicy *policy, const char *text, Error *error) {
+    for (int i = 0; i < UDT_MEASURES; i++) {
+        if (strcmp(temperature_udt_measures[i], text) != 0) continue;
+        policy->udt_measure = (UdtMeasure)i;
+        return true;
+    }
+    return error_set(error, "--udt-measure: no such measure '%s': expected pmax, margin or entropy", text);
+}
+
+static bool set_any(TemperaturePolicy *policy, const char *flag, const char *text, Error *error) {
+    if (strcmp(flag, "temp-policy") == 0) return set_kind(policy, text, error);
+    if (strcmp(flag, "udt-measure") == 0) return set_measure(policy, text, error);
+    if (strcmp(flag, &TABLE_FLAG[2]) == 0) return set_table(policy, text, error);
+    for (int i = 0; i < N_PARAMETERS; i++)
+        if (strcmp(flag, parameters[i].flag + 2) == 0) return set_parameter(policy, &parameters[i], text, error);
+    return error_set(error, "--%s: no such parameter of a temperature policy", flag);
+}
+
+bool temperature_set(TemperaturePolicy *policy, const char *flag, const char *text, Error *error) {
+    TemperaturePolicy changed = *policy;
+    if (!set_any(&changed, flag, text, error)) return false;
+    *policy = changed;
+    return true;
+}
+
+static bool check_table(const TemperaturePolicy *policy, Error *error) {
+    if (policy->n_knots < 0 || policy->n_knots > TEMPERATURE_KNOTS)
+        return error_set(error, TABLE_FLAG ": expected at most %d knots, got %d", TEMPERATURE_KNOTS, policy->n_knots);
+    if (policy->kind == TEMPERATURE_TABLE && policy->n_knots == 0)
+        return error_set(error, "--temp-policy table: expected " TABLE_FLAG " with 1 to %d knots", TEMPERATURE_KNOTS);
+    for (int i = 0; i < policy->n_knots; i++) {
+        if (!number_check(policy->knots[i].entropy, nats, TABLE_FLAG ": H", error)) return false;
+        if (!number_check(policy->knots[i].temperature, temperatures, TABLE_FLAG ": T", error)) return false;
+        if (!check_knot(policy->knots, i + 1, error)) return false;
+    }
+    return true;
+}
+
+bool temperature_check(const TemperaturePolicy *policy, Error *error) {
+    assert((unsigned)policy->kind < TEMPERATURE_KINDS);
+    assert((unsigned)policy->udt_measure < UDT_MEASURES);
+    bool observed = policy->entropy_low == 0 && policy->entropy_high == 0;
+    for (int i = 0; i < N_PARAMETERS; i++) {
+        const Parameter *row = &parameters[i];
+        if (!number_check(get(policy, row->offset), row->range, row->flag, error)) return false;
+        if (row->offset_high == 0) continue;
+        if (!number_check(get(policy, row->offset_high), row->range, row->flag, error)) return false;
+        if (row->offset == IN(entropy_low) && observed) continue;
+        if (!is_ordered(policy, row, error)) return false;
+    }
+    if (policy->kind == TEMPERATURE_LINEAR && policy->entropy_cap <= policy->entropy_low)
+        return error_set(error, "--entropy-cap: expected a number above the LO of --entropy-range, %.7g, got %.7g",
+                         policy->entropy_low, policy->entropy_cap);
+    return check_table(policy, error);
+}
+
+/* A text that is cut where the room ends, while its length counts on. */
+typedef struct {
+    char *out;
+    size_t capacity, length;
+} Text;
+
+static void append(Text *text, const char *between_with, const char *what) {
+    size_t left = text->length < text->capacity ? text->capacity - text->length : 0;
+    text->length += (size_t)snprintf(left ? text->out + text->length : NULL, left, "%s%s", between_with, what);
+}
+
+static void append_number(Text *text, const char *between_with, double value) {
+    char number[32];
+    number_print(value, number, sizeof number);
+    append(text, between_with, number);
+}
+
+int temperature_print(const TemperaturePolicy *policy, char *out, size_t capacity) {
+    Text text = {out, capacity, 0};
+    append(&text, "--temp-policy ", temperature_policies[policy->kind].name);
+    for (int i = 0; i < N_PARAMETERS; i++) {
+        const Parameter *row = &parameters[i];
+        if (!(row->kinds >> policy->kind & 1)) continue;
+        if (row->offset_high && get(policy, row->offset_high) == 0) continue; /* the range was not given */
+        append(&text, " ", row->flag);
+        append_number(&text, " ", get(policy, row->offset));
+        if (row->offset_high) append_number(&text, ":", get(policy, row->offset_high));
+    }
+    if (policy->kind == TEMPERATURE_UDT)
+        append(&text, " --udt-measure ", temperature_udt_measures[policy->udt_measure]);
+    for (int i = 0; policy->kind == TEMPERATURE_TABLE && i < policy->n_knots; i++) {
+        append_number(&text, i ? "," : " " TABLE_FLAG " ", policy->knots[i].entropy);
+        append_number(&text, ":", policy->knots[i].temperature);
+    }
+    return (int)text.length;
+}
+
+/* ---- How far one distribution is from another ---- */
+
+typedef struct {
+    double max, log_sum; /* ln p of a logit z is z - max - log_sum */
+} Softmax;
+
+static Softmax softmax_of(const float *logits, int n) {
+    double max = -INFINITY, sum = 0;
+    for (int i = 0; i < n; i++) max = logits[i] > max ? logits[i] : max;
+    assert(isfinite(max));
+    for (int i = 0; i < n; i++) sum += exp(logits[i] - max);
+    return (Softmax){max, log(sum)};
+}
+
+double temperature_kl(const float *p_logits, const float *q_logits, int n) {
+    assert(n >= 1);
+    Softmax p = softmax_of(p_logits, n), q = softmax_of(q_logits, n);
+    double kl = 0;
+    for (int i = 0; i < n; i++) {
+        if (p_logits[i] == -INFINITY) continue; /* 0 ln 0 = 0 */
+        if (q_logits[i] == -INFINITY) return INFINITY;
+        double log_p = p_logits[i] - p.max - p.log_sum, log_q = q_logits[i] - q.max - q.log_sum;
+        kl += exp(log_p) * (log_p - log_q);
+    }
+    return fmax(kl, 0); /* rounding may leave equals a little below */
+}

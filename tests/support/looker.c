@@ -1,0 +1,103 @@
+#include "tests/support/looker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+Looker looker_open(const Model *model, SessionOptions options, const int *prompt, int n) {
+    Error error;
+    Looker looker = {.model = model, .temperature = 1, .previous = prompt[n - 1]};
+    if (!options.branches) options.branches = 1 + 2 * LOOKAHEAD_MAX_K;
+    if (!options.threads) options.threads = 1;
+    if (!session_open(&looker.session, model, options, &error) ||
+        !candidates_open(&looker.candidates, model->config.vocab_size, &error) ||
+        !session_prefill(looker.session, TRUNK, prompt, n, &error))
+        fail_msg("%s", error.message);
+    looker.flags = calloc((size_t)model->config.vocab_size, sizeof *looker.flags);
+    return looker;
+}
+
+void looker_close(Looker *looker) {
+    session_close(looker->session);
+    candidates_close(&looker->candidates);
+    free(looker->flags);
+}
+
+LookaheadStep looker_where(const Looker *looker) {
+    return (LookaheadStep){.session = looker->session,
+                           .branch = TRUNK,
+                           .temperature = looker->temperature,
+                           .seed = looker->seed,
+                           .position = session_length(looker->session, TRUNK),
+                           .flags = looker->flags,
+                           .previous = looker->previous};
+}
+
+bool looker_try(Looker *looker, const Lookahead *lookahead, Error *error) {
+    LookaheadStep step = looker_where(looker);
+    candidates_from_logits(&looker->candidates, session_logits(looker->session, TRUNK), looker->candidates.capacity);
+    candidates_min_p(&looker->candidates, looker->min_p);
+    return lookahead_draw(lookahead, &step, &looker->candidates, &looker->chosen, &looker->report, error);
+}
+
+void looker_draw(Looker *looker, const Lookahead *lookahead) {
+    Error error;
+    if (!looker_try(looker, lookahead, &error)) fail_msg("%s", error.message);
+}
+
+void looker_undo(Looker *looker) {
+    int branch = looker->candidates.items[looker->chosen].branch;
+    if (branch >= 0) session_drop(looker->session, branch);
+}
+
+int looker_take(Looker *looker) {
+    Error error;
+    Candidate taken = looker->candidates.items[looker->chosen];
+    if (taken.branch >= 0)
+        session_promote(looker->session, taken.branch);
+    else if (!session_decode(looker->session, &(BranchToken){TRUNK, taken.token}, 1, &error))
+        fail_msg("%s", error.message);
+    return looker->previous = taken.token;
+}
+
+int looker_step(Looker *looker, const Lookahead *lookahead) {
+    looker_draw(looker, lookahead);
+    return looker_take(looker);
+}
+
+bool looker_is_full(const Looker *looker, const Lookahead *lookahead) {
+    int context = session_options(looker->session).context;
+    return session_length(looker->session, TRUNK) + lookahead->depth > context;
+}
+
+Lookahead random_lookahead(Random *random) {
+    static const double alphas[] = {-1, -0.5, 0, 0.5, 1};
+    Lookahead lookahead = lookahead_default();
+    lookahead.k = random_int(random, 1, 24);
+    lookahead.n = random_int(random, 2, 30);
+    lookahead.alpha = random_chance(random, 0.5) ? alphas[random_int(random, 0, 4)] : 2 * random_unit(random) - 1;
+    lookahead.curve = random_chance(random, 0.5) ? FUTURE_ARTICLE : FUTURE_CROSSFADE;
+    lookahead.gate = random_chance(random, 0.5) ? LOOKAHEAD_AT_TOKEN : (LookaheadGate)random_int(random, 1, 2);
+    lookahead.eog = (LookaheadEog)random_int(random, 0, 2);
+    lookahead.depth = random_chance(random, 0.7) ? 1 : random_int(random, 2, 4);
+    lookahead.discount = random_unit(random);
+    lookahead.chunk = random_int(random, 1, 7);
+    return lookahead;
+}
+
+double random_temperature(Random *random) {
+    static const double temperatures[] = {0, 0.3, 0.8, 1, 2};
+    return temperatures[random_int(random, 0, 4)];
+}
+
+void random_flags(Random *random, TokenFlags *flags, int n) {
+    for (int t = 0; t < n; t++) {
+        flags[t] = 0;
+        if (random_chance(random, 0.6)) flags[t] |= TOKEN_BEGINS_WORD;
+        if (random_chance(random, 0.2)) flags[t] |= TOKEN_ENDS_TEXT | TOKEN_IS_CONTROL;
+        if (random_chance(random, 0.3)) flags[t] |= TOKEN_ENDS_SENTENCE;
+    }
+}
