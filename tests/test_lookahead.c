@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/noise.h"
 #include "sampler/sampler.h"
 #include "tests/support/looker.h"
 #include "tests/support/random_model.h"
@@ -56,6 +57,22 @@ static void check_rows(const Looker *looker, const Lookahead *lookahead) {
     assert_int_equal(session_free_branches(looker->session), session_options(looker->session).branches - 1 - taken);
 }
 
+/* By the definition, from the report of an eager step. */
+static void check_choice(const Looker *looker) {
+    const LookaheadReport *report = &looker->report;
+    bool greedy = looker->temperature == 0;
+    double best = -INFINITY;
+    int token = -1, position = session_length(looker->session, TRUNK);
+    for (int i = 0; i < report->count; i++) {
+        const LookaheadCandidate *item = &report->candidates[i];
+        double noise = noise_gumbel(looker->seed, item->token, position, 0, NOISE_DRAW);
+        double key = greedy ? item->ln_s : item->ln_s / looker->temperature + noise;
+        if (key > best || (key == best && item->token < token)) best = key, token = item->token;
+        assert_true(item->chosen == (i == looker->chosen) && item->noise == (greedy ? 0 : noise));
+    }
+    if (report->count > 0) assert_int_equal(looker->candidates.items[looker->chosen].token, token);
+}
+
 typedef struct {
     long long steps, looked, lazy_rows, eager_rows;
 } Tally;
@@ -67,6 +84,7 @@ static void compare_step(Looker *a, Looker *b, const Lookahead *lazy, Tally *tal
     looker_draw(b, &eager);
     check_rows(a, lazy);
     check_rows(b, &eager);
+    check_choice(b);
     assert_int_equal(a->report.outcome, b->report.outcome);
     assert_true(a->report.all_closed == b->report.all_closed);
     for (int j = 0; j < a->report.count; j++) {
