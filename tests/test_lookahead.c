@@ -276,7 +276,7 @@ static void rejected_forks_leave_no_trace(void **state) {
         Model *model = random_model(seed, (Dtype)(seed % DTYPE_COUNT), seed % 2 == 0);
         Lookahead lookahead = random_lookahead(&random);
         lookahead.eager = seed % 3 == 0;
-        check_against_decoding(model, lookahead, seed, 1 + (int)(seed % 3));
+        check_against_decoding(model, lookahead, seed, seed % 8 ? 1 : 3);
         random_model_free(model);
     }
 }
@@ -284,7 +284,7 @@ static void rejected_forks_leave_no_trace(void **state) {
 static void threads_do_not_matter(void **state) {
     (void)state;
     Model *model = open_model(STORIES);
-    for (uint64_t seed = 0; seed < 4; seed++) {
+    for (uint64_t seed = 0; seed < 2; seed++) {
         Looker lookers[3];
         Lookahead lookahead = lookahead_default();
         lookahead.alpha = 0.5;
@@ -293,7 +293,7 @@ static void threads_do_not_matter(void **state) {
             lookers[t] = looker_open(model, (SessionOptions){.threads = t + 1}, prompt, PROMPT);
             lookers[t].seed = seed;
         }
-        for (int i = 0; i < 15; i++) {
+        for (int i = 0; i < 10; i++) {
             int token = looker_step(&lookers[0], &lookahead);
             for (int t = 1; t < 3; t++) {
                 assert_int_equal(looker_step(&lookers[t], &lookahead), token);
