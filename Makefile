@@ -1,9 +1,11 @@
-# foretell. `make help` lists the targets; `make config=debug` or `config=sanitize` builds beside the release build.
+# foretell. `make help` lists the targets; `make config=debug` or `config=sanitize` builds beside the release build,
+# `V=1` shows the commands.
 config  ?= release
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
 B       := build/$(config)
+say      = $(if $(V),,@echo '$(1)	$@'; )
 
 MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
@@ -45,25 +47,25 @@ foretell: $(B)/foretell
 	@if [ $(config) = release ]; then cp --remove-destination $< $@; fi
 
 $(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
 $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,archive)$(AR) rcs $@ $^
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(BASE_FLAGS) $(FLAGS_$(patsubst tensor/kernels_%,%,$*)) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,compile)$(CC) $(BASE_FLAGS) $(FLAGS_$(patsubst tensor/kernels_%,%,$*)) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # The tests reach every allocation and may make it fail.
 $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
 
 $(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
-	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
-	$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
 run: foretell                        ## tell a story with the shipped model
 	./foretell -p "Once upon a time"

@@ -1,4 +1,5 @@
-/* Candidates: the tokens that may come next, and the stages that thin them out.
+/* Candidates: the tokens that may come next, and the stages that thin them out by order and probability alone
+ * (truncate.h has the others).
  *
  * prob is the natural probability: the softmax of the logits over the whole vocabulary. Truncation reads it as it is and
  * never renormalises it. Ties go to the lower token id, everywhere. No stage leaves fewer than one candidate, and none
@@ -22,15 +23,36 @@ typedef struct {
     int count, capacity;
     bool sorted;    /* by logit, largest first, lower id first among equals */
     float *scratch; /* (capacity,) f32 */
+    /* What all tokens are like together, before any was dropped: truncation leaves these as they are. */
+    float max_logit;
+    double log_sum;             /* ln sum exp(z - max_logit); so -ln p = log_sum - (z - max_logit) */
+    double entropy, varentropy; /* H = E[-ln p], nats; Var[-ln p], nats^2 */
+    double logit_sigma;         /* standard deviation (population) of the finite logits */
 } Candidates;
 
 bool candidates_open(Candidates *candidates, int vocab_size, Error *error);
 void candidates_close(Candidates *candidates);
 
-/* Takes all n <= capacity logits, in token order, with their natural probabilities. The logits are finite. */
+/* Takes all n <= capacity logits, in token order, with their natural probabilities. A logit is finite or -inf (the token
+ * cannot come), and one at least is finite. */
 void candidates_from_logits(Candidates *candidates, const float *logits, int n);
 
+/* The same from the logits that the items have now, after these were rewritten: their probabilities, the entropy and all
+ * that goes with it. The items there are count as the whole vocabulary; they keep their order, token and branch. */
+void candidates_refresh(Candidates *candidates);
+
+/* -ln p of items[i], nats: exact where p itself is too small for a float. */
+double candidates_surprisal(const Candidates *candidates, int i);
+
 void candidates_sort(Candidates *candidates);
+
+/* For stages that keep a prefix of unknown length: items[0, ready) are the first in this order and sorted; makes them
+ * more, unless these are all (each run is as long as all before it), and returns how many they are now. */
+typedef enum {
+    ORDER_LOGIT,  /* largest logit first: what `sorted` means */
+    ORDER_TYPICAL /* smallest |-ln p - H| first */
+} CandidatesOrder;
+int candidates_sort_run(Candidates *candidates, int ready, CandidatesOrder order);
 
 /* Keeps the k largest, sorted. k <= 0 keeps all as they are. */
 void candidates_top_k(Candidates *candidates, int k);

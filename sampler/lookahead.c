@@ -3,10 +3,9 @@
 #include <assert.h>
 #include <math.h>
 
+#include "sampler/draw.h"
 #include "sampler/noise.h"
 #include "tensor/kernels.h"
-
-#define GREEDY_BELOW 1e-4
 
 /* ---------------------------------------------------------------- settings */
 
@@ -42,26 +41,14 @@ int lookahead_rows(const Lookahead *lookahead, int block_rows) { return rows_for
 
 /* ---------------------------------------------------------------- before looking */
 
-static bool is_greedy(const LookaheadStep *step) { return step->temperature < GREEDY_BELOW; }
+static bool is_greedy(const LookaheadStep *step) { return step->temperature < DRAW_GREEDY_BELOW; }
 
 static double noise_of(const LookaheadStep *step, int token) {
     return noise_gumbel(step->seed, token, step->position, step->sequence, NOISE_DRAW);
 }
 
-/* sampler_draw's rule to the letter: the same bits as the chain without this stage. */
 static int plain_draw(const LookaheadStep *step, const Candidates *candidates) {
-    int best = candidates_argmax(candidates);
-    double best_key = -INFINITY;
-    if (is_greedy(step)) return best;
-    for (int i = 0; i < candidates->count; i++) {
-        const Candidate *item = &candidates->items[i];
-        double key = item->logit / step->temperature + noise_of(step, item->token);
-        if (key > best_key || (key == best_key && item->token < candidates->items[best].token)) {
-            best = i;
-            best_key = key;
-        }
-    }
-    return best;
+    return draw_candidate(candidates, step->temperature, step->seed, step->position, step->sequence);
 }
 
 static bool has(const LookaheadStep *step, int token, unsigned flags) { return (step->flags[token] & flags) != 0; }

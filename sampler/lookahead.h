@@ -65,7 +65,7 @@ typedef struct {
     Session *session;
     int branch; /* the candidates are what follows its last token */
     double temperature;
-    uint64_t seed; /* of the noise, with the token, the position and the sequence: NOISE_DRAW, as for sampler_draw */
+    uint64_t seed; /* of the noise, with the token, the position and the sequence: NOISE_DRAW, as for draw_candidate */
     int position, sequence;
     const TokenFlags *flags; /* (vocab_size,) */
     int previous;            /* the branch's last token, -1 where there is none; for the sentence gate */
@@ -113,7 +113,7 @@ typedef struct {
  * DONE: the candidates are cut to the k looked at, sorted; the chosen one's `branch` is its fork, one row longer than
  * step.branch, to be promoted (session_promote) by the caller, or -1 where it was neutral and its row not computed: then the
  * caller decodes it, as after the other outcomes. All other forks are dropped.
- * Other outcomes: the draw is, bit for bit, sampler_draw's from all survivors (EXCLUDE may have left ALONE just one).
+ * Other outcomes: the draw is, bit for bit, draw_candidate's from all survivors (EXCLUDE may have left ALONE just one).
  * Errors: no room for the forks in the context, the branches or the key/value rows, checked for all k before any is made;
  * logits that are not finite. Then the session and the set of candidates are as before. */
 bool lookahead_draw(const Lookahead *lookahead, const LookaheadStep *step, Candidates *candidates, int *chosen,

@@ -14,7 +14,10 @@ typedef struct {
 
 Philox philox4x32(const uint32_t counter[4], const uint32_t key[2]);
 
-typedef enum { NOISE_DRAW } NoiseStage; /* one number for each stage that draws, so that stages share nothing */
+typedef enum {
+    NOISE_DRAW,
+    NOISE_XTC
+} NoiseStage; /* one number for each stage that draws, so that stages share nothing */
 
 /* In (0, 1): (x + 0.5) / 2^32, x the first word. */
 double noise_uniform(uint64_t seed, int token, int position, int sequence, NoiseStage stage);

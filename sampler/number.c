@@ -20,11 +20,11 @@ static bool refuse(NumberRange range, const char *what, const char *text, size_t
 }
 
 bool number_parse(double *out, const char *text, size_t length, NumberRange range, const char *what, Error *error) {
-    /* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers reach it. What follows the field
-     * is no such character where the field ends at a ':', ',' or '@', and else the whole would not end at the field. */
-    char *end = NULL;
+    /* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers are let through. It may read on
+     * past the field, and then it does not end with it. */
+    char *end;
     bool decimal = length > 0 && strspn(text, "+-.0123456789eE") >= length;
-    double value = decimal ? strtod(text, &end) : 0;
+    double value = strtod(text, &end);
     if (!decimal || end != text + length || !fits(value, range)) return refuse(range, what, text, length, error);
     *out = value;
     return true;

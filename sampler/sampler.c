@@ -1,97 +1,185 @@
 #include "sampler/sampler.h"
 
-#include <ctype.h>
+#include <assert.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "sampler/draw.h"
 #include "sampler/noise.h"
+#include "sampler/truncate.h"
 
-#define GREEDY_BELOW 1e-4f
+/* ---- The stages, each with the question whether it does anything ---- */
 
-static void top_k(Candidates *candidates, float value) { candidates_top_k(candidates, (int)value); }
-
-enum { TOP_K, TOP_P, MIN_P, TEMP };
-
-const SamplerStage sampler_stages[SAMPLER_STAGES] = {
-    [TOP_K] = {"top-k", "K", true, 0, 1e6, 0, 40, "the K largest; 0 keeps all", "", top_k},
-    [TOP_P] = {"top-p", "P", false, 0, 1, 1, 0.95, "the shortest prefix by probability with sum >= P",
-               "Holtzman et al. 2019, 1904.09751", candidates_top_p},
-    [MIN_P] = {"min-p", "P", false, 0, 1, 0, 0.05, "probability >= P * the largest", "Nguyen et al. 2024, 2407.01082",
-               candidates_min_p},
-    [TEMP] = {"temp", "T", false, 0, 100, 1, 0.8, "draws from softmax(logit / T); 0 takes the likeliest", "", NULL},
-};
-
-Sampler sampler_default(void) {
-    Sampler sampler = {0};
-    for (int i = 0; i < SAMPLER_STAGES; i++) sampler.value[i] = (float)sampler_stages[i].usual;
-    return sampler;
+static bool penalties_is_on(const Sampler *s) {
+    return s->repeat.last_n != 0 && (s->repeat.repeat != 1 || s->repeat.frequency != 0 || s->repeat.presence != 0);
 }
 
-static bool unknown_stage(const char *name, Error *error) {
-    char known[256] = "";
-    size_t length = 0;
-    for (int i = 0; i < SAMPLER_STAGES && length < sizeof known; i++)
-        length +=
-            (size_t)snprintf(known + length, sizeof known - length, "%s%s", i ? ", " : "", sampler_stages[i].name);
-    return error_set(error, "--%s: no such sampler stage: expected one of %s", name, known);
-}
-
-bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error) {
-    int i = 0;
-    while (i < SAMPLER_STAGES && strcmp(sampler_stages[i].name, name) != 0) i++;
-    if (i == SAMPLER_STAGES) return unknown_stage(name, error);
-    const SamplerStage *stage = &sampler_stages[i];
-
-    char *end;
-    double number = strtod(value, &end);
-    bool is_number = end != value && *end == '\0' && !isspace((unsigned char)value[0]);
-    bool fits = number >= stage->low && number <= stage->high && (!stage->whole || number == floor(number));
-    if (!is_number || !fits)
-        return error_set(error, "--%s: expected a %snumber from %.7g to %.7g, got '%s'", name,
-                         stage->whole ? "whole " : "", stage->low, stage->high, value);
-    sampler->value[i] = (float)number;
+static bool apply_penalties(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
+    (void)state;
+    penalties_repeat(to, c->history, c->n_history, s->repeat);
     return true;
 }
 
-/* Appends to a text of `length` characters as snprintf would have gone on; returns the new length. */
-static int append(char *out, size_t capacity, int length, const char *name, double value) {
-    size_t left = (size_t)length < capacity ? capacity - (size_t)length : 0;
-    return length + snprintf(left ? out + length : NULL, left, "%s %.7g -> ", name, value);
+static bool dry_is_on(const Sampler *s) { return s->dry.multiplier > 0; }
+
+static bool apply_dry(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
+    (void)state;
+    penalties_dry(to, c->history, c->n_history, s->dry, c->breakers, c->scratch);
+    return true;
 }
 
-int sampler_print(const Sampler *sampler, char *out, size_t capacity) {
-    bool greedy = sampler_temperature(sampler) < GREEDY_BELOW;
-    int length = 0;
-    for (int i = 0; i < SAMPLER_STAGES; i++) {
-        if (sampler->value[i] == (float)sampler_stages[i].off || (i == TEMP && greedy)) continue;
-        length = append(out, capacity, length, sampler_stages[i].name, sampler->value[i]);
+static bool no_repeat_is_on(const Sampler *s) { return s->no_repeat_ngram > 0; }
+
+static bool apply_no_repeat(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
+    (void)state;
+    return penalties_no_repeat_ngram(to, c->history, c->n_history, s->no_repeat_ngram);
+}
+
+static bool bias_is_on(const Sampler *s) { return s->n_biases > 0; }
+
+static bool apply_bias(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
+    (void)state, (void)c;
+    return penalties_bias(to, s->biases, s->n_biases);
+}
+
+/* Truncating stages that need nothing but the candidates and one number. */
+#define TRUNCATING(stage, is_on_when, call)                                                                            \
+    static bool stage##_is_on(const Sampler *s) { return is_on_when; }                                                 \
+    static bool apply_##stage(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {  \
+        (void)state, (void)c;                                                                                          \
+        call;                                                                                                          \
+        return true;                                                                                                   \
     }
-    size_t left = (size_t)length < capacity ? capacity - (size_t)length : 0;
-    return length + snprintf(left ? out + length : NULL, left, "%s, seed %llu", greedy ? "greedy" : "draw",
-                             (unsigned long long)sampler->seed);
+
+/* H / ln V: what steers top-k and top-p. */
+static double openness(const Candidates *c) { return c->capacity > 1 ? c->entropy / log(c->capacity) : 0; }
+
+TRUNCATING(top_nsigma, s->top_nsigma > 0, candidates_top_nsigma(to, s->top_nsigma))
+TRUNCATING(top_k, s->top_k.high > 0, candidates_top_k(to, (int)steer_value(s->top_k, openness(to))))
+TRUNCATING(typical, s->typical < 1, candidates_typical(to, s->typical))
+TRUNCATING(top_p, s->top_p.low < 1, candidates_top_p(to, (float)steer_value(s->top_p, openness(to))))
+TRUNCATING(min_p, s->min_p > 0, candidates_min_p(to, s->min_p))
+TRUNCATING(epsilon, s->epsilon > 0, candidates_epsilon(to, s->epsilon))
+TRUNCATING(eta, s->eta > 0, candidates_eta(to, s->eta))
+TRUNCATING(top_h, s->top_h < 1, candidates_top_h(to, s->top_h))
+
+static bool xtc_is_on(const Sampler *s) { return s->xtc_probability > 0; }
+
+static bool apply_xtc(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
+    (void)state;
+    double uniform = noise_uniform(s->seed, 0, c->n_history, c->sequence, NOISE_XTC);
+    candidates_xtc(to, s->xtc_probability, s->xtc_threshold, uniform, c->exempt);
+    return true;
 }
 
-float sampler_temperature(const Sampler *sampler) { return sampler->value[TEMP]; }
+static bool mirostat_is_on(const Sampler *s) { return s->mirostat_tau > 0; }
 
-void sampler_apply(const Sampler *sampler, Candidates *candidates) {
-    for (int i = 0; i < SAMPLER_STAGES; i++)
-        if (sampler_stages[i].apply) sampler_stages[i].apply(candidates, sampler->value[i]);
+static bool apply_mirostat(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
+    (void)s, (void)c;
+    mirostat_truncate(state->mirostat, to);
+    return true;
 }
 
-int sampler_draw(const Sampler *sampler, const Candidates *candidates, int position, int sequence) {
-    double temperature = sampler_temperature(sampler), best_key = -INFINITY;
-    int best = candidates_argmax(candidates);
-    if (temperature < GREEDY_BELOW) return best;
-    for (int i = 0; i < candidates->count; i++) {
-        const Candidate *item = &candidates->items[i];
-        double noise = noise_gumbel(sampler->seed, item->token, position, sequence, NOISE_DRAW);
-        double key = item->logit / temperature + noise;
-        if (key > best_key || (key == best_key && item->token < candidates->items[best].token)) {
-            best = i;
-            best_key = key;
+const SamplerStage sampler_stages[SAMPLER_STAGES] = {
+    [STAGE_PENALTIES] = {"penalties", "z > 0 ? z/r : z*r; - count*frequency - present*presence",
+                         "Keskar et al., 1909.05858", penalties_is_on, apply_penalties},
+    [STAGE_DRY] = {"dry", "- m * base^(match - allowed) on what would extend a repeated suffix",
+                   "P. E. Weidmann, text-generation-webui 5677", dry_is_on, apply_dry},
+    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", "-inf on what would complete an n-gram again",
+                               "Paulus et al., 1705.04304", no_repeat_is_on, apply_no_repeat},
+    [STAGE_BIAS] = {"logit-bias", "z + bias", "", bias_is_on, apply_bias},
+    [STAGE_TOP_NSIGMA] = {"top-nsigma", "z >= z_max - n * sigma", "Tang et al., 2411.07641", top_nsigma_is_on,
+                          apply_top_nsigma},
+    [STAGE_TOP_K] = {"top-k", "the k largest", "", top_k_is_on, apply_top_k},
+    [STAGE_TYPICAL] = {"typical", "nearest to H by -ln p, sum >= P", "Meister et al., 2202.00666", typical_is_on,
+                       apply_typical},
+    [STAGE_TOP_P] = {"top-p", "shortest prefix with sum >= P", "Holtzman et al., 1904.09751", top_p_is_on, apply_top_p},
+    [STAGE_MIN_P] = {"min-p", "p >= P * p_max", "Nguyen et al., 2407.01082", min_p_is_on, apply_min_p},
+    [STAGE_EPSILON] = {"epsilon", "p >= e", "Hewitt et al., 2210.15191", epsilon_is_on, apply_epsilon},
+    [STAGE_ETA] = {"eta", "p >= min(e, sqrt(e) exp(-H))", "Hewitt et al., 2210.15191", eta_is_on, apply_eta},
+    [STAGE_TOP_H] = {"top-h", "in order while H(q) <= a H(p)", "Bohora et al., 2509.02510", top_h_is_on, apply_top_h},
+    [STAGE_XTC] = {"xtc", "by chance drops all p >= t but the least likely of them",
+                   "P. E. Weidmann, text-generation-webui 6335", xtc_is_on, apply_xtc},
+    [STAGE_MIROSTAT] = {"mirostat", "drops -log2 p > mu; mu -= eta (S - tau)", "Basu et al., 2007.14966",
+                        mirostat_is_on, apply_mirostat},
+};
+
+/* ---- A step ---- */
+
+SamplerState sampler_start(const Sampler *sampler) {
+    return (SamplerState){.mirostat = mirostat_start(sampler->mirostat_tau)};
+}
+
+/* The two largest natural probabilities, and the entropy of what is left, renormalised. */
+static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
+    double sum = 0, sum_p_ln_p = 0;
+    for (int i = 0; i < c->count; i++) {
+        double p = c->items[i].prob;
+        if (p > input->p1) {
+            input->p2 = input->p1;
+            input->p1 = p;
+        } else if (p > input->p2) {
+            input->p2 = p;
         }
+        sum += p;
+        sum_p_ln_p += p > 0 ? p * log(p) : 0;
     }
-    return best;
+    input->n_survivors = c->count;
+    input->survivors_entropy = fmax(0, log(sum) - sum_p_ln_p / sum);
+}
+
+static double temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
+    TemperatureInput input = {.entropy = candidates->entropy,
+                              .vocab_size = candidates->capacity,
+                              .prompt_entropy = state->prompt_entropy,
+                              .observed_low = entropy_window_percentile(&state->window, 0.25),
+                              .observed_high = entropy_window_percentile(&state->window, 0.75)};
+    look_at_survivors(candidates, &input);
+    return temperature_of(&sampler->temperature, &input);
+}
+
+/* Hugging Face's order: everything after reads the tempered distribution. */
+static void temper(Candidates *candidates, double t) {
+    if (t < DRAW_GREEDY_BELOW) {
+        candidates_top_k(candidates, 1);
+        return;
+    }
+    for (int i = 0; i < candidates->count; i++) candidates->items[i].logit = (float)(candidates->items[i].logit / t);
+    candidates_refresh(candidates);
+}
+
+bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
+                   Error *error) {
+    bool rewritten = false;
+    for (int stage = 0; stage <= STAGE_BIAS; stage++) {
+        if (!sampler_stages[stage].is_on(sampler)) continue;
+        rewritten = true;
+        if (!sampler_stages[stage].apply(sampler, state, context, candidates))
+            return error_set(error, "position %d: %s leaves no token possible", context->n_history,
+                             sampler_stages[stage].name);
+    }
+    if (rewritten) candidates_refresh(candidates);
+    entropy_window_add(&state->window, candidates->entropy);
+    if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
+    for (int i = 0; i < sampler->n_order; i++) {
+        const SamplerStage *stage = &sampler_stages[sampler->order[i]];
+        if (stage->is_on(sampler)) stage->apply(sampler, state, context, candidates);
+    }
+    return true;
+}
+
+double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
+    return sampler->temperature_first ? 1 : temperature(sampler, state, candidates);
+}
+
+double sampler_alpha(const Sampler *sampler, const SamplerState *state) {
+    return sampler->waves ? wave_alpha(&sampler->wave, state->clock.count[sampler->wave.clock])
+                          : sampler->lookahead.alpha;
+}
+
+void sampler_accept(const Sampler *sampler, SamplerState *state, const SamplerContext *context,
+                    const Candidates *candidates, int chosen) {
+    assert(chosen >= 0 && chosen < candidates->count);
+    if (mirostat_is_on(sampler))
+        mirostat_update(&state->mirostat, sampler->mirostat_tau, sampler->mirostat_eta, candidates, chosen);
+    wave_clock_count(&state->clock, context->flags[candidates->items[chosen].token]);
 }

@@ -1,52 +1,140 @@
-/* Sampler: the chain of stages as plain data: it parses, prints, compares and copies with `=`.
+/* Sampler: the chain from logits to a token as plain data: it parses, prints, compares and copies with `=`.
  *
- *   top-k -> top-p -> min-p -> temp -> draw
+ *   penalties -> dry -> no-repeat-ngram -> bias                                    rewrite logits
+ *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
+ *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
- * A stage is one row of the table in sampler.c: its flag, its range, its formula and its function; from there it is in
- * the command line, the help and the printed chain. */
+ * Truncation reads the model's own distribution and temperature comes last, as in llama.cpp; --temp-first takes Hugging
+ * Face's order, where the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there).
+ *
+ * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c; from there they are in the command line,
+ * the help, the presets and the printed chain. */
 #ifndef SAMPLER_SAMPLER_H
 #define SAMPLER_SAMPLER_H
 
 #include <stdint.h>
 
 #include "sampler/candidates.h"
+#include "sampler/entropy_window.h"
+#include "sampler/lookahead.h"
+#include "sampler/mirostat.h"
+#include "sampler/penalties.h"
+#include "sampler/steer.h"
+#include "sampler/temperature.h"
+#include "sampler/token_flags.h"
+#include "sampler/wave.h"
 
-#define SAMPLER_STAGES 4
+#define SAMPLER_BIASES 64
+
+typedef enum {
+    STAGE_PENALTIES,
+    STAGE_DRY,
+    STAGE_NO_REPEAT_NGRAM,
+    STAGE_BIAS, /* the last of those that rewrite logits */
+    STAGE_TOP_NSIGMA,
+    STAGE_TOP_K,
+    STAGE_TYPICAL,
+    STAGE_TOP_P,
+    STAGE_MIN_P,
+    STAGE_EPSILON,
+    STAGE_ETA,
+    STAGE_TOP_H,
+    STAGE_XTC,
+    STAGE_MIROSTAT,
+    SAMPLER_STAGES
+} Stage;
 
 typedef struct {
-    float value[SAMPLER_STAGES]; /* by the table's order */
+    RepeatPenalty repeat;
+    DryPenalty dry;
+    int no_repeat_ngram;
+    LogitBias biases[SAMPLER_BIASES];
+    int n_biases;
+    Steer top_k, top_p;
+    float top_nsigma, typical, min_p, epsilon, eta, top_h, xtc_probability, xtc_threshold;
+    double mirostat_tau, mirostat_eta; /* tau 0: off */
+    bool future;                       /* look ahead */
+    Lookahead lookahead;
+    bool waves; /* alpha is the wave's, not lookahead.alpha */
+    Wave wave;
+    TemperaturePolicy temperature;
+    bool temperature_first;
+    Stage order[SAMPLER_STAGES]; /* those before n_order are applied, in this order */
+    int n_order;
     uint64_t seed;
 } Sampler;
 
+/* What one sequence remembers from step to step; it forks, rewinds and promotes with its branch, by `=`. */
 typedef struct {
-    const char *name;    /* "top-k"; its flag is --top-k, as in llama.cpp */
-    const char *metavar; /* "K" */
-    bool whole;          /* takes whole numbers only */
-    double low, high;    /* allowed values, both included */
-    double off;          /* the value at which the stage does nothing */
-    double usual;        /* the default */
+    Mirostat mirostat;
+    WaveClock clock;
+    EntropyWindow window;  /* of the entropies of its steps */
+    double prompt_entropy; /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
+} SamplerState;
+
+/* Where a step stands: what the stages may read beside the candidates. */
+typedef struct {
+    const int *history; /* (n_history,) the text so far, the prompt included */
+    int n_history, sequence;
+    const TokenFlags *flags;       /* (vocab_size,) */
+    const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
+    int *scratch;                  /* (n_history,) */
+} SamplerContext;
+
+typedef struct {
+    const char *name; /* of --samplers and the printed chain */
     const char *formula, *source;
-    void (*apply)(Candidates *candidates, float value); /* NULL for temp, which the draw reads */
+    bool (*is_on)(const Sampler *sampler);
+    bool (*apply)(const Sampler *sampler, const SamplerState *state, const SamplerContext *context,
+                  Candidates *candidates); /* false: nothing is left possible */
 } SamplerStage;
 
 extern const SamplerStage sampler_stages[SAMPLER_STAGES];
 
-Sampler sampler_default(void); /* the table's usual values, seed 0 */
+/* A flag that sets something in a Sampler. */
+typedef struct {
+    const char *name;    /* "top-k": the flag is --top-k, llama.cpp's name where it has one */
+    const char *metavar; /* "K"; NULL: it takes no value */
+    const char *help;
+} SamplerSetting;
 
-/* Sets one stage by name. Errors: no such stage (they are listed), not a number, out of range (which is named). */
+const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL past the last */
+
+Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
+
+/* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
+ * preset's can be. Errors name the flag, the value and the range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
+/* The value it has, as sampler_set would take it; empty for flags and lists. Cut to capacity as snprintf does. */
+int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
+
+/* What no single setting can tell: contradictions between them. Errors name the flags. */
+bool sampler_check(const Sampler *sampler, Error *error);
+
+/* The presets, each a readable list of settings: "temp 0.3, top-p 0.9". NULL past the last. */
+typedef struct {
+    const char *name, *settings;
+} SamplerPreset;
+const SamplerPreset *sampler_preset(int i);
 
 /* "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42"; stages that are off are left out, and temp 0
  * prints as "greedy". Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_print(const Sampler *sampler, char *out, size_t capacity);
 
-float sampler_temperature(const Sampler *sampler);
+SamplerState sampler_start(const Sampler *sampler);
 
-/* Applies the truncating stages in order. */
-void sampler_apply(const Sampler *sampler, Candidates *candidates);
+/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy.
+ * Errors: penalties and bans leave no token possible. */
+bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
+                   Error *error);
 
-/* The index of the candidate drawn from softmax(logit / T) over those that are left, by Gumbel-max with the noise of
- * (seed, token, position, sequence); the likeliest for T < 1e-4. */
-int sampler_draw(const Sampler *sampler, const Candidates *candidates, int position, int sequence);
+/* T of this step, after sampler_apply. 1 where --temp-first has used it up. */
+double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates);
+/* Alpha of this step: the wave's or the fixed one. */
+double sampler_alpha(const Sampler *sampler, const SamplerState *state);
+
+/* After items[chosen] was drawn: moves the state on. */
+void sampler_accept(const Sampler *sampler, SamplerState *state, const SamplerContext *context,
+                    const Candidates *candidates, int chosen);
 
 #endif

@@ -240,7 +240,7 @@ static bool set_measure(TemperaturePolicy *policy, const char *text, Error *erro
 static bool set_any(TemperaturePolicy *policy, const char *flag, const char *text, Error *error) {
     if (strcmp(flag, "temp-policy") == 0) return set_kind(policy, text, error);
     if (strcmp(flag, "udt-measure") == 0) return set_measure(policy, text, error);
-    if (strcmp(flag, TABLE_FLAG + 2) == 0) return set_table(policy, text, error);
+    if (strcmp(flag, &TABLE_FLAG[2]) == 0) return set_table(policy, text, error);
     for (int i = 0; i < N_PARAMETERS; i++)
         if (strcmp(flag, parameters[i].flag + 2) == 0) return set_parameter(policy, &parameters[i], text, error);
     return error_set(error, "--%s: no such parameter of a temperature policy", flag);

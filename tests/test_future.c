@@ -112,6 +112,8 @@ static void limits(void **state) {
     assert_true(future_entropy(one, 30, 20, scratch) == 0);
     assert_true(future_entropy(equal, 1, 20, scratch) == 0);
     for (int n = 2; n <= 20; n++) assert_close(future_entropy(equal, 30, n, scratch), 1, 1e-12);
+    static float many[MAX_V], room[MAX_V];
+    for (int n = 2; n <= 400; n++) assert_true(future_entropy(many, MAX_V, n, room) <= 1); /* the bound is exact */
     one[2] = -99; /* r = e^-100: the floor is under the logarithm alone, so it adds r * 13.8 */
     assert_close(future_entropy(one, 30, 20, scratch) * log(20) / (exp(-100) * -log(1e-6)), 1, 1e-9);
 }

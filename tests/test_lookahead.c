@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
+#include "sampler/draw.h"
 #include "sampler/noise.h"
-#include "sampler/sampler.h"
 #include "tests/support/looker.h"
 #include "tests/support/random_model.h"
 
@@ -170,7 +170,6 @@ static void lazy_draws_what_eager_draws_with_the_shipped_model(void **state) {
 
 static void alpha_minus_one_is_the_chain_without_it(void **state) {
     (void)state;
-    Error error;
     for (uint64_t seed = 0; seed < 400; seed++) {
         Random random = random_from(seed);
         Model *model = random_model(seed % 10, DTYPE_F32, true);
@@ -178,17 +177,15 @@ static void alpha_minus_one_is_the_chain_without_it(void **state) {
         Lookahead lookahead = random_lookahead(&random);
         lookahead.alpha = -1;
         random_flags(&random, looker.flags, model->config.vocab_size);
-        Sampler sampler = {.seed = seed};
-        assert_true(sampler_set(&sampler, "temp", (const char *[]){"0", ".3", ".8", "1", "1.7"}[seed % 5], &error));
         looker.seed = seed;
-        looker.temperature = sampler_temperature(&sampler);
+        looker.temperature = (const double[]){0, .3, .8, 1, 1.7}[seed % 5];
         looker.min_p = seed % 2 ? 0.02f : 0;
         looker_draw(&looker, &lookahead);
         int count = looker.candidates.count, token = looker.candidates.items[looker.chosen].token;
         candidates_from_logits(&looker.candidates, session_logits(looker.session, TRUNK), looker.candidates.capacity);
         candidates_min_p(&looker.candidates, looker.min_p);
         assert_int_equal(count, looker.candidates.count);
-        int expected = sampler_draw(&sampler, &looker.candidates, PROMPT, 0);
+        int expected = draw_candidate(&looker.candidates, looker.temperature, seed, PROMPT, 0);
         assert_int_equal(looker.chosen, expected);
         assert_int_equal(token, looker.candidates.items[expected].token);
         assert_int_equal(looker.report.ghost_plain, token);

@@ -1,3 +1,4 @@
+/* The chain as data: what it parses, prints, compares; and its stages put together. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,43 +8,112 @@
 
 #include <cmocka.h>
 
+#include "sampler/draw.h"
 #include "sampler/sampler.h"
 
 static void set(Sampler *sampler, const char *name, const char *value) {
     Error error;
-    assert_true(sampler_set(sampler, name, value, &error));
+    if (!sampler_set(sampler, name, value, &error)) fail_msg("%s", error.message);
+}
+
+static void prints(const Sampler *sampler, const char *expected) {
+    char text[1024];
+    assert_int_equal(sampler_print(sampler, text, sizeof text), strlen(expected));
+    assert_string_equal(text, expected);
 }
 
 static void prints_the_chain(void **state) {
     (void)state;
-    char text[200];
+    char text[200], whole[] = "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42";
     Sampler sampler = sampler_default();
     sampler.seed = 42;
-    int length = sampler_print(&sampler, text, sizeof text);
-    assert_string_equal(text, "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42");
-    assert_int_equal(length, strlen(text));
-
-    char whole[200];
-    strcpy(whole, text);
-    for (size_t capacity = 0; capacity <= strlen(whole) + 1; capacity++) {
+    prints(&sampler, whole);
+    for (size_t capacity = 0; capacity <= sizeof whole; capacity++) {
         memset(text, '#', sizeof text);
-        assert_int_equal(sampler_print(&sampler, text, capacity), length);
+        assert_int_equal(sampler_print(&sampler, text, capacity), strlen(whole));
         size_t cut = capacity ? capacity - 1 : 0;
+        if (cut > strlen(whole)) cut = strlen(whole);
         assert_memory_equal(text, whole, cut);
         assert_int_equal(text[cut], capacity ? '\0' : '#');
         assert_int_equal(text[cut + 1], '#');
     }
-
     set(&sampler, "top-k", "0");
     set(&sampler, "top-p", "1");
     set(&sampler, "temp", "1");
     sampler.seed = UINT64_MAX;
-    sampler_print(&sampler, text, sizeof text);
-    assert_string_equal(text, "min-p 0.05 -> draw, seed 18446744073709551615");
+    prints(&sampler, "min-p 0.05 -> draw, seed 18446744073709551615");
     set(&sampler, "min-p", "0");
     set(&sampler, "temp", "0");
-    sampler_print(&sampler, text, sizeof text);
-    assert_string_equal(text, "greedy, seed 18446744073709551615");
+    prints(&sampler, "greedy, seed 18446744073709551615");
+}
+
+static void prints_every_stage(void **state) {
+    (void)state;
+    Sampler sampler = sampler_default();
+    set(&sampler, "repeat-penalty", "1.1");
+    set(&sampler, "dry-multiplier", "0.8");
+    set(&sampler, "no-repeat-ngram", "4");
+    set(&sampler, "logit-bias", "13-2.5");
+    set(&sampler, "top-nsigma", "1");
+    set(&sampler, "top-k", "10:60@entropy");
+    set(&sampler, "typical", "0.9");
+    set(&sampler, "epsilon", "0.001");
+    set(&sampler, "eta", "0.002");
+    set(&sampler, "top-h", "0.4");
+    set(&sampler, "xtc-probability", "0.5");
+    set(&sampler, "mirostat-tau", "5");
+    set(&sampler, "temp-policy", "dynatemp");
+    prints(&sampler,
+           "repeat-penalty 1.1 frequency-penalty 0 presence-penalty 0 repeat-last-n 64 -> dry-multiplier 0.8 "
+           "dry-base 1.75 dry-allowed-length 2 -> no-repeat-ngram 4 -> logit-bias on 1 -> top-nsigma 1 -> top-k "
+           "10:60@entropy -> typical 0.9 -> top-p 0.95 -> min-p 0.05 -> epsilon 0.001 -> eta 0.002 -> top-h 0.4 "
+           "-> xtc-probability 0.5 xtc-threshold 0.1 -> mirostat-tau 5 mirostat-eta 0.1 -> --temp-policy dynatemp "
+           "--temp 0.8 --dynatemp-range 0.5 --dynatemp-exp 1 -> draw, seed 0");
+}
+
+static void another_order(void **state) {
+    (void)state;
+    Sampler sampler = sampler_default();
+    set(&sampler, "samplers", "min-p,top-k");
+    prints(&sampler, "min-p 0.05 -> top-k 40 -> temp 0.8 -> draw, seed 0");
+    set(&sampler, "temp-first", NULL);
+    prints(&sampler, "temp 0.8 -> min-p 0.05 -> top-k 40 -> draw, seed 0");
+}
+
+static void presets_can_be_overridden(void **state) {
+    (void)state;
+    Sampler sampler = sampler_default();
+    sampler.seed = 9;
+    set(&sampler, "typical", "0.5"); /* a preset begins anew, but for the seed */
+    set(&sampler, "preset", "precise");
+    set(&sampler, "temp", "0.5");
+    prints(&sampler, "top-k 20 -> top-p 0.9 -> min-p 0.1 -> temp 0.5 -> draw, seed 9");
+    set(&sampler, "preset", "wave");
+    prints(&sampler,
+           "top-k 40 -> top-p 0.95 -> min-p 0.05 -> future entropy wave sine:1:60:0:0 by the token fe-k 20 fe-n 20 "
+           "fe-curve article fe-at word fe-eog neutral fe-depth 1 -> draw, seed 9");
+    const SamplerPreset *preset;
+    Error error;
+    for (int i = 0; (preset = sampler_preset(i)); i++) {
+        set(&sampler, "preset", preset->name);
+        assert_true(sampler_check(&sampler, &error));
+    }
+}
+
+/* What a setting shows is what sets it. */
+static void settings_show_what_they_take(void **state) {
+    (void)state;
+    const SamplerSetting *setting;
+    char shown[64], again[64];
+    for (int i = 0; (setting = sampler_setting(i)); i++) {
+        Sampler sampler = sampler_default();
+        if (sampler_show(&sampler, setting->name, shown, sizeof shown) == 0) continue;
+        Sampler before = sampler;
+        set(&sampler, setting->name, shown);
+        sampler_show(&sampler, setting->name, again, sizeof again);
+        assert_string_equal(shown, again);
+        assert_memory_equal(&sampler, &before, sizeof sampler);
+    }
 }
 
 static void refuses(const char *name, const char *value, const char *message) {
@@ -59,109 +129,145 @@ static void parses_strictly(void **state) {
     Sampler sampler = sampler_default();
     set(&sampler, "top-k", "1000000");
     set(&sampler, "temp", "1e-1");
-    assert_true(sampler.value[0] == 1000000 && sampler_temperature(&sampler) == 0.1f);
-    refuses("top-q", "1", "--top-q: no such sampler stage: expected one of top-k, top-p, min-p, temp");
+    assert_true(sampler.top_k.high == 1000000 && sampler.temperature.base == 0.1);
+    refuses("top-q", "1", "--top-q: no such setting of the sampler");
     refuses("top-p", "1.5", "--top-p: expected a number from 0 to 1, got '1.5'");
-    refuses("top-p", "", "--top-p: expected a number from 0 to 1, got ''");
-    refuses("top-p", ".5x", "--top-p: expected a number from 0 to 1, got '.5x'");
-    refuses("top-p", " .5", "--top-p: expected a number from 0 to 1, got ' .5'");
+    refuses("min-p", "", "--min-p: expected a number from 0 to 1, got ''");
+    refuses("min-p", ".5x", "--min-p: expected a number from 0 to 1, got '.5x'");
     refuses("min-p", "nan", "--min-p: expected a number from 0 to 1, got 'nan'");
-    refuses("min-p", "-0.1", "--min-p: expected a number from 0 to 1, got '-0.1'");
-    refuses("temp", "inf", "--temp: expected a number from 0 to 100, got 'inf'");
-    refuses("top-k", "1.5", "--top-k: expected a whole number from 0 to 1000000, got '1.5'");
-    refuses("top-k", "1000001", "--top-k: expected a whole number from 0 to 1000000, got '1000001'");
+    refuses("typical", "0", "--typical: expected a number above 0 and at most 1, got '0'");
+    refuses("dry-allowed-length", "1.5", "--dry-allowed-length: expected a whole number from 1 to 1000, got '1.5'");
+    refuses("fe-k", "65", "--fe-k: expected a number from 1 to 64, got '65'");
+    refuses("fe-n", "1", "--fe-n: expected a number from 2 to 1000000, got '1'");
+    refuses("alpha", "-1.1", "--alpha: expected a number from -1 to 1, got '-1.1'");
+    refuses("fe-at", "letter", "--fe-at: expected one of token|word|sentence, got 'letter'");
+    refuses("samplers", "top-k,dry", "--samplers: expected stages that drop candidates (--list-samplers), got 'dry'");
+    refuses("samplers", "top-k;top-k", "--samplers: top-k is there twice");
+    refuses("logit-bias", "13", "--logit-bias: expected ID+X or ID-X, got '13'");
+    refuses("logit-bias", "+1", "--logit-bias: expected ID+X or ID-X, got '+1'");
+    refuses("preset", "wild", "--preset: expected precise, balanced, creative, future-entropy or wave, got 'wild'");
+    refuses("temp", NULL, "--temp: expected a value");
 }
 
-static Candidates open(const float *logits, int n) {
+/* ---- Steps ---- */
+
+enum { V = 5 };
+static const TokenFlags flags[V];
+static const bool none[V];
+static int history[16], scratch[16];
+
+static Candidates open(const float *logits) {
     Error error;
     Candidates candidates;
-    assert_true(candidates_open(&candidates, n, &error));
-    candidates_from_logits(&candidates, logits, n);
+    assert_true(candidates_open(&candidates, V, &error));
+    candidates_from_logits(&candidates, logits, V);
     return candidates;
 }
 
-static void applies_in_order(void **state) {
+static SamplerContext context_of(int n) { return (SamplerContext){history, n, 0, flags, none, none, scratch}; }
+
+static void step(const Sampler *sampler, SamplerState *memory, Candidates *c, int n) {
+    Error error;
+    SamplerContext context = context_of(n);
+    if (!sampler_apply(sampler, memory, &context, c, &error)) fail_msg("%s", error.message);
+}
+
+static void stages_work_on_what_the_last_one_left(void **state) {
     (void)state;
     /* p = .5 .25 .125 .125: top-k 3 keeps 0 1 2; top-p .8 needs all of them; min-p .3 then drops 2. */
-    Candidates c = open((float[]){logf(4), logf(2), 0, 0}, 4);
+    Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
     Sampler sampler = sampler_default();
+    SamplerState memory = sampler_start(&sampler);
     set(&sampler, "top-k", "3");
     set(&sampler, "top-p", ".8");
     set(&sampler, "min-p", ".3");
-    sampler_apply(&sampler, &c);
+    step(&sampler, &memory, &c, 0);
     assert_int_equal(c.count, 2);
     assert_int_equal(c.items[1].token, 1);
     candidates_close(&c);
 }
 
-static void no_temperature_takes_the_likeliest(void **state) {
+/* samplers.md: z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} with temperature first. */
+static void temperature_first_keeps_another_set(void **state) {
     (void)state;
-    Candidates c = open((float[]){0, 1, 3, 3, 2}, 5);
     Sampler sampler = sampler_default();
-    for (int position = 0; position < 100; position++) {
-        set(&sampler, "temp", "0");
-        assert_int_equal(c.items[sampler_draw(&sampler, &c, position, 0)].token, 2);
-        set(&sampler, "temp", "0.00009");
-        assert_int_equal(c.items[sampler_draw(&sampler, &c, position, 0)].token, 2);
-    }
-    candidates_close(&c);
-}
-
-static void a_draw_does_not_depend_on_order(void **state) {
-    (void)state;
-    enum { N = 30 };
-    float logits[N];
-    for (int i = 0; i < N; i++) logits[i] = (float)(i * 7 % 5) / 2;
-    Candidates c = open(logits, N);
-    Sampler sampler = sampler_default();
-    for (int position = 0; position < 500; position++) {
-        candidates_from_logits(&c, logits, N);
-        int token = c.items[sampler_draw(&sampler, &c, position, 1)].token;
-        for (int i = 0; i < N / 2; i++) {
-            Candidate old = c.items[i];
-            c.items[i] = c.items[N - 1 - i];
-            c.items[N - 1 - i] = old;
-        }
-        assert_int_equal(c.items[sampler_draw(&sampler, &c, position, 1)].token, token);
-        candidates_sort(&c);
-        assert_int_equal(c.items[sampler_draw(&sampler, &c, position, 1)].token, token);
-    }
-    candidates_close(&c);
-}
-
-/* Chi-square over 100 000 draws, 7 degrees of freedom: 24.3 is passed by chance once in a thousand; the seeds are fixed. */
-static void draws_follow_the_softmax(void **state) {
-    (void)state;
-    enum { N = 9, DRAWS = 100000 };
-    const float logits[N] = {0, 1, -1, .5f, 2, -.5f, 1.5f, 0, -INFINITY};
-    const char *temperatures[] = {"0.5", "1", "2"};
-    for (int t = 0; t < 3; t++) {
-        Candidates c = open(logits, N);
-        Sampler sampler = sampler_default();
-        sampler.seed = 1234 + (uint64_t)t;
-        set(&sampler, "temp", temperatures[t]);
-        double temperature = sampler_temperature(&sampler), weights[N], sum = 0, chi_square = 0;
-        int counts[N] = {0};
-        for (int i = 0; i < N; i++) sum += weights[i] = exp(logits[i] / temperature);
-        for (int i = 0; i < DRAWS; i++) counts[c.items[sampler_draw(&sampler, &c, i % 1000, i / 1000)].token]++;
-        for (int i = 0; i < N - 1; i++) {
-            double expected = DRAWS * weights[i] / sum;
-            chi_square += (counts[i] - expected) * (counts[i] - expected) / expected;
-        }
-        assert_int_equal(counts[N - 1], 0);
-        assert_true(chi_square < 24.3);
+    set(&sampler, "temp", ".5");
+    set(&sampler, "top-p", ".8");
+    set(&sampler, "min-p", "0");
+    for (int first = 0; first < 2; first++) {
+        SamplerState memory = sampler_start(&sampler);
+        Candidates c = open((float[]){3, 2, 1, -INFINITY, -INFINITY});
+        sampler.temperature_first = first;
+        step(&sampler, &memory, &c, 0);
+        assert_int_equal(c.count, first ? 1 : 2);
+        assert_true(sampler_temperature(&sampler, &memory, &c) == (first ? 1 : .5));
         candidates_close(&c);
     }
+}
+
+static void penalties_change_what_truncation_sees(void **state) {
+    (void)state;
+    Sampler sampler = sampler_default();
+    SamplerState memory = sampler_start(&sampler);
+    Candidates c = open((float[]){4, 3, 2, 1, 0});
+    history[0] = history[1] = 0;
+    set(&sampler, "presence-penalty", "9");
+    set(&sampler, "top-k", "1");
+    step(&sampler, &memory, &c, 2);
+    assert_int_equal(c.items[0].token, 1);
+    candidates_close(&c);
+}
+
+static void bans_that_leave_nothing_are_an_error(void **state) {
+    (void)state;
+    Error error;
+    Sampler sampler = sampler_default();
+    SamplerState memory = sampler_start(&sampler);
+    SamplerContext context = context_of(3);
+    for (int i = 0; i < V; i++)
+        set(&sampler, "logit-bias", (const char *[]){"0-inf", "1-inf", "2-inf", "3-inf", "4-inf"}[i]);
+    Candidates c = open((float[]){4, 3, 2, 1, 0});
+    assert_false(sampler_apply(&sampler, &memory, &context, &c, &error));
+    assert_string_equal(error.message, "position 3: logit-bias leaves no token possible");
+    candidates_close(&c);
+}
+
+/* State is plain data: a copy goes its own way, and both come to the same where they see the same. */
+static void state_forks_by_assignment(void **state) {
+    (void)state;
+    Sampler sampler = sampler_default();
+    set(&sampler, "mirostat-tau", "1");
+    set(&sampler, "wave", "sine:1:8");
+    SamplerState memory = sampler_start(&sampler), fork = memory;
+    SamplerContext context = context_of(0);
+    for (int i = 0; i < 20; i++) {
+        if (i == 10) fork = memory;
+        for (int which = 0; which < (i < 10 ? 1 : 2); which++) {
+            SamplerState *at = which ? &fork : &memory;
+            Candidates c = open((float[]){(float)(i % 3), 1, 2, (float)(i % 5), 0});
+            step(&sampler, at, &c, 0);
+            sampler_accept(&sampler, at, &context, &c, draw_candidate(&c, 1, 3, i, 0));
+            candidates_close(&c);
+        }
+    }
+    assert_memory_equal(&memory, &fork, sizeof memory);
+    assert_true(memory.mirostat.mu != 2);
+    assert_true(fabs(sampler_alpha(&sampler, &memory)) < 1e-12); /* 20 tokens: two and a half periods of 8 */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prints_the_chain),
+        cmocka_unit_test(prints_every_stage),
+        cmocka_unit_test(another_order),
+        cmocka_unit_test(presets_can_be_overridden),
+        cmocka_unit_test(settings_show_what_they_take),
         cmocka_unit_test(parses_strictly),
-        cmocka_unit_test(applies_in_order),
-        cmocka_unit_test(no_temperature_takes_the_likeliest),
-        cmocka_unit_test(a_draw_does_not_depend_on_order),
-        cmocka_unit_test(draws_follow_the_softmax),
+        cmocka_unit_test(stages_work_on_what_the_last_one_left),
+        cmocka_unit_test(temperature_first_keeps_another_set),
+        cmocka_unit_test(penalties_change_what_truncation_sees),
+        cmocka_unit_test(bans_that_leave_nothing_are_an_error),
+        cmocka_unit_test(state_forks_by_assignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

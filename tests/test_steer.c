@@ -29,6 +29,7 @@ static void between_two_ends(void **state) {
         assert_true(value > before && value <= .98); /* wider where H is higher */
         before = value;
     }
+    assert_true(steer_value((Steer){.04, .11, false}, 1) == .11); /* .04 + (.11 - .04) is a bit more */
     Steer k = parsed("1:40@entropy", true, many, "--top-k");
     assert_true(steer_value(k, 0) == 1 && steer_value(k, 1) == 40);
     assert_true(steer_value(k, .5) == 21 && steer_value(k, .49) == 20);

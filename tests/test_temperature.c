@@ -86,6 +86,8 @@ static void table_goes_through_its_knots(void **state) {
     assert_true(temperature_set(&policy, "temp-table", "1:.5,2:1.5,4:0.5", &error));
     double expected[][2] = {{0, .5}, {1, .5}, {1.25, .75}, {2, 1.5}, {3, 1}, {4, .5}, {9, .5}};
     for (int i = 0; i < 7; i++) assert_true(at_entropy(&policy, expected[i][0]) == expected[i][1]);
+    assert_true(temperature_set(&policy, "temp-table", "1:.2,2:.9,3:1", &error));
+    assert_true(at_entropy(&policy, 2) == .9); /* .2 + (.9 - .2) is a bit less */
     assert_true(temperature_set(&policy, "temp-table", "3:.7", &error));
     assert_true(at_entropy(&policy, 0) == .7 && at_entropy(&policy, 3) == .7 && at_entropy(&policy, 8) == .7);
 }
@@ -235,6 +237,8 @@ static void kl_equals_its_twin(void **state) {
         assert_close(kl, twin_kl(p, q, n), 1e-11);
         assert_true(temperature_kl(p, shifted, n) == kl);
         assert_true(temperature_kl(q, q, n) == 0);
+        for (int i = 0; i < n; i++) p[i] = nextafterf(q[i], round % 2 ? 100 : -100);
+        assert_true(temperature_kl(p, q, n) >= 0);
     }
 }
 

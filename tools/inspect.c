@@ -138,7 +138,8 @@ static int inspect_main(int argc, char **argv) {
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
-        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, INT_MAX, "tokens of context to reckon with", "the model's"},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context to reckon with",
+         "the model's"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values to reckon with", NULL},
         {"tensors", 0, NULL, OPTION_FLAG, &s.tensors, 0, 0, "list every tensor", NULL},
     };

@@ -9,23 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 32, HELP = 255, FIRST_LONG = 256, HELP_COLUMN = 30 };
+enum { HELP = 255, FIRST_LONG = 256, HELP_COLUMN = 30 };
 
 /* What getopt_long wants, made from the table. A long option's value is FIRST_LONG + its row. */
 typedef struct {
-    struct option longs[MAX_OPTIONS + 2];
-    char letters[2 * MAX_OPTIONS + 4];
+    struct option longs[OPTIONS_MAX + 2];
+    char letters[2 * OPTIONS_MAX + 4];
 } Getopt;
 
 int options_add_sampler(Option *options, int n_options, Sampler *sampler) {
-    for (int i = 0; i < SAMPLER_STAGES; i++) {
-        const SamplerStage *stage = &sampler_stages[i];
-        options[n_options++] = (Option){.name = stage->name,
-                                        .metavar = stage->metavar,
-                                        .type = OPTION_STAGE,
+    const SamplerSetting *setting;
+    for (int i = 0; (setting = sampler_setting(i)); i++)
+        options[n_options++] = (Option){.name = setting->name,
+                                        .metavar = setting->metavar,
+                                        .type = OPTION_SAMPLER,
                                         .target = sampler,
-                                        .help = stage->formula};
-    }
+                                        .help = setting->help};
     return n_options;
 }
 
@@ -95,7 +94,7 @@ static void store(const Option *option, const char *value) {
         *(int *)option->target = choice;
         break;
     }
-    case OPTION_STAGE:
+    case OPTION_SAMPLER:
         if (!sampler_set(option->target, option->name, value, &error)) option_usage_error("%s", error.message);
         break;
     }
@@ -113,10 +112,9 @@ static void print_default(const Option *option) {
         const char *choice = option->metavar;
         for (int i = *(int *)option->target; i > 0; i--) choice = strchr(choice, '|') + 1;
         printf(" (default: %.*s)", (int)strcspn(choice, "|"), choice);
-    } else if (option->type == OPTION_STAGE) {
-        for (int i = 0; i < SAMPLER_STAGES; i++)
-            if (strcmp(sampler_stages[i].name, option->name) == 0)
-                printf(" (default: %.7g)", ((Sampler *)option->target)->value[i]);
+    } else if (option->type == OPTION_SAMPLER) {
+        char value[64];
+        if (sampler_show(option->target, option->name, value, sizeof value) > 0) printf(" (default: %s)", value);
     }
 }
 
@@ -145,7 +143,7 @@ static void prepare(Getopt *getopt, const Option *options, int n_options) {
     *getopt = (Getopt){0};
     getopt->letters[n_letters++] = ':'; /* a missing value returns ':', so that it can be told from an unknown option */
     for (int i = 0; i < n_options; i++) {
-        bool has_value = options[i].type != OPTION_FLAG;
+        bool has_value = options[i].metavar != NULL;
         getopt->longs[i] = (struct option){options[i].name, has_value, NULL, FIRST_LONG + i};
         if (!options[i].letter) continue;
         getopt->letters[n_letters++] = options[i].letter;

@@ -11,7 +11,7 @@ typedef enum {
     OPTION_UINT64, /* uint64_t */
     OPTION_STRING, /* const char * */
     OPTION_CHOICE, /* int: the value's place in metavar, "f16|f32" */
-    OPTION_STAGE   /* Sampler: the stage of the option's name */
+    OPTION_SAMPLER /* Sampler: the setting of the option's name; it takes a value where metavar is not NULL */
 } OptionType;
 
 typedef struct {
@@ -34,7 +34,9 @@ typedef struct {
     int (*main)(int argc, char **argv);
 } Command;
 
-/* Appends a row for each sampler stage; returns the new number of rows. */
+#define OPTIONS_MAX 80 /* rows of a table */
+
+/* Appends a row for each setting of the sampler; returns the new number of rows. */
 int options_add_sampler(Option *options, int n_options, Sampler *sampler);
 
 /* Reads the options of argv[1 ..] into their targets and returns the index in argv of the first argument that is none.

@@ -9,18 +9,19 @@
 #include <unistd.h>
 
 #include "model/session.h"
-#include "sampler/sampler.h"
+#include "sampler/writer.h"
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
+#include "tools/traits.h"
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file;
     int n_predict, context, threads, kv;
     Sampler sampler;
-    bool hide_prompt, special, ignore_eos;
+    bool hide_prompt, special, ignore_eos, list_samplers;
 } Settings;
 
 typedef struct {
@@ -28,11 +29,14 @@ typedef struct {
     Model *model;
     Tokenizer *tokenizer;
     Session *session;
-    Candidates candidates;
+    Writer writer;
+    Sequence sequence;
+    Traits traits;
     TokenStream stream;
     uint8_t *text; /* what one token may turn into */
-    int *prompt;   /* (n_prompt,) ids, bos included */
+    int *history;  /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
     int n_prompt, n_decoded;
+    long long future_rows, prompt_passes;
     bool context_is_full;
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
@@ -62,20 +66,20 @@ static bool print_token(Run *run, int token, Error *error) {
 
 static bool generate(Run *run, Error *error) {
     const Settings *settings = run->settings;
-    Candidates *candidates = &run->candidates;
+    Writer *writer = &run->writer;
+    int context = session_options(run->session).context;
     for (int n = 0; n != settings->n_predict && !interrupted; n++) {
-        int position = session_length(run->session, TRUNK);
-        candidates_from_logits(candidates, session_logits(run->session, TRUNK), run->model->config.vocab_size);
-        sampler_apply(&settings->sampler, candidates);
-        int token = candidates->items[sampler_draw(&settings->sampler, candidates, position, 0)].token;
+        run->context_is_full = run->sequence.length + writer_positions(&settings->sampler) > context;
+        if (run->context_is_full) break;
+        if (!writer_draw(writer, &run->sequence, error)) return false;
+        int token = writer_drawn(writer).token;
+        run->future_rows += writer->report.rows;
         if (tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos) break;
         if (!print_token(run, token, error)) return false;
         if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
-        if (position == session_options(run->session).context) {
-            run->context_is_full = true;
-            break;
-        }
-        if (!session_decode(run->session, &(BranchToken){TRUNK, token}, 1, error)) return false;
+        run->context_is_full = run->sequence.length == context;
+        if (run->context_is_full) break;
+        if (!writer_advance(writer, &run->sequence, error)) return false;
         run->n_decoded++;
     }
     return text_write(run->text, token_stream_finish(&run->stream, run->text), error);
@@ -93,29 +97,41 @@ static bool encode_prompt(Run *run, Bytes text, Error *error) {
         error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
     else if (n_all > (size_t)context)
         error_set(error, "the prompt has %zu tokens, the context only %d (-c N takes another)", n_all, context);
-    else if ((run->prompt = memory_alloc(n_all, sizeof *run->prompt, "prompt", error))) {
-        run->prompt[0] = bos;
-        if (n_tokens) memcpy(run->prompt + n_bos, tokens, n_tokens * sizeof *tokens);
+    else if ((run->history = memory_alloc((size_t)context + 1, sizeof *run->history, "history", error))) {
+        run->history[0] = bos;
+        if (n_tokens) memcpy(run->history + n_bos, tokens, n_tokens * sizeof *tokens);
         run->n_prompt = (int)n_all;
     }
     memory_free(tokens);
-    return run->prompt != NULL;
+    return run->history != NULL;
 }
 
 /* One newline at the end is the editor's or echo's, not the story's. */
 static void drop_last_newline(Bytes *text) { text->size -= text->size && text->data[text->size - 1] == '\n'; }
 
+/* A session with room for the context and, where the sampler looks ahead, for the forks. */
+static bool open_session(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    SessionOptions options = {
+        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
+    int context = settings->context ? settings->context : run->model->config.context_length;
+    options.block_rows = 16;
+    options.branches = 1 + writer_branches(&settings->sampler);
+    options.rows = context + writer_rows(&settings->sampler, options.block_rows);
+    return session_open(&run->session, run->model, options, error);
+}
+
 static bool prepare(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
-    if (!encode_prompt(run, text, error)) return false;
-    SessionOptions options = {
-        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
+    if (!encode_prompt(run, text, error) || !open_session(run, error)) return false;
+    run->sequence = (Sequence){TRUNK, 0, run->history, run->n_prompt, sampler_start(&settings->sampler)};
     run->stream = token_stream_start(run->tokenizer, settings->special, text.size == 0);
     run->text = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
-    if (!run->text || !session_open(&run->session, run->model, options, error) ||
-        !candidates_open(&run->candidates, run->model->config.vocab_size, error))
+    if (!run->text || !traits_open(&run->traits, run->tokenizer, error) ||
+        !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
+                     run->traits.breakers, run->traits.exempt, error))
         return false;
     run->load_seconds = terminal_seconds() - start;
     return true;
@@ -125,9 +141,9 @@ static bool prepare(Run *run, Bytes text, Error *error) {
  * Ctrl-C is heard, and a long prompt shows how far it is. */
 static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch;
-    for (int done = 0; done < run->n_prompt && !interrupted; done += n) {
+    for (int done = 0; done < run->n_prompt && !(interrupted && done > 0); done += n) {
         n = run->n_prompt - done < batch ? run->n_prompt - done : batch;
-        if (!session_prefill(run->session, TRUNK, run->prompt + done, n, error)) return false;
+        if (!session_prefill(run->session, TRUNK, run->history + done, n, error)) return false;
         terminal_progress("prompt", (size_t)(done + n), (size_t)run->n_prompt);
     }
     terminal_clear();
@@ -135,7 +151,7 @@ static bool read_prompt(Run *run, Error *error) {
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
-    char chain[512];
+    char chain[1024];
     sampler_print(&run->settings->sampler, chain, sizeof chain);
     fprintf(stderr, "%s\n", chain);
     catch_interrupt();
@@ -143,6 +159,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
+    run->prompt_passes = session_counts(run->session).passes;
     bool done = generate(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
@@ -166,7 +183,7 @@ static void print_statistics(const Run *run) {
     if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
-                session_length(run->session, TRUNK));
+                session_options(run->session).context);
     fprintf(stderr,
             "load    %.1f ms\n"
             "prompt  %d tokens, %.1f tok/s\n"
@@ -175,13 +192,19 @@ static void print_statistics(const Run *run) {
             "logits  %08x\n",
             run->load_seconds * 1e3, run->n_prompt, run->n_prompt / run->prompt_seconds, run->n_decoded,
             decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, hash_logits(run));
+    SessionCounts counts = session_counts(run->session);
+    if (run->settings->sampler.future && run->n_decoded)
+        fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
+                (double)(counts.rows - run->n_prompt) / run->n_decoded,
+                (double)(counts.passes - run->prompt_passes) / run->n_decoded, run->future_rows);
 }
 
 static void release(Run *run) {
-    candidates_close(&run->candidates);
+    writer_close(&run->writer);
     session_close(run->session);
-    memory_free(run->prompt);
+    memory_free(run->history);
     memory_free(run->text);
+    traits_close(&run->traits);
     tokenizer_close(run->tokenizer);
     model_close(run->model);
 }
@@ -200,21 +223,40 @@ static int run_settings(const Settings *settings) {
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
 
+/* Every stage with its formula and source, every temperature policy, every preset. */
+static int list_samplers(void) {
+    const SamplerPreset *preset;
+    printf("stages, in their usual order:\n");
+    for (int i = 0; i < SAMPLER_STAGES; i++)
+        printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
+    printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
+           "Count Bayesie, 2026-07-01");
+    printf("\ntemperature policies:\n");
+    for (int i = 0; i < TEMPERATURE_KINDS; i++)
+        printf("  %-16s %-62s %s\n", temperature_policies[i].name, temperature_policies[i].formula,
+               temperature_policies[i].source);
+    printf("\npresets:\n");
+    for (int i = 0; (preset = sampler_preset(i)); i++) printf("  %-16s %s\n", preset->name, preset->settings);
+    return 0;
+}
+
 static int run_main(int argc, char **argv) {
     Settings s = {.n_predict = 256, .sampler = sampler_default()};
     s.sampler.seed = random_seed();
-    Option options[32] = {
+    Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
-        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, INT_MAX, "tokens of context", "the model's"},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
         {"ignore-eos", 0, NULL, OPTION_FLAG, &s.ignore_eos, 0, 0, "go on past the end of the text", NULL},
+        {"list-samplers", 0, NULL, OPTION_FLAG, &s.list_samplers, 0, 0, "print the stages, their formulas and sources",
+         NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;
@@ -225,12 +267,15 @@ static int run_main(int argc, char **argv) {
     if (next < argc && strcmp(argv[next], "-") == 0 && !s.file) s.file = argv[next++];
     if (next < argc) option_usage_error("run: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);
     if (s.prompt && s.file) option_usage_error("run: expected one of --prompt and --file, got both");
+    Error error;
+    if (s.list_samplers) return list_samplers();
+    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
     return run_settings(&s);
 }
 
 const Command run_command = {
     "run", "[-]", "Continues a prompt. The text goes to standard output, all else to standard error.",
     "A lone - reads the prompt from standard input. One newline at the end of a file is not part of it.\n"
-    "The stages of sampling run in this list's order, then a token is drawn; a seed always draws the same.\n"
+    "--list-samplers prints the sampling stages in their order; then a token is drawn. A seed draws the same text.\n"
     "Ctrl-C ends after the current token; the exit status is 130 then.\n" OPEN_NOTES,
     run_main};

@@ -36,7 +36,8 @@ round_trip() { # name; the text is $work/text
     check "round trip: $1" 'cmp "$work/text" "$work/out"'
 }
 while IFS= read -r text; do
-    printf "$text" >"$work/text" # shellcheck disable=SC2059
+    # shellcheck disable=SC2059 # the escapes are meant
+    printf "$text" >"$work/text"
     round_trip "$text"
 done <<'END'
 

@@ -1,0 +1,56 @@
+/* Writer: draws the next token of a sequence through the whole chain, looking ahead where the sampler says so.
+ *
+ *   writer_draw       candidates from the branch's logits -> rewritten, truncated -> future entropy -> temperature -> drawn
+ *   writer_advance    the drawn token becomes the sequence's next: promoted where its pass is done already, else decoded
+ *
+ * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open. */
+#ifndef SAMPLER_WRITER_H
+#define SAMPLER_WRITER_H
+
+#include "model/session.h"
+#include "sampler/sampler.h"
+
+/* One text being written: a branch, its tokens, and what the sampler remembers of it. Plain data but for history. */
+typedef struct {
+    int branch;
+    int number;   /* of the sequence, for its noise: 0 for the first */
+    int *history; /* (context + 1,) the tokens so far, the prompt included; the caller's */
+    int length;   /* of them, session_length(branch) */
+    SamplerState state;
+} Sequence;
+
+typedef struct {
+    Session *session;
+    const Sampler *sampler;
+    const TokenFlags *flags;       /* (vocab_size,) as SamplerContext */
+    const bool *breakers, *exempt; /* (vocab_size,) */
+    int *scratch;                  /* (context + 1,) */
+    /* The step that was drawn last. */
+    Candidates candidates; /* those that were drawn from */
+    int chosen;            /* the index of the drawn one; its branch is its fork or -1 */
+    double temperature, alpha;
+    LookaheadReport report; /* all zero where the sampler does not look ahead */
+} Writer;
+
+/* The sampler, session and token traits must outlive the writer. Errors: out of memory; a bias on a token that is none. */
+bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
+                 const bool *breakers, const bool *exempt, Error *error);
+void writer_close(Writer *writer);
+
+/* Branches and rows beyond its own that a sequence needs while it looks ahead; 0 without. */
+int writer_branches(const Sampler *sampler);
+int writer_rows(const Sampler *sampler, int block_rows);
+
+/* Positions that must be free behind the sequence to draw its next token. */
+int writer_positions(const Sampler *sampler);
+
+/* Draws the token that follows; the sequence's state moves on, its branch and history do not. Errors: nothing is left
+ * possible, no room to look ahead, logits that are not finite. */
+bool writer_draw(Writer *writer, Sequence *sequence, Error *error);
+
+Candidate writer_drawn(const Writer *writer);
+
+/* Appends what was drawn to the history and the branch. */
+bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
+
+#endif

@@ -1,0 +1,83 @@
+#include "tests/support/logits.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+void random_logits(Random *random, float *logits, int n) {
+    int kind = random_int(random, 0, 4);
+    for (int i = 0; i < n; i++) {
+        float smooth = (float)(random_unit(random) * 16 - 8);
+        switch (kind) {
+        case 0:
+            logits[i] = (float)random_int(random, 0, 3);
+            break;
+        case 1:
+            logits[i] = smooth;
+            break;
+        case 2:
+            logits[i] = 1.5f;
+            break;
+        case 3:
+            logits[i] = smooth / 16;
+            break;
+        default:
+            logits[i] = random_int(random, 0, 2) ? -INFINITY : floorf(smooth);
+            break;
+        }
+    }
+    if (kind == 4) logits[random_int(random, 0, n - 1)] = 3;
+}
+
+void naive_softmax(double *p, const float *logits, int n) {
+    double max = -INFINITY, sum = 0;
+    for (int i = 0; i < n; i++) max = fmax(max, logits[i]);
+    for (int i = 0; i < n; i++) sum += p[i] = exp(logits[i] - max);
+    for (int i = 0; i < n; i++) p[i] /= sum;
+}
+
+static int compare(const void *a, const void *b) {
+    const Candidate *x = a, *y = b;
+    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
+    return x->token - y->token;
+}
+
+void naive_sort(Candidate *items, int n) { qsort(items, (size_t)n, sizeof *items, compare); }
+
+void random_permutation(Random *random, int *place, int n) {
+    for (int i = 0; i < n; i++) place[i] = i;
+    for (int i = n - 1; i > 0; i--) {
+        int j = random_int(random, 0, i), old = place[i];
+        place[i] = place[j];
+        place[j] = old;
+    }
+}
+
+static const Candidate *find(const Candidates *candidates, int token) {
+    for (int i = 0; i < candidates->count; i++)
+        if (candidates->items[i].token == token) return &candidates->items[i];
+    fail_msg("token %d is missing", token);
+    return NULL;
+}
+
+void check_candidates(const Candidates *candidates, const Candidate *expected, int n) {
+    assert_int_equal(candidates->count, n);
+    assert_true(n >= 1);
+    for (int i = 0; i < n; i++) {
+        const Candidate *item = find(candidates, expected[i].token);
+        assert_true(item->logit == expected[i].logit && item->prob == expected[i].prob);
+        assert_int_equal(item->branch, expected[i].branch);
+    }
+}
+
+Candidates open_candidates(int n) {
+    Error error;
+    Candidates candidates;
+    assert_true(candidates_open(&candidates, n, &error));
+    return candidates;
+}
