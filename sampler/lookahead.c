@@ -265,10 +265,9 @@ static int next_of(const Look *look) {
     return -1;
 }
 
-/* Nothing that is not known can win over the best, and nobody asks for more. As long as no s is above zero it may be p that decides. */
+/* Nothing that is not known can win over the best, and nobody asks for more. An s of zero settles nothing: bounds are finite. */
 static bool is_settled(const Look *look, int next) {
-    return !look->lookahead->eager && look->best >= 0 && look->key[look->best] > -INFINITY &&
-           !wins(look, next, look->best);
+    return !look->lookahead->eager && look->best >= 0 && !wins(look, next, look->best);
 }
 
 /* The front of those not yet evaluated. What is neutral needs all others, and gets a row only where all do. */

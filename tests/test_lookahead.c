@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "sampler/draw.h"
+#include "sampler/noise.h"
 #include "tests/support/looker.h"
 #include "tests/support/random_model.h"
 
@@ -56,6 +57,22 @@ static void check_rows(const Looker *looker, const Lookahead *lookahead) {
     assert_int_equal(session_free_branches(looker->session), session_options(looker->session).branches - 1 - taken);
 }
 
+/* By the definition, from the report of an eager step. */
+static void check_choice(const Looker *looker) {
+    const LookaheadReport *report = &looker->report;
+    bool greedy = looker->temperature == 0;
+    double best = -INFINITY;
+    int token = -1, position = session_length(looker->session, TRUNK);
+    for (int i = 0; i < report->count; i++) {
+        const LookaheadCandidate *item = &report->candidates[i];
+        double noise = noise_gumbel(looker->seed, item->token, position, 0, NOISE_DRAW);
+        double key = greedy ? item->ln_s : item->ln_s / looker->temperature + noise;
+        if (key > best || (key == best && item->token < token)) best = key, token = item->token;
+        assert_true(item->chosen == (i == looker->chosen) && item->noise == (greedy ? 0 : noise));
+    }
+    if (report->count > 0) assert_int_equal(looker->candidates.items[looker->chosen].token, token);
+}
+
 typedef struct {
     long long steps, looked, lazy_rows, eager_rows;
 } Tally;
@@ -67,6 +84,7 @@ static void compare_step(Looker *a, Looker *b, const Lookahead *lazy, Tally *tal
     looker_draw(b, &eager);
     check_rows(a, lazy);
     check_rows(b, &eager);
+    check_choice(b);
     assert_int_equal(a->report.outcome, b->report.outcome);
     assert_true(a->report.all_closed == b->report.all_closed);
     for (int j = 0; j < a->report.count; j++) {
@@ -255,7 +273,7 @@ static void rejected_forks_leave_no_trace(void **state) {
         Model *model = random_model(seed, (Dtype)(seed % DTYPE_COUNT), seed % 2 == 0);
         Lookahead lookahead = random_lookahead(&random);
         lookahead.eager = seed % 3 == 0;
-        check_against_decoding(model, lookahead, seed, 1 + (int)(seed % 3));
+        check_against_decoding(model, lookahead, seed, seed % 8 ? 1 : 3);
         random_model_free(model);
     }
 }
@@ -263,7 +281,7 @@ static void rejected_forks_leave_no_trace(void **state) {
 static void threads_do_not_matter(void **state) {
     (void)state;
     Model *model = open_model(STORIES);
-    for (uint64_t seed = 0; seed < 4; seed++) {
+    for (uint64_t seed = 0; seed < 2; seed++) {
         Looker lookers[3];
         Lookahead lookahead = lookahead_default();
         lookahead.alpha = 0.5;
@@ -272,7 +290,7 @@ static void threads_do_not_matter(void **state) {
             lookers[t] = looker_open(model, (SessionOptions){.threads = t + 1}, prompt, PROMPT);
             lookers[t].seed = seed;
         }
-        for (int i = 0; i < 15; i++) {
+        for (int i = 0; i < 10; i++) {
             int token = looker_step(&lookers[0], &lookahead);
             for (int t = 1; t < 3; t++) {
                 assert_int_equal(looker_step(&lookers[t], &lookahead), token);

@@ -297,6 +297,36 @@ static void where_all_scores_are_zero_p_decides(void **state) {
     random_model_free(sharp);
 }
 
+/* A model that knows nothing: every logit is 0, every future wide open, every s the same. */
+static void the_lower_token_wins_ties(void **state) {
+    (void)state;
+    Model *blind = random_model(SEED, DTYPE_F32, false);
+    memset((void *)blind->output.data, 0, tensor_bytes(&blind->output));
+    Looker looker = looker_open(blind, (SessionOptions){0}, prompt, PROMPT);
+    looker.temperature = 0;
+    for (int setting = 0; setting < 6; setting++) {
+        Lookahead lookahead = settings(LOOKAHEAD_NEUTRAL, LOOKAHEAD_AT_TOKEN);
+        lookahead.alpha = setting % 2;
+        lookahead.chunk = 1 + setting / 2;
+        LookaheadStep step = looker_where(&looker);
+        step.futures = true;
+        candidates_from_logits(&looker.candidates, session_logits(looker.session, TRUNK), looker.candidates.capacity);
+        for (int i = 0; i < looker.candidates.count; i++)
+            looker.candidates.items[i].token = looker.candidates.count - 1 - i;
+        Error error;
+        if (!lookahead_draw(&lookahead, &step, &looker.candidates, &looker.chosen, &looker.report, &error))
+            fail_msg("%s", error.message);
+        assert_int_equal(looker.candidates.items[looker.chosen].token, 0);
+        assert_int_equal(looker.report.rows,
+                         lookahead.chunk); /* those with the same bound come later, and cannot win */
+        for (int i = 0; i < LOOKAHEAD_FUTURES; i++)
+            assert_int_equal(looker.report.candidates[looker.chosen].futures[i].token, i);
+        looker_undo(&looker);
+    }
+    looker_close(&looker);
+    random_model_free(blind);
+}
+
 /* ---- the report ---- */
 
 static void futures_and_ghosts_are_reported(void **state) {
@@ -347,6 +377,7 @@ int main(void) {
         cmocka_unit_test(one_candidate_needs_no_lookahead),
         cmocka_unit_test(banned_tokens_stay_banned),
         cmocka_unit_test(where_all_scores_are_zero_p_decides),
+        cmocka_unit_test(the_lower_token_wins_ties),
         cmocka_unit_test(futures_and_ghosts_are_reported),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);

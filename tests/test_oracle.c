@@ -30,9 +30,9 @@ typedef struct {
 } Setting;
 
 static const Setting settings[] = {
-    {200, 0, 8, 20, 0.05, FUTURE_ARTICLE, 1, 1},     {200, 1, 4, 10, 0, FUTURE_ARTICLE, 1, 1},
-    {60, -0.5, 20, 600, 0, FUTURE_ARTICLE, 1, 1},    {60, 0.5, 12, 2, 0, FUTURE_CROSSFADE, 1, 1},
-    {40, 0.5, 6, 20, 0.01, FUTURE_ARTICLE, 3, 0.75},
+    {200, 0, 8, 20, 0.05, FUTURE_ARTICLE, 1, 1},     {60, 1, 4, 10, 0, FUTURE_ARTICLE, 1, 1},
+    {40, -0.5, 20, 600, 0, FUTURE_ARTICLE, 1, 1},    {40, 0.5, 12, 2, 0, FUTURE_CROSSFADE, 1, 1},
+    {30, 0.5, 6, 20, 0.01, FUTURE_ARTICLE, 3, 0.75},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
