@@ -102,6 +102,7 @@ static const Row rows[] = {
     CHOICE_("fe-eog", "neutral|raw|exclude", lookahead.eog, "what the end of the text counts as"),
     INT_("fe-depth", "D", lookahead.depth, 1, LOOKAHEAD_MAX_DEPTH, "steps ahead"),
     DOUBLE_("fe-discount", "G", lookahead.discount, 0, 1, "weight of each further step"),
+    INT_("fe-chunk", "N", lookahead.chunk, 1, LOOKAHEAD_MAX_K, "candidates evaluated in a pass, unless eager"),
     FLAG_("fe-eager", lookahead.eager, "evaluate all candidates, needed or not"),
     OTHER_("wave", "SHAPE:AMP:PERIOD", set_wave, "alpha swings (and [:PHASE[:BIAS]]): sine, triangle, ..."),
     OTHER_("wave-clock", "UNIT", set_clock, "what it counts: token, word, sentence or line"),

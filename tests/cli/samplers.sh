@@ -12,12 +12,13 @@ for seed in 1 2 3 4 5; do
     for options in '--alpha -0.5' '--alpha 0 --fe-k 8' '--alpha 0.5 --fe-at word' '--alpha 1 --temp 1.3 --fe-k 40' '--wave sine:1:20'; do
         lazy=$(text "--fe $options")
         [ "$lazy" = "$(text "--fe $options --fe-eager")" ] && same=$((same + 1))
+        [ "$lazy" = "$(text "--fe $options --fe-chunk 1")" ] && same=$((same + 1))
         [ "$lazy" = "$(text "--fe $options -t 1")" ] && same=$((same + 1))
         [ "$lazy" = "$(text "--fe $options -t 3")" ] && same=$((same + 1))
         [ "$lazy" != "$(text '')" ] && different=$((different + 1))
     done
 done
-check 'lazy and eager, 1, 2 and 3 threads: the same texts' '[ $same -eq 75 ]'
+check 'lazy and eager, chunks of 1 and 4, 1, 2 and 3 threads: the same texts' '[ $same -eq 100 ]'
 check 'and not those of the plain chain' '[ $different -ge 20 ]'
 
 seed=8
