@@ -12,6 +12,7 @@
 #include "sampler/writer.h"
 #include "tensor/memory.h"
 #include "tools/commands.h"
+#include "tools/many.h"
 #include "tools/open.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
@@ -21,6 +22,7 @@ typedef struct {
     const char *model, *tokenizer, *prompt, *file;
     int n_predict, context, threads, kv;
     Sampler sampler;
+    Many many;
     bool hide_prompt, special, ignore_eos, list_samplers;
 } Settings;
 
@@ -33,9 +35,10 @@ typedef struct {
     Sequence sequence;
     Traits traits;
     TokenStream stream;
-    uint8_t *text; /* what one token may turn into */
-    int *history;  /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
-    int n_prompt, n_decoded;
+    uint8_t *text;         /* what one token may turn into */
+    int *history;          /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
+    int n_prompt, n_limit; /* tokens of each continuation, where there are many */
+    long long n_decoded;
     long long future_rows, prompt_passes;
     bool context_is_full;
     double load_seconds, prompt_seconds, decode_seconds;
@@ -118,6 +121,11 @@ static bool open_session(Run *run, Error *error) {
     options.block_rows = 16;
     options.branches = 1 + writer_branches(&settings->sampler);
     options.rows = context + writer_rows(&settings->sampler, options.block_rows);
+    if (many_is_on(&settings->many)) {
+        run->n_limit = many_limit(settings->n_predict, run->n_prompt, context);
+        if (!many_session(&settings->many, &settings->sampler, run->n_prompt, run->n_limit, &options, error))
+            return false;
+    }
     return session_open(&run->session, run->model, options, error);
 }
 
@@ -150,17 +158,37 @@ static bool read_prompt(Run *run, Error *error) {
     return true;
 }
 
+/* Several texts, side by side. */
+static bool generate_many(Run *run, Bytes text, Error *error) {
+    const Settings *settings = run->settings;
+    ManyRun many = {.session = run->session,
+                    .writer = &run->writer,
+                    .prompt = &run->sequence,
+                    .tokenizer = run->tokenizer,
+                    .flags = run->traits.flags,
+                    .text = settings->hide_prompt ? (Bytes){0} : text,
+                    .special = settings->special,
+                    .ignore_ends = settings->ignore_eos,
+                    .at_start = text.size == 0,
+                    .limit = run->n_limit,
+                    .interrupted = &interrupted};
+    bool done = many_write(&settings->many, &many, error);
+    run->n_decoded = many.n_decoded;
+    run->future_rows = many.future_rows;
+    return done;
+}
+
 static bool tell(Run *run, Bytes text, Error *error) {
-    char chain[1024];
-    sampler_print(&run->settings->sampler, chain, sizeof chain);
-    fprintf(stderr, "%s\n", chain);
+    const Settings *settings = run->settings;
+    bool many = many_is_on(&settings->many);
+    many_print_chain(&settings->many, &settings->sampler);
     catch_interrupt();
-    if (!run->settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
+    if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
     run->prompt_passes = session_counts(run->session).passes;
-    bool done = generate(run, error);
+    bool done = many ? generate_many(run, text, error) : generate(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
     return done;
@@ -178,7 +206,7 @@ static uint32_t hash_logits(const Run *run) {
 static void print_statistics(const Run *run) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    double decoded_per_second = run->n_decoded ? run->n_decoded / run->decode_seconds : 0;
+    double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
     if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
     if (run->context_is_full)
@@ -187,7 +215,7 @@ static void print_statistics(const Run *run) {
     fprintf(stderr,
             "load    %.1f ms\n"
             "prompt  %d tokens, %.1f tok/s\n"
-            "decode  %d tokens, %.1f tok/s, %.2f GB/s of weights read\n"
+            "decode  %lld tokens, %.1f tok/s, %.2f GB/s of weights read\n"
             "memory  %.1f MB at its peak\n"
             "logits  %08x\n",
             run->load_seconds * 1e3, run->n_prompt, run->n_prompt / run->prompt_seconds, run->n_decoded,
@@ -195,8 +223,8 @@ static void print_statistics(const Run *run) {
     SessionCounts counts = session_counts(run->session);
     if (run->settings->sampler.future && run->n_decoded)
         fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
-                (double)(counts.rows - run->n_prompt) / run->n_decoded,
-                (double)(counts.passes - run->prompt_passes) / run->n_decoded, run->future_rows);
+                (double)(counts.rows - run->n_prompt) / (double)run->n_decoded,
+                (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
 }
 
 static void release(Run *run) {
@@ -261,6 +289,7 @@ static int run_main(int argc, char **argv) {
     };
     int n_options = 0;
     while (options[n_options].name) n_options++;
+    n_options = many_add_options(options, n_options, &s.many);
     n_options = options_add_sampler(options, n_options, &s.sampler);
 
     int next = options_parse(&run_command, options, n_options, argc, argv);
@@ -270,6 +299,7 @@ static int run_main(int argc, char **argv) {
     Error error;
     if (s.list_samplers) return list_samplers();
     if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
+    many_check(&s.many, &s.sampler);
     return run_settings(&s);
 }
 
@@ -277,5 +307,6 @@ const Command run_command = {
     "run", "[-]", "Continues a prompt. The text goes to standard output, all else to standard error.",
     "A lone - reads the prompt from standard input. One newline at the end of a file is not part of it.\n"
     "--list-samplers prints the sampling stages in their order; then a token is drawn. A seed draws the same text.\n"
+    "Several texts are parted by a line ---, in the order of their numbers; their figures go to standard error.\n"
     "Ctrl-C ends after the current token; the exit status is 130 then.\n" OPEN_NOTES,
     run_main};

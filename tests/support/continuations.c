@@ -1,0 +1,78 @@
+#include "tests/support/continuations.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+const int continuations_prompt[CONTINUATIONS_PROMPT] = {1, 3, 2, 4};
+
+Sequence continuations_start(Session **session, const Model *model, SessionOptions options, int *history) {
+    Error error;
+    if (!session_open(session, model, options, &error) ||
+        !session_prefill(*session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error))
+        fail_msg("%s", error.message);
+    memcpy(history, continuations_prompt, sizeof continuations_prompt);
+    return (Sequence){.branch = TRUNK, .history = history, .length = CONTINUATIONS_PROMPT};
+}
+
+SessionOptions random_session_options(Random *random, int context) {
+    return (SessionOptions){.context = context,
+                            .kv = random_chance(random, 0.5) ? KV_F16 : KV_F32,
+                            .threads = random_int(random, 1, 2),
+                            .batch = 2,
+                            .block_rows = random_int(random, 1, 5)};
+}
+
+static double log_sum_exp(const float *logits, int n) {
+    double max = -INFINITY, sum = 0;
+    for (int i = 0; i < n; i++) max = fmax(max, logits[i]);
+    for (int i = 0; i < n; i++) sum += exp(logits[i] - max);
+    return max + log(sum);
+}
+
+/* Selects the n largest one after the other. */
+static double normalized_entropy_of_largest(const float *logits, int vocab_size, int n) {
+    bool taken[1024] = {false};
+    float largest[1024];
+    if (n > vocab_size) n = vocab_size;
+    for (int i = 0; i < n; i++) {
+        int best = -1;
+        for (int j = 0; j < vocab_size; j++)
+            if (!taken[j] && (best < 0 || logits[j] > logits[best])) best = j;
+        taken[best] = true;
+        largest[i] = logits[best];
+    }
+    double entropy = 0, log_sum = log_sum_exp(largest, n);
+    for (int i = 0; i < n; i++) entropy -= exp(largest[i] - log_sum) * (largest[i] - log_sum);
+    return entropy / log(n);
+}
+
+void figures_add(Figures *figures, const float *logits, int vocab_size, int n, int token) {
+    double log_sum = log_sum_exp(logits, vocab_size);
+    for (int i = 0; i < vocab_size; i++) figures->entropy -= exp(logits[i] - log_sum) * (logits[i] - log_sum);
+    figures->log_prob += logits[token] - log_sum;
+    if (figures->steps > 0) figures->future += normalized_entropy_of_largest(logits, vocab_size, n);
+    figures->steps++;
+}
+
+void figures_add_pairs(Figures *figures, const int *tokens, int n) {
+    for (int i = 1; i < n; i++) {
+        bool seen = false;
+        for (int j = 1; j < i; j++) seen = seen || (tokens[j - 1] == tokens[i - 1] && tokens[j] == tokens[i]);
+        figures->pairs++;
+        figures->distinct += !seen;
+    }
+}
+
+void assert_same_figures(const Figures *a, const Figures *b) {
+    assert_int_equal(a->steps, b->steps);
+    assert_int_equal(a->pairs, b->pairs);
+    assert_int_equal(a->distinct, b->distinct);
+    assert_true(fabs(a->log_prob - b->log_prob) < 1e-4 * (1 + fabs(b->log_prob)));
+    assert_true(fabs(a->entropy - b->entropy) < 1e-4 * (1 + b->entropy));
+    assert_true(fabs(a->future - b->future) < 1e-4 * (1 + b->future));
+}
