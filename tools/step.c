@@ -5,8 +5,7 @@
 
 static int rank_of(const float *logits, int vocab_size, int token) {
     int rank = 1;
-    for (int i = 0; i < vocab_size; i++)
-        rank += logits[i] > logits[token] || (logits[i] == logits[token] && i < token);
+    for (int i = 0; i < vocab_size; i++) rank += logits[i] > logits[token] || (logits[i] == logits[token] && i < token);
     return rank;
 }
 

@@ -31,8 +31,8 @@ static json_t *string_or_null(const char *text) {
 }
 
 static json_t *model_json(const TraceHeader *header, const Model *model) {
-    json_t *object = json_object();
-    bool done = trace_put(object, "file", string_or_null(header->model_file));
+    json_t *object = json_object(), *file = json_string(header->model_file);
+    bool done = trace_put(object, "file", file ? file : json_string(""));
     done = trace_put(object, "format", string_or_null(model->format)) && done;
     done = trace_put(object, "bytes", json_integer((json_int_t)model->file.size)) && done;
     done = trace_put(object, "fnv1a64", trace_hash(step_hash(STEP_HASH, model->file))) && done;
@@ -144,8 +144,8 @@ bool trace_open(Trace *trace, const char *path, Error *error) {
 
 bool trace_write(Trace *trace, json_t *line, Error *error) {
     if (!line) return error_set(error, "%s: out of memory", trace->path);
-    bool done = json_dumpf(line, trace->file, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0 &&
-                putc('\n', trace->file) != EOF;
+    bool done =
+        json_dumpf(line, trace->file, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0 && putc('\n', trace->file) != EOF;
     json_decref(line);
     return done || error_set(error, "%s: cannot write: %s", trace->part, strerror(errno));
 }

@@ -109,8 +109,7 @@ static json_t *dropped_json(const Writer *writer) {
     json_t *object = json_object();
     bool done = object != NULL;
     for (int i = 0; done && i < SAMPLER_STAGES; i++)
-        if (writer->dropped[i] > 0)
-            done = trace_put(object, sampler_stages[i].name, json_integer(writer->dropped[i]));
+        if (writer->dropped[i] > 0) done = trace_put(object, sampler_stages[i].name, json_integer(writer->dropped[i]));
     return or_nothing(object, done);
 }
 
