@@ -18,6 +18,8 @@ BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem 
               -Wmissing-prototypes -Wpointer-arith -Wvla -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 LDLIBS    := $(BLAS_LIBS) -lm
+# The program alone writes and reads traces, so the library needs no JSON.
+JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 
 # Each instruction set is a translation unit of its own; the table is chosen at run time, so the binary stays portable.
 ISA_x86_64 := avx2 avx512
@@ -47,7 +49,7 @@ foretell: $(B)/foretell
 	@if [ $(config) = release ]; then cp --remove-destination $< $@; fi
 
 $(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(JSON_LIBS) $(LDLIBS) -o $@
 
 $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@

@@ -162,7 +162,9 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
     if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
     for (int i = 0; i < sampler->n_order; i++) {
         const SamplerStage *stage = &sampler_stages[sampler->order[i]];
+        int before = candidates->count;
         if (stage->is_on(sampler)) stage->apply(sampler, state, context, candidates);
+        if (context->dropped) context->dropped[sampler->order[i]] = before - candidates->count;
     }
     return true;
 }

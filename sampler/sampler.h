@@ -79,6 +79,7 @@ typedef struct {
     const TokenFlags *flags;       /* (vocab_size,) */
     const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
     int *scratch;                  /* (n_history,) */
+    int *dropped; /* (SAMPLER_STAGES,) filled with how many candidates each dropped; NULL: nobody asks */
 } SamplerContext;
 
 typedef struct {
@@ -105,7 +106,9 @@ Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all e
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
  * preset's can be. Errors name the flag, the value and the range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
-/* The value it has, as sampler_set would take it; empty for flags and lists. Cut to capacity as snprintf does. */
+/* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
+ * sampler again but for the biases and the seed. Flags are "on" or empty; empty are also a preset, the biases, and what was not
+ * given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* What no single setting can tell: contradictions between them. Errors name the flags. */

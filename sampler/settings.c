@@ -305,14 +305,44 @@ __attribute__((format(printf, 2, 3))) static void append(Text *text, const char 
     va_end(arguments);
 }
 
+/* With as many digits as the same float needs. */
+static int show_float(float value, char *out, size_t capacity) {
+    char text[32];
+    int digits = 6;
+    do snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    while (digits++ < 9 && (float)strtod(text, NULL) != value);
+    return snprintf(out, capacity, "%s", text);
+}
+
+static int show_order(const Sampler *sampler, char *out, size_t capacity) {
+    Text text = {out, capacity, 0};
+    append(&text, "%s", "");
+    for (int i = 0; i < sampler->n_order; i++)
+        append(&text, "%s%s", i ? "," : "", sampler_stages[sampler->order[i]].name);
+    return text.length;
+}
+
+static int show_other(const Sampler *sampler, const Row *row, char *out, size_t capacity) {
+    if (row->set == set_order) return show_order(sampler, out, capacity);
+    if (row->set == set_wave && sampler->waves) return wave_print(&sampler->wave, out, capacity);
+    if (row->set == set_clock) return snprintf(out, capacity, "%s", wave_unit_names[sampler->wave.clock]);
+    return snprintf(out, capacity, "%s", "");
+}
+
 static int show_field(const Sampler *sampler, const Row *row, char *out, size_t capacity) {
     const void *field = (const char *)sampler + row->offset;
     const char *choice = row->choices;
     switch (row->kind) {
     case KIND_FLOAT:
-        return snprintf(out, capacity, "%.7g", (double)*(const float *)field);
+        return show_float(*(const float *)field, out, capacity);
     case KIND_DOUBLE:
-        return snprintf(out, capacity, "%.7g", *(const double *)field);
+        return number_print(*(const double *)field, out, capacity);
+    case KIND_FLAG:
+        return snprintf(out, capacity, "%s", *(const bool *)field ? "on" : "");
+    case KIND_TEMPERATURE:
+        return temperature_show(&sampler->temperature, row->setting.name, out, capacity);
+    case KIND_OTHER:
+        return show_other(sampler, row, out, capacity);
     case KIND_INT:
         return snprintf(out, capacity, "%d", *(const int *)field);
     case KIND_STEER:
@@ -327,7 +357,6 @@ static int show_field(const Sampler *sampler, const Row *row, char *out, size_t 
 
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity) {
     const Row *row = find_row(name);
-    if (strcmp(name, "temp") == 0) return snprintf(out, capacity, "%.7g", sampler->temperature.base);
     return row ? show_field(sampler, row, out, capacity) : snprintf(out, capacity, "%s", "");
 }
 

@@ -301,6 +301,31 @@ static void append_number(Text *text, const char *between_with, double value) {
     append(text, between_with, number);
 }
 
+static void append_knots(Text *text, const TemperaturePolicy *policy) {
+    for (int i = 0; i < policy->n_knots; i++) {
+        append_number(text, i ? "," : "", policy->knots[i].entropy);
+        append_number(text, ":", policy->knots[i].temperature);
+    }
+}
+
+/* One number, or LO:HI; a range that was not given is empty. */
+static void append_parameter(Text *text, const TemperaturePolicy *policy, const Parameter *row) {
+    if (row->offset_high && get(policy, row->offset_high) == 0) return;
+    append_number(text, "", get(policy, row->offset));
+    if (row->offset_high) append_number(text, ":", get(policy, row->offset_high));
+}
+
+int temperature_show(const TemperaturePolicy *policy, const char *flag, char *out, size_t capacity) {
+    Text text = {out, capacity, 0};
+    append(&text, "", "");
+    if (strcmp(flag, "temp-policy") == 0) append(&text, "", temperature_policies[policy->kind].name);
+    if (strcmp(flag, "udt-measure") == 0) append(&text, "", temperature_udt_measures[policy->udt_measure]);
+    if (strcmp(flag, &TABLE_FLAG[2]) == 0) append_knots(&text, policy);
+    for (int i = 0; i < N_PARAMETERS; i++)
+        if (strcmp(flag, parameters[i].flag + 2) == 0) append_parameter(&text, policy, &parameters[i]);
+    return (int)text.length;
+}
+
 int temperature_print(const TemperaturePolicy *policy, char *out, size_t capacity) {
     Text text = {out, capacity, 0};
     append(&text, "--temp-policy ", temperature_policies[policy->kind].name);
@@ -309,14 +334,14 @@ int temperature_print(const TemperaturePolicy *policy, char *out, size_t capacit
         if (!(row->kinds >> policy->kind & 1)) continue;
         if (row->offset_high && get(policy, row->offset_high) == 0) continue; /* the range was not given */
         append(&text, " ", row->flag);
-        append_number(&text, " ", get(policy, row->offset));
-        if (row->offset_high) append_number(&text, ":", get(policy, row->offset_high));
+        append(&text, " ", "");
+        append_parameter(&text, policy, row);
     }
     if (policy->kind == TEMPERATURE_UDT)
         append(&text, " --udt-measure ", temperature_udt_measures[policy->udt_measure]);
-    for (int i = 0; policy->kind == TEMPERATURE_TABLE && i < policy->n_knots; i++) {
-        append_number(&text, i ? "," : " " TABLE_FLAG " ", policy->knots[i].entropy);
-        append_number(&text, ":", policy->knots[i].temperature);
+    if (policy->kind == TEMPERATURE_TABLE && policy->n_knots > 0) {
+        append(&text, " ", TABLE_FLAG " ");
+        append_knots(&text, policy);
     }
     return (int)text.length;
 }

@@ -117,6 +117,10 @@ bool temperature_check(const TemperaturePolicy *policy, Error *error);
  * --edt-theta 0.2 --edt-n 0.8". Cut to capacity as snprintf does; returns the length it wants. */
 int temperature_print(const TemperaturePolicy *policy, char *out, size_t capacity);
 
+/* The value of one flag (without the dashes), as temperature_set would take it; empty where it was not given. Cut to
+ * capacity as snprintf does; returns the length it wants. */
+int temperature_show(const TemperaturePolicy *policy, const char *flag, char *out, size_t capacity);
+
 /* KL(p || q) in nats, in double, of the softmax of two rows of logits (n,). -inf is allowed, but not for all of a row;
  * no NaN, no +inf. Infinite where p has what q excludes. */
 double temperature_kl(const float *p_logits, const float *q_logits, int n);

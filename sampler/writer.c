@@ -1,6 +1,7 @@
 #include "sampler/writer.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "sampler/draw.h"
 #include "tensor/memory.h"
@@ -48,6 +49,7 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
                           .position = sequence->length,
                           .sequence = sequence->number,
                           .flags = writer->flags,
+                          .futures = writer->futures,
                           .previous = sequence->length > 0 ? sequence->history[sequence->length - 1] : -1};
     lookahead.alpha = writer->alpha;
     return lookahead_draw(&lookahead, &step, &writer->candidates, &writer->chosen, &writer->report, error);
@@ -56,11 +58,15 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
 bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
     const Sampler *sampler = writer->sampler;
     SamplerContext context = {sequence->history, sequence->length, sequence->number, writer->flags,
-                              writer->breakers,  writer->exempt,   writer->scratch};
+                              writer->breakers,  writer->exempt,   writer->scratch,  writer->dropped};
     const float *logits = session_logits(writer->session, sequence->branch);
     assert(logits && session_length(writer->session, sequence->branch) == sequence->length);
-    candidates_from_logits(&writer->candidates, logits, writer->candidates.capacity);
+    Candidates *all = &writer->candidates;
+    candidates_from_logits(all, logits, all->capacity);
+    writer->natural = (NaturalStep){all->max_logit, all->log_sum, all->entropy, all->varentropy};
+    memset(writer->dropped, 0, sizeof writer->dropped);
     if (!sampler_apply(sampler, &sequence->state, &context, &writer->candidates, error)) return false;
+    writer->survivors = all->count;
     writer->temperature = sampler_temperature(sampler, &sequence->state, &writer->candidates);
     writer->alpha = sampler_alpha(sampler, &sequence->state);
     writer->report = (LookaheadReport){0};

@@ -19,15 +19,24 @@ typedef struct {
     SamplerState state;
 } Sequence;
 
+/* -ln p of a logit z is log_sum - (z - max_logit); the others as in Candidates. */
+typedef struct {
+    double max_logit, log_sum, entropy, varentropy;
+} NaturalStep;
+
 typedef struct {
     Session *session;
     const Sampler *sampler;
     const TokenFlags *flags;       /* (vocab_size,) as SamplerContext */
     const bool *breakers, *exempt; /* (vocab_size,) */
     int *scratch;                  /* (context + 1,) */
+    bool futures; /* the caller's to set after writer_open: report the futures of the candidates looked at */
     /* The step that was drawn last. */
-    Candidates candidates; /* those that were drawn from */
-    int chosen;            /* the index of the drawn one; its branch is its fork or -1 */
+    NaturalStep natural;         /* of the model's own distribution, before anything was rewritten */
+    int dropped[SAMPLER_STAGES]; /* how many candidates each stage dropped */
+    int survivors;               /* those that were left then; lookahead looks at k of them */
+    Candidates candidates;       /* those that were drawn from */
+    int chosen;                  /* the index of the drawn one; its branch is its fork or -1 */
     double temperature, alpha;
     LookaheadReport report; /* all zero where the sampler does not look ahead */
 } Writer;

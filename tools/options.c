@@ -113,8 +113,9 @@ static void print_default(const Option *option) {
         for (int i = *(int *)option->target; i > 0; i--) choice = strchr(choice, '|') + 1;
         printf(" (default: %.*s)", (int)strcspn(choice, "|"), choice);
     } else if (option->type == OPTION_SAMPLER) {
-        char value[64];
-        if (sampler_show(option->target, option->name, value, sizeof value) > 0) printf(" (default: %s)", value);
+        char value[64]; /* what is longer would not help */
+        int length = sampler_show(option->target, option->name, value, sizeof value);
+        if (length > 0 && length < (int)sizeof value) printf(" (default: %s)", value);
     }
 }
 

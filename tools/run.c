@@ -11,19 +11,21 @@
 #include "model/session.h"
 #include "sampler/writer.h"
 #include "tensor/memory.h"
+#include "tools/color.h"
 #include "tools/commands.h"
 #include "tools/many.h"
 #include "tools/open.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
+#include "tools/trace.h"
 #include "tools/traits.h"
 
 typedef struct {
-    const char *model, *tokenizer, *prompt, *file;
-    int n_predict, context, threads, kv;
+    const char *model, *tokenizer, *prompt, *file, *trace;
+    int n_predict, context, threads, kv, color_by;
     Sampler sampler;
     Many many;
-    bool hide_prompt, special, ignore_eos, list_samplers;
+    bool hide_prompt, special, ignore_eos, list_samplers, explain;
 } Settings;
 
 typedef struct {
@@ -34,13 +36,15 @@ typedef struct {
     Writer writer;
     Sequence sequence;
     Traits traits;
+    Trace trace;
+    Color color;
     TokenStream stream;
     uint8_t *text;         /* what one token may turn into */
     int *history;          /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
     int n_prompt, n_limit; /* tokens of each continuation, where there are many */
     long long n_decoded;
     long long future_rows, prompt_passes;
-    bool context_is_full;
+    bool context_is_full, text_is_over;
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
 
@@ -64,7 +68,19 @@ static uint64_t random_seed(void) {
 }
 
 static bool print_token(Run *run, int token, Error *error) {
-    return text_write(run->text, token_stream_push(&run->stream, token, run->text), error);
+    return color_write(&run->color, run->text, token_stream_push(&run->stream, token, run->text), error);
+}
+
+/* Whoever wants to know of the step that was just drawn. */
+static bool watch(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    if (run->trace.file && !trace_write(&run->trace, trace_step_json(&run->trace.sums, &run->sequence), error))
+        return false;
+    if (run->color.by == COLOR_NONE && !settings->explain) return true;
+    Step step = step_of(&run->writer, &run->sequence);
+    color_step(&run->color, &step, &run->writer);
+    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer);
+    return true;
 }
 
 static bool generate(Run *run, Error *error) {
@@ -74,10 +90,11 @@ static bool generate(Run *run, Error *error) {
     for (int n = 0; n != settings->n_predict && !interrupted; n++) {
         run->context_is_full = run->sequence.length + writer_positions(&settings->sampler) > context;
         if (run->context_is_full) break;
-        if (!writer_draw(writer, &run->sequence, error)) return false;
+        if (!writer_draw(writer, &run->sequence, error) || !watch(run, error)) return false;
         int token = writer_drawn(writer).token;
         run->future_rows += writer->report.rows;
-        if (tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos) break;
+        run->text_is_over = tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos;
+        if (run->text_is_over) break;
         if (!print_token(run, token, error)) return false;
         if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
         run->context_is_full = run->sequence.length == context;
@@ -178,17 +195,52 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
     return done;
 }
 
+static bool begin_trace(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    TraceHeader header = {.sampler = settings->sampler,
+                          .prompt = run->history,
+                          .n_prompt = run->n_prompt,
+                          .context = session_options(run->session).context,
+                          .n_predict = settings->n_predict,
+                          .kv = session_options(run->session).kv,
+                          .special = settings->special,
+                          .ignore_eos = settings->ignore_eos};
+    Path path;
+    if (!settings->trace) return true;
+    if (!open_find_model(path, settings->model, error) || !trace_open(&run->trace, settings->trace, error))
+        return false;
+    const char *slash = strrchr(path, '/');
+    snprintf(header.model_file, sizeof header.model_file, "%.255s", slash ? slash + 1 : path);
+    trace_identify(&header);
+    run->writer.futures = true;
+    return trace_write(&run->trace, trace_header_json(&header, run->model, run->tokenizer), error);
+}
+
+static bool end_trace(Run *run, Error *error) {
+    if (!run->trace.file) return true;
+    TraceStop stop = run->text_is_over      ? TRACE_END_OF_TEXT
+                     : run->context_is_full ? TRACE_CONTEXT
+                     : interrupted          ? TRACE_INTERRUPTED
+                                            : TRACE_PREDICT;
+    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop]), error) &&
+           trace_close(&run->trace, error);
+}
+
 static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     many_print_chain(&settings->many, &settings->sampler);
+    run->color = color_open((ColorBy)settings->color_by);
+    color_legend(&run->color);
     catch_interrupt();
+    if (!begin_trace(run, error)) return false;
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
     run->prompt_passes = session_counts(run->session).passes;
-    bool done = many ? generate_many(run, text, error) : generate(run, error);
+    run->trace.sums = trace_start(&run->writer, run->tokenizer);
+    bool done = (many ? generate_many(run, text, error) : generate(run, error)) && end_trace(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
     return done;
@@ -228,6 +280,7 @@ static void print_statistics(const Run *run) {
 }
 
 static void release(Run *run) {
+    trace_abandon(&run->trace);
     writer_close(&run->writer);
     session_close(run->session);
     memory_free(run->history);
@@ -285,6 +338,12 @@ static int run_main(int argc, char **argv) {
         {"ignore-eos", 0, NULL, OPTION_FLAG, &s.ignore_eos, 0, 0, "go on past the end of the text", NULL},
         {"list-samplers", 0, NULL, OPTION_FLAG, &s.list_samplers, 0, 0, "print the stages, their formulas and sources",
          NULL},
+        {"trace", 0, "FILE", OPTION_STRING, &s.trace, 0, 0, "write every step as JSON lines; looks ahead eagerly",
+         NULL},
+        {"color-by", 0, COLOR_CHOICES, OPTION_CHOICE, &s.color_by, 0, 0, "tint each token by this, on a terminal",
+         NULL},
+        {"explain", 0, NULL, OPTION_FLAG, &s.explain, 0, 0, "print the candidates of each token on standard error",
+         NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;
@@ -300,6 +359,12 @@ static int run_main(int argc, char **argv) {
     if (s.list_samplers) return list_samplers();
     if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
     many_check(&s.many, &s.sampler);
+    if (many_is_on(&s.many) && (s.trace || s.color_by || s.explain))
+        option_usage_error("--trace, --color-by and --explain: expected one text, got -N, --best-of or --beam");
+    if ((s.color_by == COLOR_FUTURE || s.color_by == COLOR_ALPHA) && !s.sampler.future)
+        option_usage_error("--color-by %s: expected --fe or --wave too",
+                           s.color_by == COLOR_ALPHA ? "alpha" : "future");
+    if (s.trace) s.sampler.lookahead.eager = true;
     return run_settings(&s);
 }
 

@@ -1,0 +1,29 @@
+/* Step: what is to be told of a token that was drawn, for the trace, the colours and the explanation.
+ * All of it is read between writer_draw and writer_advance. */
+#ifndef TOOLS_STEP_H
+#define TOOLS_STEP_H
+
+#include "sampler/writer.h"
+#include "tensor/bytes.h"
+
+typedef struct {
+    int token, position;
+    double logprob; /* natural, of the model's own distribution, before anything was rewritten */
+    int rank;       /* in that distribution, 1 for the likeliest; the lower id first among equals */
+    double hhat;    /* NAN where nobody looked ahead */
+} Step;
+
+Step step_of(const Writer *writer, const Sequence *sequence);
+
+/* The indices of the n likeliest candidates, in order; returns how many there are. n <= STEP_SHOWN */
+#define STEP_SHOWN 10
+int step_likeliest(const Candidates *candidates, int *which, int n);
+
+/* p of items[i], renormalised over all that are there. */
+double step_share(const Candidates *candidates, int i);
+
+/* FNV-1a, 64 bits, over more bytes: begin with STEP_HASH. */
+#define STEP_HASH 14695981039346656037u
+uint64_t step_hash(uint64_t hash, Bytes bytes);
+
+#endif

@@ -1,0 +1,167 @@
+#include "tools/trace.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tensor/kernels.h"
+
+bool trace_put(json_t *object, const char *key, json_t *value) {
+    if (object && value) return json_object_set_new(object, key, value) == 0;
+    json_decref(value);
+    return false;
+}
+
+json_t *trace_hash(uint64_t hash) { return json_sprintf("%016llx", (unsigned long long)hash); }
+
+void trace_identify(TraceHeader *header) {
+    snprintf(header->kernels, sizeof header->kernels, "%s", kernels()->name);
+    snprintf(header->program, sizeof header->program, "%s", FORETELL_VERSION);
+}
+
+/* ---- The header ---- */
+
+/* A name out of a file may be no UTF-8, which JSON's strings must be. */
+static json_t *string_or_null(const char *text) {
+    json_t *string = json_string(text);
+    return string ? string : json_null();
+}
+
+static json_t *model_json(const TraceHeader *header, const Model *model) {
+    json_t *object = json_object(), *file = json_string(header->model_file);
+    bool done = trace_put(object, "file", file ? file : json_string(""));
+    done = trace_put(object, "format", string_or_null(model->format)) && done;
+    done = trace_put(object, "bytes", json_integer((json_int_t)model->file.size)) && done;
+    done = trace_put(object, "fnv1a64", trace_hash(step_hash(STEP_HASH, model->file))) && done;
+    if (done) return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* Over every token's bytes, each behind its length, so that no two vocabularies run together alike. */
+static uint64_t hash_vocabulary(const Tokenizer *tokenizer) {
+    uint64_t hash = STEP_HASH;
+    for (int i = 0; i < tokenizer_size(tokenizer); i++) {
+        Bytes piece = tokenizer_piece(tokenizer, i, true);
+        uint8_t length[4] = {(uint8_t)piece.size, (uint8_t)(piece.size >> 8), (uint8_t)(piece.size >> 16),
+                             (uint8_t)(piece.size >> 24)};
+        hash = step_hash(step_hash(hash, (Bytes){length, sizeof length}), piece);
+    }
+    return hash;
+}
+
+static json_t *tokenizer_json(const Tokenizer *tokenizer) {
+    json_t *object = json_object();
+    bool done = trace_put(object, "kind", string_or_null(tokenizer_kind(tokenizer)));
+    done = trace_put(object, "size", json_integer(tokenizer_size(tokenizer))) && done;
+    done = trace_put(object, "fnv1a64", trace_hash(hash_vocabulary(tokenizer))) && done;
+    if (done) return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* Each setting by its flag, as sampler_set takes it. */
+static json_t *settings_json(const Sampler *sampler) {
+    json_t *object = json_object();
+    const SamplerSetting *setting;
+    char value[2048];
+    bool done = object != NULL;
+    for (int i = 0; done && (setting = sampler_setting(i)); i++)
+        if (sampler_show(sampler, setting->name, value, sizeof value) > 0)
+            done = trace_put(object, setting->name, json_string(value));
+    if (done) return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* [id, bias] each; null bans. */
+static json_t *biases_json(const Sampler *sampler) {
+    json_t *array = json_array();
+    for (int i = 0; i < sampler->n_biases; i++) {
+        LogitBias bias = sampler->biases[i];
+        json_t *pair = json_array();
+        json_array_append_new(pair, json_integer(bias.token));
+        json_array_append_new(pair, isinf(bias.bias) ? json_null() : json_real(bias.bias));
+        if (json_array_size(pair) == 2 && json_array_append_new(array, pair) == 0) continue;
+        if (json_array_size(pair) != 2) json_decref(pair);
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
+static json_t *prompt_json(const TraceHeader *header) {
+    json_t *array = json_array();
+    for (int i = 0; i < header->n_prompt; i++) {
+        if (json_array_append_new(array, json_integer(header->prompt[i])) == 0) continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
+json_t *trace_header_json(const TraceHeader *header, const Model *model, const Tokenizer *tokenizer) {
+    char chain[2048];
+    json_t *line = json_object();
+    sampler_print(&header->sampler, chain, sizeof chain);
+    bool done = trace_put(line, "type", json_string("header"));
+    done = trace_put(line, "schema", json_integer(TRACE_SCHEMA)) && done;
+    done = trace_put(line, "program", json_string(header->program)) && done;
+    done = trace_put(line, "kernels", json_string(header->kernels)) && done;
+    done = trace_put(line, "model", model_json(header, model)) && done;
+    done = trace_put(line, "tokenizer", tokenizer_json(tokenizer)) && done;
+    done = trace_put(line, "chain", json_string(chain)) && done;
+    done = trace_put(line, "settings", settings_json(&header->sampler)) && done;
+    done = trace_put(line, "biases", biases_json(&header->sampler)) && done;
+    done = trace_put(line, "seed", json_sprintf("%llu", (unsigned long long)header->sampler.seed)) && done;
+    done = trace_put(line, "context", json_integer(header->context)) && done;
+    done = trace_put(line, "kv", json_string(header->kv == KV_F32 ? "f32" : "f16")) && done;
+    done = trace_put(line, "predict", json_integer(header->n_predict)) && done;
+    done = trace_put(line, "special", json_boolean(header->special)) && done;
+    done = trace_put(line, "ignore_eos", json_boolean(header->ignore_eos)) && done;
+    done = trace_put(line, "prompt", prompt_json(header)) && done;
+    if (done) return line;
+    json_decref(line);
+    return NULL;
+}
+
+/* ---- The file ---- */
+
+bool trace_open(Trace *trace, const char *path, Error *error) {
+    struct stat status;
+    *trace = (Trace){.path = path};
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) /* rename would replace a device */
+        return error_set(error, "%s: not a regular file", path);
+    int length = snprintf(trace->part, sizeof trace->part, "%s.part", path);
+    if (length < 0 || length >= (int)sizeof trace->part)
+        return error_set(error, "%.200s...: the path is too long", path);
+    trace->file = fopen(trace->part, "we");
+    return trace->file || error_set(error, "%s: cannot create: %s", trace->part, strerror(errno));
+}
+
+bool trace_write(Trace *trace, json_t *line, Error *error) {
+    if (!line) return error_set(error, "%s: out of memory", trace->path);
+    bool done =
+        json_dumpf(line, trace->file, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0 && putc('\n', trace->file) != EOF;
+    json_decref(line);
+    return done || error_set(error, "%s: cannot write: %s", trace->part, strerror(errno));
+}
+
+bool trace_close(Trace *trace, Error *error) {
+    FILE *file = trace->file;
+    trace->file = NULL;
+    if (fclose(file) == 0 && rename(trace->part, trace->path) == 0) return true;
+    error_set(error, "%s: cannot write: %s", trace->path, strerror(errno));
+    unlink(trace->part);
+    return false;
+}
+
+void trace_abandon(Trace *trace) {
+    if (!trace->file) return;
+    fclose(trace->file);
+    trace->file = NULL;
+    unlink(trace->part);
+}
