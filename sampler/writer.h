@@ -2,6 +2,7 @@
  *
  *   writer_draw       candidates from the branch's logits -> rewritten, truncated -> future entropy -> temperature -> drawn
  *   writer_advance    the drawn token becomes the sequence's next: promoted where its pass is done already, else decoded
+ *   writer_rewind     and back again
  *
  * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open. */
 #ifndef SAMPLER_WRITER_H
@@ -17,6 +18,11 @@ typedef struct {
     int *history; /* (context + 1,) the tokens so far, the prompt included; the caller's */
     int length;   /* of them, session_length(branch) */
     SamplerState state;
+    const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions; the caller's */
+    int n_bans;
+    /* Branches, 0 for none (TRUNK is nobody's second): */
+    int without;              /* a root of its own that lacks the source text and gets the same tokens, for kld */
+    int start, start_without; /* forks that stay where writer_mark was called */
 } Sequence;
 
 typedef struct {
@@ -52,5 +58,17 @@ Candidate writer_drawn(const Writer *writer);
 
 /* Appends what was drawn to the history and the branch. */
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
+
+/* Reads the next n tokens of the prompt, from the history into the branch; the state gets their mean entropy, where the
+ * policy asks for it. Errors: as session_prefill. */
+bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
+
+/* Keeps a fork of the sequence (and one of `without`) where it is now. Rewinding to here needs it: what a prompt's batch
+ * computed is had again, bit for bit, only by keeping it. Errors: no free branch. */
+bool writer_mark(Writer *writer, Sequence *sequence, Error *error);
+
+/* Takes the sequence back to `length` >= 1 tokens, the mark or behind it, with the logits that follow them; what was drawn
+ * last is forgotten. The state is the caller's to restore. Errors: as session_decode, session_rewind. */
+bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error);
 
 #endif
