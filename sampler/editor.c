@@ -1,17 +1,17 @@
 #include "sampler/editor.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #include "tensor/memory.h"
 
-bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, size_t token_bytes, Error *error) {
-    size_t longest = phrases_longest(banned);
-    *editor = (Editor){.stops = stops, .banned = banned};
-    /* What may be held: the token in which a phrase may begin, the phrase, and the token that is being read. */
-    editor->capacity = longest + phrases_longest(stops) + 3 * token_bytes;
-    editor->text = memory_alloc(editor->capacity, 1, "text held back", error);
-    if (editor->text && (editor->steps = memory_alloc(longest, sizeof *editor->steps, "steps held back", error)))
+bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, Error *error) {
+    *editor =
+        (Editor){.stops = stops, .banned = banned, .text_capacity = 1024, .steps_capacity = 8, .bans_capacity = 8};
+    editor->text = memory_alloc(editor->text_capacity, 1, "text held back", error);
+    if (editor->text && (editor->steps = memory_alloc(editor->steps_capacity, sizeof(EditorStep), "steps", error)) &&
+        (editor->bans = memory_alloc(editor->bans_capacity, sizeof(TokenBan), "banned tokens", error)))
         return true;
     editor_close(editor);
     return false;
@@ -58,17 +58,38 @@ static void keep_bans(Editor *editor, int from, int to) {
     editor->n_bans = kept;
 }
 
+/* The block, or one of at least `needed` items with what the first `used` held; NULL: there is none, and the old one stays. */
+static void *with_room(void *block, size_t *capacity, size_t used, size_t needed, size_t size, Error *error) {
+    if (needed <= *capacity) return block;
+    size_t more = 2 * *capacity > needed ? 2 * *capacity : needed;
+    void *larger = memory_alloc(more, size, "text held back", error);
+    if (!larger) return NULL;
+    memcpy(larger, block, used * size);
+    memory_free(block);
+    *capacity = more;
+    return larger;
+}
+
 static bool add_ban(Editor *editor, TokenBan ban, Error *error) {
-    if (editor->n_bans == editor->bans_capacity) {
-        int capacity = 2 * editor->bans_capacity + 8;
-        TokenBan *more = memory_alloc((size_t)capacity, sizeof *more, "banned tokens", error);
-        if (!more) return false;
-        if (editor->n_bans) memcpy(more, editor->bans, (size_t)editor->n_bans * sizeof *more);
-        memory_free(editor->bans);
-        editor->bans = more;
-        editor->bans_capacity = capacity;
-    }
+    size_t n = (size_t)editor->n_bans;
+    TokenBan *bans = with_room(editor->bans, &editor->bans_capacity, n, n + 1, sizeof *bans, error);
+    if (!bans) return false;
+    editor->bans = bans;
     editor->bans[editor->n_bans++] = ban;
+    return true;
+}
+
+static bool add_text(Editor *editor, Bytes text, int position, Error *error) {
+    size_t n = (size_t)editor->n_steps, needed = editor->size + text.size;
+    EditorStep *steps = with_room(editor->steps, &editor->steps_capacity, n, n + 1, sizeof *steps, error);
+    if (!steps) return false;
+    editor->steps = steps;
+    uint8_t *bytes = with_room(editor->text, &editor->text_capacity, editor->size, needed, 1, error);
+    if (!bytes) return false;
+    editor->text = bytes;
+    memcpy(editor->text + editor->size, text.data, text.size);
+    editor->steps[editor->n_steps++] = (EditorStep){position, editor->size, editor->before};
+    editor->size = needed;
     return true;
 }
 
@@ -87,20 +108,23 @@ static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t
     return add_ban(editor, ban, error);
 }
 
-/* Lets go of all that no phrase can reach any more. */
+/* Lets go of all that no phrase can reach any more. A token that may be taken back leaves a text whose end may become a
+ * phrase too, with others in its place: so what is kept is followed to where it begins. */
 static void settle(Editor *editor) {
-    Bytes text = text_of(editor);
-    size_t ban_open = phrases_open_end(editor->banned, text), stop_open = phrases_open_end(editor->stops, text);
-    int dropped = ban_open > 0 ? step_at(editor, text.size - ban_open) : editor->n_steps;
-    editor->n_steps -= dropped;
-    if (dropped) memmove(editor->steps, editor->steps + dropped, (size_t)editor->n_steps * sizeof *editor->steps);
-    editor->settled = text.size - stop_open;
-    if (editor->n_steps == 0) {
-        editor->n_bans = 0;
-        return;
+    int first = editor->n_steps;
+    editor->settled = editor->size;
+    for (int i = editor->n_steps; i >= first; i--) {
+        Bytes text = {editor->text, i < editor->n_steps ? editor->steps[i].start : editor->size};
+        size_t ban_open = phrases_open_end(editor->banned, text);
+        size_t stop_begin = text.size - phrases_open_end(editor->stops, text);
+        int begin = ban_open > 0 ? step_at(editor, text.size - ban_open) : first;
+        if (begin < first) first = begin;
+        if (stop_begin < editor->settled) editor->settled = stop_begin;
     }
-    keep_bans(editor, editor->steps[0].position, editor->steps[editor->n_steps - 1].position);
-    if (editor->steps[0].start < editor->settled) editor->settled = editor->steps[0].start;
+    editor->n_steps -= first;
+    memmove(editor->steps, editor->steps + first, (size_t)editor->n_steps * sizeof *editor->steps);
+    if (editor->n_steps > 0 && editor->steps[0].start < editor->settled) editor->settled = editor->steps[0].start;
+    keep_bans(editor, editor->n_steps > 0 ? editor->steps[0].position : INT_MAX, INT_MAX);
 }
 
 bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text, EditorVerdict *verdict, Error *error) {
@@ -109,11 +133,7 @@ bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text,
     size_t before = editor->size;
     *verdict = EDITOR_GOES_ON;
     if (text.size == 0) return true;
-    assert(text.size <= editor->capacity - before);
-    memcpy(editor->text + before, text.data, text.size);
-    editor->size += text.size;
-    if (editor->banned->count)
-        editor->steps[editor->n_steps++] = (EditorStep){sequence->length, before, editor->before};
+    if (!add_text(editor, text, sequence->length, error)) return false;
     bool stops = phrases_find(editor->stops, text_of(editor), before, &stop_begin, &stop_end);
     if (phrases_find(editor->banned, text_of(editor), before, &ban_begin, &ban_end) &&
         !(stops && stop_end <= ban_end)) {

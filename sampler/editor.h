@@ -10,7 +10,9 @@
  * one more token is banned at one position, so it ends: at the latest where no token is left possible, with an error.
  *
  * Text is held back as long as its end may become a stop string, or its tokens may be taken back; then it is given out,
- * and its tokens stay. A sequence has its own editor. It allocates only where one position collects many bans. */
+ * and its tokens stay. Mostly that is the open end and the tokens it lies in; more only where phrases could follow on one
+ * another backwards (of "abab", with "abc" banned, each "ab" may fall after the next). So what is held grows as it must.
+ * A sequence has its own editor. */
 #ifndef SAMPLER_EDITOR_H
 #define SAMPLER_EDITOR_H
 
@@ -26,13 +28,13 @@ typedef struct {
 
 typedef struct {
     const Phrases *stops, *banned;
-    uint8_t *text; /* (size,) of (capacity,); [given, settled) can be given out, what is before has been */
-    size_t size, capacity, given, settled;
-    EditorStep *steps;   /* (n_steps,) tokens with text; as many as the longest banned phrase has bytes */
+    uint8_t *text; /* (size,); [given, settled) can be given out, what is before has been */
+    size_t size, given, settled;
+    EditorStep *steps;   /* (n_steps,) tokens with text that may be taken back */
     SamplerState before; /* that of the step being drawn */
-    int n_steps;
-    TokenBan *bans; /* (n_bans,) of (bans_capacity,); the sequence's */
-    int n_bans, bans_capacity;
+    TokenBan *bans;      /* (n_bans,) the sequence's */
+    int n_steps, n_bans;
+    size_t text_capacity, steps_capacity, bans_capacity;
     int rewinds; /* so far */
 } Editor;
 
@@ -42,8 +44,8 @@ typedef enum {
     EDITOR_REWOUND  /* the sequence is shorter, or the same: draw again */
 } EditorVerdict;
 
-/* The phrases must outlive the editor. token_bytes: the most that one token's text may be. Errors: out of memory. */
-bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, size_t token_bytes, Error *error);
+/* The phrases must outlive the editor. Errors: out of memory. */
+bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, Error *error);
 void editor_close(Editor *editor);
 
 /* writer_draw, without the tokens that are banned here. */

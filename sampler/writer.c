@@ -121,15 +121,23 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
                          error);
 }
 
+static bool fork_both(Writer *writer, Sequence *sequence, Error *error) {
+    return session_fork(writer->session, sequence->start, &sequence->branch, error) &&
+           (!sequence->without || session_fork(writer->session, sequence->start_without, &sequence->without, error));
+}
+
 bool writer_mark(Writer *writer, Sequence *sequence, Error *error) {
-    return session_fork(writer->session, sequence->branch, &sequence->start, error) &&
-           (!sequence->without || session_fork(writer->session, sequence->without, &sequence->start_without, error));
+    assert(!sequence->marked);
+    sequence->marked = true;
+    sequence->start = sequence->branch;
+    sequence->start_without = sequence->without;
+    return fork_both(writer, sequence, error);
 }
 
 static bool back_to_mark(Writer *writer, Sequence *sequence, Error *error) {
-    session_promote(writer->session, sequence->start);
-    if (sequence->without) session_promote(writer->session, sequence->start_without);
-    return writer_mark(writer, sequence, error);
+    session_drop(writer->session, sequence->branch);
+    if (sequence->without) session_drop(writer->session, sequence->without);
+    return fork_both(writer, sequence, error);
 }
 
 /* To the token before, which is decoded again for the logits that follow it. */
@@ -149,7 +157,7 @@ bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error)
         drawn->branch = -1;
     }
     if (length == sequence->length) return true;
-    bool to_mark = sequence->start && session_length(writer->session, sequence->start) == length;
+    bool to_mark = sequence->marked && session_length(writer->session, sequence->start) == length;
     if (!(to_mark ? back_to_mark(writer, sequence, error) : back_to_token(writer, sequence, length, error)))
         return false;
     sequence->length = length;

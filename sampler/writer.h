@@ -20,9 +20,9 @@ typedef struct {
     SamplerState state;
     const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions; the caller's */
     int n_bans;
-    /* Branches, 0 for none (TRUNK is nobody's second): */
-    int without;              /* a root of its own that lacks the source text and gets the same tokens, for kld */
-    int start, start_without; /* forks that stay where writer_mark was called */
+    int without; /* a root that lacks the source text and gets the same tokens, for kld; 0: none, since that is TRUNK */
+    bool marked; /* both are forks now, of these: */
+    int start, start_without;
 } Sequence;
 
 typedef struct {
@@ -63,8 +63,9 @@ bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
  * policy asks for it. Errors: as session_prefill. */
 bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
 
-/* Keeps a fork of the sequence (and one of `without`) where it is now. Rewinding to here needs it: what a prompt's batch
- * computed is had again, bit for bit, only by keeping it. Errors: no free branch. */
+/* From here on the sequence is written on a fork of its branch (and of `without`), which stays as it is: so it can come
+ * back to here with the same bits, which a prompt's batch, computed again token by token, would not have. Errors: no free
+ * branch. */
 bool writer_mark(Writer *writer, Sequence *sequence, Error *error);
 
 /* Takes the sequence back to `length` >= 1 tokens, the mark or behind it, with the logits that follow them; what was drawn

@@ -147,15 +147,15 @@ static bool open_session(Run *run, Error *error) {
     options.block_rows = 16;
     int n_roots = settings->without ? 2 : 1, n_marks = settings->bans.count ? n_roots : 0;
     options.branches = n_roots + n_marks + writer_branches(&settings->sampler);
-    options.rows =
-        context + (n_roots - 1) * (context + options.block_rows) + writer_rows(&settings->sampler, options.block_rows);
+    options.rows = context + (n_roots - 1) * (context + options.block_rows) + n_marks * options.block_rows +
+                   writer_rows(&settings->sampler, options.block_rows);
     return session_open(&run->session, run->model, options, error);
 }
 
 static bool open_editor(Run *run, Error *error) {
     size_t token_bytes = token_stream_bound(run->tokenizer) + sizeof run->stream.held;
     run->text = memory_alloc(token_bytes, 1, "text of a token", error);
-    return run->text && editor_open(&run->editor, &run->settings->stops, &run->settings->bans, token_bytes, error);
+    return run->text && editor_open(&run->editor, &run->settings->stops, &run->settings->bans, error);
 }
 
 static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
@@ -212,7 +212,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
 
 /* FNV-1a over the floats' bytes: equal hashes, equal bits. */
 static uint32_t hash_logits(const Run *run) {
-    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, TRUNK);
+    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, run->sequence.branch);
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < (size_t)run->model->config.vocab_size * sizeof(float); i++)
         hash = (hash ^ bytes[i]) * 16777619u;
