@@ -102,3 +102,10 @@ bool penalties_bias(Candidates *candidates, const LogitBias *biases, int n) {
     candidates->sorted = false;
     return any_possible(candidates);
 }
+
+bool penalties_ban(Candidates *candidates, const TokenBan *bans, int n, int position) {
+    for (int i = 0; i < n; i++)
+        if (bans[i].position == position) item_of(candidates, bans[i].token)->logit = -INFINITY;
+    candidates->sorted = false;
+    return any_possible(candidates);
+}

@@ -49,4 +49,10 @@ typedef struct {
 } LogitBias;
 bool penalties_bias(Candidates *candidates, const LogitBias *biases, int n);
 
+/* z = -inf for the tokens that may not stand at this position. false: no token is left possible. */
+typedef struct {
+    int position, token;
+} TokenBan;
+bool penalties_ban(Candidates *candidates, const TokenBan *bans, int n, int position);
+
 #endif

@@ -131,6 +131,7 @@ static double temperature(const Sampler *sampler, const SamplerState *state, con
     TemperatureInput input = {.entropy = candidates->entropy,
                               .vocab_size = candidates->capacity,
                               .prompt_entropy = state->prompt_entropy,
+                              .kl = state->kl,
                               .observed_low = entropy_window_percentile(&state->window, 0.25),
                               .observed_high = entropy_window_percentile(&state->window, 0.75)};
     look_at_survivors(candidates, &input);
@@ -147,6 +148,13 @@ static void temper(Candidates *candidates, double t) {
     candidates_refresh(candidates);
 }
 
+/* Only where there is one: elsewhere the step is untouched, to the last bit. */
+static bool is_banning(const SamplerContext *context) {
+    for (int i = 0; i < context->n_bans; i++)
+        if (context->bans[i].position == context->n_history) return true;
+    return false;
+}
+
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error) {
     bool rewritten = false;
@@ -156,6 +164,11 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
         if (!sampler_stages[stage].apply(sampler, state, context, candidates))
             return error_set(error, "position %d: %s leaves no token possible", context->n_history,
                              sampler_stages[stage].name);
+    }
+    if (is_banning(context)) {
+        rewritten = true;
+        if (!penalties_ban(candidates, context->bans, context->n_bans, context->n_history))
+            return error_set(error, "position %d: --ban leaves no token possible", context->n_history);
     }
     if (rewritten) candidates_refresh(candidates);
     entropy_window_add(&state->window, candidates->entropy);

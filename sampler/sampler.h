@@ -70,6 +70,7 @@ typedef struct {
     WaveClock clock;
     EntropyWindow window;  /* of the entropies of its steps */
     double prompt_entropy; /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
+    double kl;             /* KL(p || p0) of the step, nats: the same, for kld */
 } SamplerState;
 
 /* Where a step stands: what the stages may read beside the candidates. */
@@ -79,6 +80,8 @@ typedef struct {
     const TokenFlags *flags;       /* (vocab_size,) */
     const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
     int *scratch;                  /* (n_history,) */
+    const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
+    int n_bans;
     int *dropped; /* (SAMPLER_STAGES,) filled with how many candidates each dropped; NULL: nobody asks */
 } SamplerContext;
 

@@ -81,7 +81,7 @@ static const Row rows[] = {
     OTHER_("logit-bias", "ID(+|-)X", add_bias, "add to a token's logit; ID-inf bans it; repeatable"),
     OTHER_("samplers", "A,B,...", set_order, "these truncating stages, in this order"),
     FLAG_("temp-first", temperature_first, "temper before truncating, as Hugging Face does"),
-    TEMP_("temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, udt, dynatemp"),
+    TEMP_("temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, edt-instance, udt, kld or dynatemp"),
     TEMP_("temp-range", "LO:HI", "T of linear and sigmoid"),
     TEMP_("temp-table", "H:T,...", "T at these entropies, straight between them"),
     TEMP_("entropy-range", "LO:HI", "ends of linear, nats; else the text's percentiles"),
@@ -91,6 +91,7 @@ static const Row rows[] = {
     TEMP_("edt-theta", "R", "theta of edt and udt"),
     TEMP_("edt-n", "N", "N of edt and udt, between 0 and 1"),
     TEMP_("udt-measure", "NAME", "pmax, margin or entropy"),
+    TEMP_("kld-sigma", "NATS", "the divergence that halves T (kld)"),
     TEMP_("dynatemp-range", "R", "T -/+ R by the survivors' entropy"),
     TEMP_("dynatemp-exp", "E", "its exponent"),
     FLAG_("fe", future, "look one token ahead: future entropy"),
@@ -283,8 +284,6 @@ static bool set_preset(Sampler *sampler, const char *text, Error *error) {
 }
 
 bool sampler_check(const Sampler *sampler, Error *error) {
-    if (sampler->temperature.kind == TEMPERATURE_KLD || sampler->temperature.kind == TEMPERATURE_EDT_INSTANCE)
-        return error_set(error, "--temp-policy: expected fixed, linear, sigmoid, table, edt, udt or dynatemp");
     return temperature_check(&sampler->temperature, error) && lookahead_check(&sampler->lookahead, error);
 }
 

@@ -57,10 +57,15 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
 
 bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
     const Sampler *sampler = writer->sampler;
-    SamplerContext context = {sequence->history, sequence->length, sequence->number, writer->flags,
-                              writer->breakers,  writer->exempt,   writer->scratch,  writer->dropped};
+    SamplerContext context = {sequence->history, sequence->length, sequence->number, writer->flags,    writer->breakers,
+                              writer->exempt,    writer->scratch,  sequence->bans,   sequence->n_bans, writer->dropped};
     const float *logits = session_logits(writer->session, sequence->branch);
     assert(logits && session_length(writer->session, sequence->branch) == sequence->length);
+    if (sampler->temperature.kind == TEMPERATURE_KLD) {
+        assert(sequence->without);
+        const float *others = session_logits(writer->session, sequence->without);
+        sequence->state.kl = temperature_kl(logits, others, writer->candidates.capacity);
+    }
     Candidates *all = &writer->candidates;
     candidates_from_logits(all, logits, all->capacity);
     writer->natural = (NaturalStep){all->max_logit, all->log_sum, all->entropy, all->varentropy};
@@ -82,12 +87,85 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
 
 Candidate writer_drawn(const Writer *writer) { return writer->candidates.items[writer->chosen]; }
 
+/* One pass for the branch, where it wants one, and for the other that gets the same tokens. */
+static bool decode(Writer *writer, const Sequence *sequence, int token, bool branch_too, Error *error) {
+    BranchToken steps[2];
+    int n = 0;
+    if (branch_too) steps[n++] = (BranchToken){sequence->branch, token};
+    if (sequence->without) steps[n++] = (BranchToken){sequence->without, token};
+    return n == 0 || session_decode(writer->session, steps, n, error);
+}
+
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error) {
-    Candidate next = writer_drawn(writer);
-    if (next.branch >= 0)
-        session_promote(writer->session, next.branch); /* its forward pass is already done */
-    else if (!session_decode(writer->session, &(BranchToken){sequence->branch, next.token}, 1, error))
+    Candidate *next = &writer->candidates.items[writer->chosen];
+    if (!decode(writer, sequence, next->token, next->branch < 0, error)) return false;
+    if (next->branch >= 0) session_promote(writer->session, next->branch); /* its forward pass is already done */
+    next->branch = -1;
+    sequence->history[sequence->length++] = next->token;
+    return true;
+}
+
+/* ---- The prompt, and back to it ---- */
+
+typedef struct {
+    Writer *writer;
+    SamplerState *state;
+} PromptReader;
+
+static void add_entropy(void *context, int position, const float *logits) {
+    PromptReader *reader = context;
+    Candidates *candidates = &reader->writer->candidates;
+    candidates_from_logits(candidates, logits, candidates->capacity);
+    reader->state->prompt_entropy += (candidates->entropy - reader->state->prompt_entropy) / (position + 1);
+}
+
+bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
+    const int *tokens = sequence->history + session_length(writer->session, sequence->branch);
+    PromptReader reader = {writer, &sequence->state};
+    bool wants_entropy = writer->sampler->temperature.kind == TEMPERATURE_EDT_INSTANCE;
+    return session_score(writer->session, sequence->branch, tokens, n, wants_entropy ? add_entropy : NULL, &reader,
+                         error);
+}
+
+static bool fork_both(Writer *writer, Sequence *sequence, Error *error) {
+    return session_fork(writer->session, sequence->start, &sequence->branch, error) &&
+           (!sequence->without || session_fork(writer->session, sequence->start_without, &sequence->without, error));
+}
+
+bool writer_mark(Writer *writer, Sequence *sequence, Error *error) {
+    assert(!sequence->marked);
+    sequence->marked = true;
+    sequence->start = sequence->branch;
+    sequence->start_without = sequence->without;
+    return fork_both(writer, sequence, error);
+}
+
+static bool back_to_mark(Writer *writer, Sequence *sequence, Error *error) {
+    session_drop(writer->session, sequence->branch);
+    if (sequence->without) session_drop(writer->session, sequence->without);
+    return fork_both(writer, sequence, error);
+}
+
+/* To the token before, which is decoded again for the logits that follow it. */
+static bool back_to_token(Writer *writer, Sequence *sequence, int length, Error *error) {
+    Session *session = writer->session;
+    int other = sequence->without, less = sequence->length - length + 1;
+    return session_rewind(session, sequence->branch, length - 1, error) &&
+           (!other || session_rewind(session, other, session_length(session, other) - less, error)) &&
+           decode(writer, sequence, sequence->history[length - 1], true, error);
+}
+
+bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error) {
+    assert(length >= 1 && length <= sequence->length);
+    Candidate *drawn = writer->chosen >= 0 ? &writer->candidates.items[writer->chosen] : NULL;
+    if (drawn && drawn->branch >= 0) {
+        session_drop(writer->session, drawn->branch);
+        drawn->branch = -1;
+    }
+    if (length == sequence->length) return true;
+    bool to_mark = sequence->marked && session_length(writer->session, sequence->start) == length;
+    if (!(to_mark ? back_to_mark(writer, sequence, error) : back_to_token(writer, sequence, length, error)))
         return false;
-    sequence->history[sequence->length++] = next.token;
+    sequence->length = length;
     return true;
 }

@@ -2,6 +2,7 @@
  *
  *   writer_draw       candidates from the branch's logits -> rewritten, truncated -> future entropy -> temperature -> drawn
  *   writer_advance    the drawn token becomes the sequence's next: promoted where its pass is done already, else decoded
+ *   writer_rewind     and back again
  *
  * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open. */
 #ifndef SAMPLER_WRITER_H
@@ -17,6 +18,11 @@ typedef struct {
     int *history; /* (context + 1,) the tokens so far, the prompt included; the caller's */
     int length;   /* of them, session_length(branch) */
     SamplerState state;
+    const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions; the caller's */
+    int n_bans;
+    int without; /* a root that lacks the source text and gets the same tokens, for kld; 0: none, since that is TRUNK */
+    bool marked; /* both are forks now, of these: */
+    int start, start_without;
 } Sequence;
 
 /* -ln p of a logit z is log_sum - (z - max_logit); the others as in Candidates. */
@@ -61,5 +67,18 @@ Candidate writer_drawn(const Writer *writer);
 
 /* Appends what was drawn to the history and the branch. */
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
+
+/* Reads the next n tokens of the prompt, from the history into the branch; the state gets their mean entropy, where the
+ * policy asks for it. Errors: as session_prefill. */
+bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
+
+/* From here on the sequence is written on a fork of its branch (and of `without`), which stays as it is: so it can come
+ * back to here with the same bits, which a prompt's batch, computed again token by token, would not have. Errors: no free
+ * branch. */
+bool writer_mark(Writer *writer, Sequence *sequence, Error *error);
+
+/* Takes the sequence back to `length` >= 1 tokens, the mark or behind it, with the logits that follow them; what was drawn
+ * last is forgotten. The state is the caller's to restore. Errors: as session_decode, session_rewind. */
+bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error);
 
 #endif

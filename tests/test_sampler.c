@@ -164,7 +164,10 @@ static Candidates open(const float *logits) {
     return candidates;
 }
 
-static SamplerContext context_of(int n) { return (SamplerContext){history, n, 0, flags, none, none, scratch}; }
+static SamplerContext context_of(int n) {
+    return (SamplerContext){
+        .history = history, .n_history = n, .flags = flags, .breakers = none, .exempt = none, .scratch = scratch};
+}
 
 static void step(const Sampler *sampler, SamplerState *memory, Candidates *c, int n) {
     Error error;

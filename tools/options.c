@@ -94,6 +94,9 @@ static void store(const Option *option, const char *value) {
         *(int *)option->target = choice;
         break;
     }
+    case OPTION_PHRASE:
+        if (!phrases_add(option->target, value, option->name, &error)) option_usage_error("%s", error.message);
+        break;
     case OPTION_SAMPLER:
         if (!sampler_set(option->target, option->name, value, &error)) option_usage_error("%s", error.message);
         break;

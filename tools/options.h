@@ -3,6 +3,7 @@
 #ifndef TOOLS_OPTIONS_H
 #define TOOLS_OPTIONS_H
 
+#include "sampler/phrases.h"
 #include "sampler/sampler.h"
 
 typedef enum {
@@ -11,6 +12,7 @@ typedef enum {
     OPTION_UINT64, /* uint64_t */
     OPTION_STRING, /* const char * */
     OPTION_CHOICE, /* int: the value's place in metavar, "f16|f32" */
+    OPTION_PHRASE, /* Phrases: one more of them each time */
     OPTION_SAMPLER /* Sampler: the setting of the option's name; it takes a value where metavar is not NULL */
 } OptionType;
 

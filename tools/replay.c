@@ -85,7 +85,10 @@ static bool prepare(Replay *replay, Error *error) {
                      replay->traits.flags, replay->traits.breakers, replay->traits.exempt, error))
         return false;
     replay->writer.futures = true;
-    replay->sequence = (Sequence){TRUNK, 0, replay->history, header->n_prompt, sampler_start(&header->sampler)};
+    replay->sequence = (Sequence){.branch = TRUNK,
+                                  .history = replay->history,
+                                  .length = header->n_prompt,
+                                  .state = sampler_start(&header->sampler)};
     if (!session_prefill(replay->session, TRUNK, header->prompt, header->n_prompt, error)) return false;
     replay->sums = trace_start(&replay->writer, replay->tokenizer);
     return true;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "model/session.h"
-#include "sampler/writer.h"
+#include "sampler/editor.h"
 #include "tensor/memory.h"
 #include "tools/color.h"
 #include "tools/commands.h"
@@ -21,10 +21,11 @@
 #include "tools/traits.h"
 
 typedef struct {
-    const char *model, *tokenizer, *prompt, *file, *trace;
+    const char *model, *tokenizer, *prompt, *file, *trace, *without;
     int n_predict, context, threads, kv, color_by;
     Sampler sampler;
     Many many;
+    Phrases stops, bans;
     bool hide_prompt, special, ignore_eos, list_samplers, explain;
 } Settings;
 
@@ -35,13 +36,15 @@ typedef struct {
     Session *session;
     Writer writer;
     Sequence sequence;
+    Editor editor;
     Traits traits;
     Trace trace;
     Color color;
-    TokenStream stream;
-    uint8_t *text;         /* what one token may turn into */
-    int *history;          /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
-    int n_prompt, n_limit; /* tokens of each continuation, where there are many */
+    TokenStream stream, start; /* as it was at the end of the prompt */
+    uint8_t *text;             /* what one token may turn into */
+    int *history; /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
+    int *without; /* (n_without,) the same of the prompt that lacks the source text, for kld */
+    int n_prompt, n_without, n_limit; /* n_limit: tokens of each continuation, where there are many */
     long long n_decoded;
     long long future_rows, prompt_passes;
     bool context_is_full, text_is_over;
@@ -67,10 +70,6 @@ static uint64_t random_seed(void) {
     return (uint64_t)time(NULL) ^ (uint64_t)getpid() << 16;
 }
 
-static bool print_token(Run *run, int token, Error *error) {
-    return color_write(&run->color, run->text, token_stream_push(&run->stream, token, run->text), error);
-}
-
 /* Whoever wants to know of the step that was just drawn. */
 static bool watch(Run *run, Error *error) {
     const Settings *settings = run->settings;
@@ -83,30 +82,60 @@ static bool watch(Run *run, Error *error) {
     return true;
 }
 
+static bool print(Run *run, Bytes text, Error *error) { return color_write(&run->color, text.data, text.size, error); }
+
+/* The bytes that the token adds to the text, those that the stream holds back included. */
+static Bytes text_of_token(Run *run, int token) {
+    size_t held = (size_t)run->stream.n_held, n = token_stream_push(&run->stream, token, run->text);
+    memcpy(run->text + n, run->stream.held, (size_t)run->stream.n_held);
+    return (Bytes){run->text + held, n + (size_t)run->stream.n_held - held};
+}
+
+/* The stream as it was when the sequence had the length it has again. */
+static void rewind_stream(Run *run) {
+    run->stream = run->start;
+    for (int i = run->n_prompt; i < run->sequence.length; i++) text_of_token(run, run->history[i]);
+}
+
+/* Positions for the text: of two that get the same tokens the longer one ends it. */
+static int positions(const Run *run) {
+    int context = session_options(run->session).context, more = run->n_without - run->n_prompt;
+    return more > 0 ? context - more : context;
+}
+
 static bool generate(Run *run, Error *error) {
     const Settings *settings = run->settings;
     Writer *writer = &run->writer;
-    int context = session_options(run->session).context;
-    for (int n = 0; n != settings->n_predict && !interrupted; n++) {
-        run->context_is_full = run->sequence.length + writer_positions(&settings->sampler) > context;
+    Sequence *sequence = &run->sequence;
+    Editor *editor = &run->editor;
+    int context = positions(run);
+    while (sequence->length - run->n_prompt != settings->n_predict && !interrupted) {
+        EditorVerdict verdict;
+        run->context_is_full = sequence->length + writer_positions(&settings->sampler) > context;
         if (run->context_is_full) break;
-        if (!writer_draw(writer, &run->sequence, error) || !watch(run, error)) return false;
+        if (!editor_draw(editor, writer, sequence, error) || !watch(run, error)) return false;
         int token = writer_drawn(writer).token;
         run->future_rows += writer->report.rows;
         run->text_is_over = tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos;
         if (run->text_is_over) break;
-        if (!print_token(run, token, error)) return false;
-        if (n + 1 == settings->n_predict) break; /* nobody will ask what follows */
-        run->context_is_full = run->sequence.length == context;
+        if (!editor_read(editor, writer, sequence, text_of_token(run, token), &verdict, error)) return false;
+        if (verdict == EDITOR_STOPS) break;
+        if (verdict == EDITOR_REWOUND) {
+            rewind_stream(run);
+            continue;
+        }
+        if (!print(run, editor_ready(editor, (size_t)run->stream.n_held), error)) return false;
+        if (sequence->length - run->n_prompt + 1 == settings->n_predict) break; /* nobody will ask what follows */
+        run->context_is_full = sequence->length == context;
         if (run->context_is_full) break;
-        if (!writer_advance(writer, &run->sequence, error)) return false;
+        if (!writer_advance(writer, sequence, error)) return false;
         run->n_decoded++;
     }
-    return text_write(run->text, token_stream_finish(&run->stream, run->text), error);
+    return print(run, editor_rest(editor), error);
 }
 
-/* bos, where the vocabulary wants it or there is nothing else to start from, then the text. */
-static bool encode_prompt(Run *run, Bytes text, Error *error) {
+/* bos, where the vocabulary wants it or there is nothing else to start from, then the text: into (context + 1,) ids. */
+static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
     int *tokens, bos = tokenizer_bos(run->tokenizer);
     size_t n_tokens;
     if (!tokenizer_encode(run->tokenizer, text, run->settings->special, &tokens, &n_tokens, error)) return false;
@@ -114,16 +143,16 @@ static bool encode_prompt(Run *run, Bytes text, Error *error) {
     int context = run->settings->context ? run->settings->context : run->model->config.context_length;
     size_t n_all = n_tokens + (size_t)n_bos;
     if (n_all == 0)
-        error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
+        error_set(error, "%s is empty, and this vocabulary has no token to begin a text with", what);
     else if (n_all > (size_t)context)
-        error_set(error, "the prompt has %zu tokens, the context only %d (-c N takes another)", n_all, context);
-    else if ((run->history = memory_alloc((size_t)context + 1, sizeof *run->history, "history", error))) {
-        run->history[0] = bos;
-        if (n_tokens) memcpy(run->history + n_bos, tokens, n_tokens * sizeof *tokens);
-        run->n_prompt = (int)n_all;
+        error_set(error, "%s has %zu tokens, the context only %d (-c N takes another)", what, n_all, context);
+    else if ((*ids = memory_alloc((size_t)context + 1, sizeof **ids, "history", error))) {
+        (*ids)[0] = bos;
+        if (n_tokens) memcpy(*ids + n_bos, tokens, n_tokens * sizeof *tokens);
+        *n_ids = (int)n_all;
     }
     memory_free(tokens);
-    return run->history != NULL;
+    return *ids != NULL;
 }
 
 /* One newline at the end is the editor's or echo's, not the story's. */
@@ -136,8 +165,10 @@ static bool open_session(Run *run, Error *error) {
         .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
     int context = settings->context ? settings->context : run->model->config.context_length;
     options.block_rows = 16;
-    options.branches = 1 + writer_branches(&settings->sampler);
-    options.rows = context + writer_rows(&settings->sampler, options.block_rows);
+    int n_roots = settings->without ? 2 : 1, n_marks = settings->bans.count ? n_roots : 0;
+    options.branches = n_roots + n_marks + writer_branches(&settings->sampler);
+    options.rows = context + (n_roots - 1) * (context + options.block_rows) + n_marks * options.block_rows +
+                   writer_rows(&settings->sampler, options.block_rows);
     if (many_is_on(&settings->many)) {
         run->n_limit = many_limit(settings->n_predict, run->n_prompt, context);
         if (!many_session(&settings->many, &settings->sampler, run->n_prompt, run->n_limit, &options, error))
@@ -146,15 +177,24 @@ static bool open_session(Run *run, Error *error) {
     return session_open(&run->session, run->model, options, error);
 }
 
-static bool prepare(Run *run, Bytes text, Error *error) {
+static bool open_editor(Run *run, Error *error) {
+    size_t token_bytes = token_stream_bound(run->tokenizer) + sizeof run->stream.held;
+    run->text = memory_alloc(token_bytes, 1, "text of a token", error);
+    return run->text && editor_open(&run->editor, &run->settings->stops, &run->settings->bans, error);
+}
+
+static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     const Settings *settings = run->settings;
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
-    if (!encode_prompt(run, text, error) || !open_session(run, error)) return false;
-    run->sequence = (Sequence){TRUNK, 0, run->history, run->n_prompt, sampler_start(&settings->sampler)};
-    run->stream = token_stream_start(run->tokenizer, settings->special, text.size == 0);
-    run->text = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
-    if (!run->text || !traits_open(&run->traits, run->tokenizer, error) ||
+    if (!encode(run, text, "the prompt", &run->history, &run->n_prompt, error) ||
+        (settings->without && !encode(run, without, "--kld-without", &run->without, &run->n_without, error)) ||
+        !open_session(run, error))
+        return false;
+    run->sequence = (Sequence){
+        .branch = TRUNK, .history = run->history, .length = run->n_prompt, .state = sampler_start(&settings->sampler)};
+    run->stream = run->start = token_stream_start(run->tokenizer, settings->special, text.size == 0);
+    if (!open_editor(run, error) || !traits_open(&run->traits, run->tokenizer, error) ||
         !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
                      run->traits.breakers, run->traits.exempt, error))
         return false;
@@ -168,11 +208,15 @@ static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch;
     for (int done = 0; done < run->n_prompt && !(interrupted && done > 0); done += n) {
         n = run->n_prompt - done < batch ? run->n_prompt - done : batch;
-        if (!session_prefill(run->session, TRUNK, run->history + done, n, error)) return false;
+        if (!writer_read(&run->writer, &run->sequence, n, error)) return false;
         terminal_progress("prompt", (size_t)(done + n), (size_t)run->n_prompt);
     }
     terminal_clear();
-    return true;
+    int *other = &run->sequence.without;
+    if (run->without && !(session_root(run->session, other, error) &&
+                          session_prefill(run->session, *other, run->without, run->n_without, error)))
+        return false;
+    return !run->settings->bans.count || writer_mark(&run->writer, &run->sequence, error);
 }
 
 /* Several texts, side by side. */
@@ -248,7 +292,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
 
 /* FNV-1a over the floats' bytes: equal hashes, equal bits. */
 static uint32_t hash_logits(const Run *run) {
-    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, TRUNK);
+    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, run->sequence.branch);
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < (size_t)run->model->config.vocab_size * sizeof(float); i++)
         hash = (hash ^ bytes[i]) * 16777619u;
@@ -261,6 +305,7 @@ static void print_statistics(const Run *run) {
     double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
     if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
+    if (run->editor.rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->editor.rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
                 session_options(run->session).context);
@@ -275,15 +320,17 @@ static void print_statistics(const Run *run) {
     SessionCounts counts = session_counts(run->session);
     if (run->settings->sampler.future && run->n_decoded)
         fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
-                (double)(counts.rows - run->n_prompt) / (double)run->n_decoded,
+                (double)(counts.rows - run->n_prompt - run->n_without) / (double)run->n_decoded,
                 (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
 }
 
 static void release(Run *run) {
     trace_abandon(&run->trace);
     writer_close(&run->writer);
+    editor_close(&run->editor);
     session_close(run->session);
     memory_free(run->history);
+    memory_free(run->without);
     memory_free(run->text);
     traits_close(&run->traits);
     tokenizer_close(run->tokenizer);
@@ -292,14 +339,20 @@ static void release(Run *run) {
 
 static int run_settings(const Settings *settings) {
     Error error;
-    Bytes text;
+    Bytes text, without;
     Run run = {.settings = settings};
     if (!text_choose(&text, settings->prompt, settings->file, &error)) return command_fail(&error);
     if (settings->file) drop_last_newline(&text);
-    bool done = prepare(&run, text, &error) && tell(&run, text, &error);
+    if (!text_choose(&without, NULL, settings->without, &error)) {
+        text_free(&text);
+        return command_fail(&error);
+    }
+    drop_last_newline(&without);
+    bool done = prepare(&run, text, without, &error) && tell(&run, text, &error);
     if (done) print_statistics(&run);
     release(&run);
     text_free(&text);
+    text_free(&without);
     if (!done) return command_fail(&error);
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
@@ -321,6 +374,32 @@ static int list_samplers(void) {
     return 0;
 }
 
+/* What can be known to be wrong before a model is loaded. */
+static void check_settings(Settings *s) {
+    Error error;
+    if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
+    if ((s->sampler.temperature.kind == TEMPERATURE_KLD) != (s->without != NULL))
+        option_usage_error("--temp-policy kld and --kld-without FILE: expected both, got only --%s",
+                           s->without ? "kld-without" : "temp-policy kld");
+    int positions = writer_positions(&s->sampler);
+    if (s->context && positions >= s->context)
+        option_usage_error("--fe-depth: expected less than the %d tokens of --ctx-size, got %d", s->context, positions);
+    many_check(&s->many, &s->sampler);
+    bool many = many_is_on(&s->many), edits = s->stops.count || s->bans.count;
+    TemperatureKind kind = s->sampler.temperature.kind;
+    bool reads_more = kind == TEMPERATURE_KLD || kind == TEMPERATURE_EDT_INSTANCE;
+    if (many && (s->trace || s->color_by || s->explain))
+        option_usage_error("--trace, --color-by and --explain: expected one text, got -N, --best-of or --beam");
+    if (many && (edits || reads_more))
+        option_usage_error("--stop, --ban, kld and edt-instance: expected one text, got -N, --best-of or --beam");
+    if (s->trace && (edits || reads_more))
+        option_usage_error("--trace: expected no --stop, --ban, kld or edt-instance, which a trace cannot hold");
+    if (s->color_by && edits) option_usage_error("--color-by: expected no --stop or --ban, which hold text back");
+    if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !s->sampler.future)
+        option_usage_error("--color-by %s: expected --fe or --wave too",
+                           s->color_by == COLOR_ALPHA ? "alpha" : "future");
+}
+
 static int run_main(int argc, char **argv) {
     Settings s = {.n_predict = 256, .sampler = sampler_default()};
     s.sampler.seed = random_seed();
@@ -334,6 +413,9 @@ static int run_main(int argc, char **argv) {
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
+        {"stop", 0, "TEXT", OPTION_PHRASE, &s.stops, 0, 0, "end before this text; repeatable", NULL},
+        {"ban", 0, "PHRASE", OPTION_PHRASE, &s.bans, 0, 0, "go back where it is written; repeatable", NULL},
+        {"kld-without", 0, "FILE", OPTION_STRING, &s.without, 0, 0, "the prompt less the source text, for kld", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
         {"ignore-eos", 0, NULL, OPTION_FLAG, &s.ignore_eos, 0, 0, "go on past the end of the text", NULL},
         {"list-samplers", 0, NULL, OPTION_FLAG, &s.list_samplers, 0, 0, "print the stages, their formulas and sources",
@@ -355,15 +437,8 @@ static int run_main(int argc, char **argv) {
     if (next < argc && strcmp(argv[next], "-") == 0 && !s.file) s.file = argv[next++];
     if (next < argc) option_usage_error("run: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);
     if (s.prompt && s.file) option_usage_error("run: expected one of --prompt and --file, got both");
-    Error error;
     if (s.list_samplers) return list_samplers();
-    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
-    many_check(&s.many, &s.sampler);
-    if (many_is_on(&s.many) && (s.trace || s.color_by || s.explain))
-        option_usage_error("--trace, --color-by and --explain: expected one text, got -N, --best-of or --beam");
-    if ((s.color_by == COLOR_FUTURE || s.color_by == COLOR_ALPHA) && !s.sampler.future)
-        option_usage_error("--color-by %s: expected --fe or --wave too",
-                           s.color_by == COLOR_ALPHA ? "alpha" : "future");
+    check_settings(&s);
     if (s.trace) s.sampler.lookahead.eager = true;
     return run_settings(&s);
 }

@@ -1,0 +1,164 @@
+#include "sampler/editor.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <string.h>
+
+#include "tensor/memory.h"
+
+bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, Error *error) {
+    *editor =
+        (Editor){.stops = stops, .banned = banned, .text_capacity = 1024, .steps_capacity = 8, .bans_capacity = 8};
+    editor->text = memory_alloc(editor->text_capacity, 1, "text held back", error);
+    if (editor->text && (editor->steps = memory_alloc(editor->steps_capacity, sizeof(EditorStep), "steps", error)) &&
+        (editor->bans = memory_alloc(editor->bans_capacity, sizeof(TokenBan), "banned tokens", error)))
+        return true;
+    editor_close(editor);
+    return false;
+}
+
+void editor_close(Editor *editor) {
+    memory_free(editor->text);
+    memory_free(editor->steps);
+    memory_free(editor->bans);
+    *editor = (Editor){0};
+}
+
+bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
+    editor->before = sequence->state;
+    sequence->bans = editor->bans;
+    sequence->n_bans = editor->n_bans;
+    return writer_draw(writer, sequence, error);
+}
+
+static Bytes text_of(const Editor *editor) { return (Bytes){editor->text, editor->size}; }
+
+/* Forgets what has been given out. */
+static void discard_given(Editor *editor) {
+    editor->size -= editor->given;
+    editor->settled -= editor->given;
+    memmove(editor->text, editor->text + editor->given, editor->size);
+    for (int i = 0; i < editor->n_steps; i++) editor->steps[i].start -= editor->given;
+    editor->given = 0;
+}
+
+/* The step whose text has this byte. */
+static int step_at(const Editor *editor, size_t byte) {
+    int i = editor->n_steps - 1;
+    while (i > 0 && editor->steps[i].start > byte) i--;
+    assert(i >= 0 && editor->steps[i].start <= byte);
+    return i;
+}
+
+/* Keeps the bans at positions from .. to. */
+static void keep_bans(Editor *editor, int from, int to) {
+    int kept = 0;
+    for (int i = 0; i < editor->n_bans; i++)
+        if (editor->bans[i].position >= from && editor->bans[i].position <= to) editor->bans[kept++] = editor->bans[i];
+    editor->n_bans = kept;
+}
+
+/* The block, or one of at least `needed` items with what the first `used` held; NULL: there is none, and the old one stays. */
+static void *with_room(void *block, size_t *capacity, size_t used, size_t needed, size_t size, Error *error) {
+    if (needed <= *capacity) return block;
+    size_t more = 2 * *capacity > needed ? 2 * *capacity : needed;
+    void *larger = memory_alloc(more, size, "text held back", error);
+    if (!larger) return NULL;
+    memcpy(larger, block, used * size);
+    memory_free(block);
+    *capacity = more;
+    return larger;
+}
+
+static bool add_ban(Editor *editor, TokenBan ban, Error *error) {
+    size_t n = (size_t)editor->n_bans;
+    TokenBan *bans = with_room(editor->bans, &editor->bans_capacity, n, n + 1, sizeof *bans, error);
+    if (!bans) return false;
+    editor->bans = bans;
+    editor->bans[editor->n_bans++] = ban;
+    return true;
+}
+
+static bool add_text(Editor *editor, Bytes text, int position, Error *error) {
+    size_t n = (size_t)editor->n_steps, needed = editor->size + text.size;
+    EditorStep *steps = with_room(editor->steps, &editor->steps_capacity, n, n + 1, sizeof *steps, error);
+    if (!steps) return false;
+    editor->steps = steps;
+    uint8_t *bytes = with_room(editor->text, &editor->text_capacity, editor->size, needed, 1, error);
+    if (!bytes) return false;
+    editor->text = bytes;
+    memcpy(editor->text + editor->size, text.data, text.size);
+    editor->steps[editor->n_steps++] = (EditorStep){position, editor->size, editor->before};
+    editor->size = needed;
+    return true;
+}
+
+/* Back to where the token with this byte of the text was drawn. */
+static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t byte, Error *error) {
+    int i = step_at(editor, byte);
+    const EditorStep *step = &editor->steps[i];
+    TokenBan ban = {step->position,
+                    step->position < sequence->length ? sequence->history[step->position] : writer_drawn(writer).token};
+    if (!writer_rewind(writer, sequence, step->position, error)) return false;
+    sequence->state = step->state;
+    editor->size = step->start;
+    editor->n_steps = i;
+    editor->rewinds++;
+    keep_bans(editor, 0, ban.position); /* those of later positions belonged to another text */
+    return add_ban(editor, ban, error);
+}
+
+/* Lets go of all that no phrase can reach any more. A token that may be taken back leaves a text whose end may become a
+ * phrase too, with others in its place: so what is kept is followed to where it begins. */
+static void settle(Editor *editor) {
+    int first = editor->n_steps;
+    editor->settled = editor->size;
+    for (int i = editor->n_steps; i >= first; i--) {
+        Bytes text = {editor->text, i < editor->n_steps ? editor->steps[i].start : editor->size};
+        size_t ban_open = phrases_open_end(editor->banned, text);
+        size_t stop_begin = text.size - phrases_open_end(editor->stops, text);
+        int begin = ban_open > 0 ? step_at(editor, text.size - ban_open) : first;
+        if (begin < first) first = begin;
+        if (stop_begin < editor->settled) editor->settled = stop_begin;
+    }
+    editor->n_steps -= first;
+    memmove(editor->steps, editor->steps + first, (size_t)editor->n_steps * sizeof *editor->steps);
+    if (editor->n_steps > 0 && editor->steps[0].start < editor->settled) editor->settled = editor->steps[0].start;
+    keep_bans(editor, editor->n_steps > 0 ? editor->steps[0].position : INT_MAX, INT_MAX);
+}
+
+bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text, EditorVerdict *verdict, Error *error) {
+    size_t ban_begin, ban_end, stop_begin, stop_end;
+    discard_given(editor);
+    size_t before = editor->size;
+    *verdict = EDITOR_GOES_ON;
+    if (text.size == 0) return true;
+    if (!add_text(editor, text, sequence->length, error)) return false;
+    bool stops = phrases_find(editor->stops, text_of(editor), before, &stop_begin, &stop_end);
+    if (phrases_find(editor->banned, text_of(editor), before, &ban_begin, &ban_end) &&
+        !(stops && stop_end <= ban_end)) {
+        *verdict = EDITOR_REWOUND;
+        return send_back(editor, writer, sequence, ban_begin, error);
+    }
+    if (stops) {
+        *verdict = EDITOR_STOPS;
+        editor->size = stop_begin;
+    } else {
+        settle(editor);
+    }
+    return true;
+}
+
+static Bytes give(Editor *editor, size_t until) {
+    Bytes given = {editor->text + editor->given, 0};
+    if (until > editor->given) given.size = until - editor->given;
+    editor->given += given.size;
+    return given;
+}
+
+Bytes editor_ready(Editor *editor, size_t kept) {
+    size_t whole = editor->size > kept ? editor->size - kept : 0;
+    return give(editor, editor->settled < whole ? editor->settled : whole);
+}
+
+Bytes editor_rest(Editor *editor) { return give(editor, editor->size); }

@@ -1,0 +1,64 @@
+/* Editor: reads what the writer draws before anybody else does, ends the text at a stop string and sends the writer back
+ * where it has written a banned phrase.
+ *
+ *   Once | upon | a | ti | me        "a time" is banned: back to the position of "a"; that token is banned there, only
+ *                 ^ rewind           there, and something else is drawn with the same noise
+ *
+ * Stop strings and banned phrases are looked for in the new text alone, across tokens; the prompt is never touched. The
+ * one that is complete first counts, of two that end together the stop string. Going back restores the branch, the
+ * history and the sampler's state, so that all is, bit for bit, as if the banned token had never been drawn. Each time
+ * one more token is banned at one position, so it ends: at the latest where no token is left possible, with an error.
+ *
+ * Text is held back as long as its end may become a stop string, or its tokens may be taken back; then it is given out,
+ * and its tokens stay. Mostly that is the open end and the tokens it lies in; more only where phrases could follow on one
+ * another backwards (of "abab", with "abc" banned, each "ab" may fall after the next). So what is held grows as it must.
+ * A sequence has its own editor. */
+#ifndef SAMPLER_EDITOR_H
+#define SAMPLER_EDITOR_H
+
+#include "sampler/phrases.h"
+#include "sampler/writer.h"
+
+/* A token that may have to go, and what the sampler remembered before it was drawn. */
+typedef struct {
+    int position;
+    size_t start; /* of its bytes in the text that is held back */
+    SamplerState state;
+} EditorStep;
+
+typedef struct {
+    const Phrases *stops, *banned;
+    uint8_t *text; /* (size,); [given, settled) can be given out, what is before has been */
+    size_t size, given, settled;
+    EditorStep *steps;   /* (n_steps,) tokens with text that may be taken back */
+    SamplerState before; /* that of the step being drawn */
+    TokenBan *bans;      /* (n_bans,) the sequence's */
+    int n_steps, n_bans;
+    size_t text_capacity, steps_capacity, bans_capacity;
+    int rewinds; /* so far */
+} Editor;
+
+typedef enum {
+    EDITOR_GOES_ON, /* the drawn token stays, for now: advance */
+    EDITOR_STOPS,   /* a stop string is complete; the text ends before it */
+    EDITOR_REWOUND  /* the sequence is shorter, or the same: draw again */
+} EditorVerdict;
+
+/* The phrases must outlive the editor. Errors: out of memory. */
+bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, Error *error);
+void editor_close(Editor *editor);
+
+/* writer_draw, without the tokens that are banned here. */
+bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error);
+
+/* Reads the text of the token that was drawn, before writer_advance. To come back to the end of the prompt exactly, the
+ * sequence wants writer_mark there. Errors: as writer_rewind, out of memory. */
+bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text, EditorVerdict *verdict, Error *error);
+
+/* The text since the last call that nothing will take back, without its last `kept` bytes (an incomplete character);
+ * valid until the next editor_read. */
+Bytes editor_ready(Editor *editor, size_t kept);
+/* All that is left, when no more will come. */
+Bytes editor_rest(Editor *editor);
+
+#endif
