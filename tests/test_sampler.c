@@ -104,7 +104,7 @@ static void presets_can_be_overridden(void **state) {
 static void settings_show_what_they_take(void **state) {
     (void)state;
     const SamplerSetting *setting;
-    char shown[64], again[64];
+    char shown[1024], again[1024];
     for (int i = 0; (setting = sampler_setting(i)); i++) {
         Sampler sampler = sampler_default();
         if (sampler_show(&sampler, setting->name, shown, sizeof shown) == 0) continue;
@@ -114,6 +114,46 @@ static void settings_show_what_they_take(void **state) {
         assert_string_equal(shown, again);
         assert_memory_equal(&sampler, &before, sizeof sampler);
     }
+}
+
+/* All that a sampler shows, set on the default one, is that sampler, to the last bit of every number. */
+static void a_sampler_is_made_again_from_what_it_shows(void **state) {
+    (void)state;
+    static const char *const given[][2] = {{"temp", "0.123456789012345"},
+                                           {"top-k", "5:40@entropy"},
+                                           {"top-p", "0.1:0.987654321@entropy"},
+                                           {"min-p", "0.0123456789"},
+                                           {"mirostat-tau", "3.3333333333"},
+                                           {"samplers", "min-p,top-k"},
+                                           {"temp-first", NULL},
+                                           {"temp-policy", "table"},
+                                           {"temp-table", "0.1:1.7,2.123456789:0.3"},
+                                           {"temp-range", "0.31:1.7"},
+                                           {"entropy-range", "0.5:2.25"},
+                                           {"udt-measure", "margin"},
+                                           {"fe-eog", "exclude"},
+                                           {"fe-curve", "crossfade"},
+                                           {"fe-eager", NULL},
+                                           {"alpha", "-0.987654321012"},
+                                           {"wave", "square:0.7:33.3:1:-0.25"},
+                                           {"wave-clock", "line"}};
+    Sampler sampler = sampler_default(), again = sampler_default();
+    const SamplerSetting *setting;
+    char shown[1024], now[1024];
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) set(&sampler, given[i][0], given[i][1]);
+    for (int i = 0; (setting = sampler_setting(i)); i++)
+        if (sampler_show(&sampler, setting->name, shown, sizeof shown) > 0) set(&again, setting->name, shown);
+    for (int i = 0; (setting = sampler_setting(i)); i++) {
+        sampler_show(&sampler, setting->name, shown, sizeof shown);
+        sampler_show(&again, setting->name, now, sizeof now);
+        assert_string_equal(shown, now);
+    }
+    assert_true(again.temperature.base == 0.123456789012345 && again.min_p == 0.0123456789f);
+    assert_true(again.top_p.high == 0.987654321 && again.top_k.low == 5 && again.mirostat_tau == 3.3333333333);
+    assert_true(again.temperature.knots[1].entropy == 2.123456789 && again.temperature.n_knots == 2);
+    assert_true(again.future && again.waves && again.wave.bias == -0.25 && again.wave.clock == WAVE_LINE);
+    assert_true(again.n_order == 2 && again.order[0] == STAGE_MIN_P && again.temperature_first);
+    assert_true(again.lookahead.eager && again.lookahead.alpha == -0.987654321012);
 }
 
 static void refuses(const char *name, const char *value, const char *message) {
@@ -265,6 +305,7 @@ int main(void) {
         cmocka_unit_test(another_order),
         cmocka_unit_test(presets_can_be_overridden),
         cmocka_unit_test(settings_show_what_they_take),
+        cmocka_unit_test(a_sampler_is_made_again_from_what_it_shows),
         cmocka_unit_test(parses_strictly),
         cmocka_unit_test(stages_work_on_what_the_last_one_left),
         cmocka_unit_test(temperature_first_keeps_another_set),

@@ -1,0 +1,51 @@
+#!/bin/bash
+# run --color-by and --explain: on a terminal (script gives one), and off it.
+# shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
+cd "$(dirname "$0")/../.." || exit 1
+. tests/cli/foretell.sh
+
+arguments=(run -m "$model" -p 'Once upon a time' -n 12 -s 5)
+foretell "${arguments[@]}"
+cp "$work/out" "$work/plain"
+foretell "${arguments[@]}" --color-by p
+check 'off a terminal the text is plain' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain" && ! contains probability'
+foretell "${arguments[@]}" --explain
+check '--explain leaves the text as it is' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain"'
+check 'and prints a table a token' '[ "$(grep -c "^[0-9]* \".*survivors$" "$work/err")" -eq 12 ] && [ "$(grep -c "^  > " "$work/err")" -eq 12 ]'
+check 'with p, and no more' 'grep -q "^    \".*  p 0\.[0-9]*$" "$work/err" && ! grep -q Hhat "$work/err"'
+foretell "${arguments[@]}" --explain --fe --fe-eager
+check 'looking ahead with Hhat and s' 'grep -q "^  > \".*  p [0-9.]*  Hhat [0-9.]*  s [0-9.]*" "$work/err"'
+usage_error '--color-by future: expected --fe or --wave too' run --color-by future
+usage_error '--color-by alpha: expected --fe or --wave too' run --color-by alpha
+usage_error "--color-by: expected one of none|p|surprisal|entropy|future|alpha|rank, got 'mood'" run --color-by mood
+
+if command -v script >/dev/null; then
+    on_terminal() { # what it prints to a terminal, the ends of lines as they were, standard error elsewhere
+        local command
+        printf -v command '%q ' "$program" "${arguments[@]}" "$@"
+        script -qec "$command 2>$work/err" /dev/null </dev/null | tr -d '\r' >"$work/out"
+    }
+    untinted() { sed 's/\x1b\[[0-9;]*m//g' "$work/out"; }
+    export TERM=xterm
+    unset NO_COLOR COLORTERM
+    tints() { grep -o $'\x1b\\[48;[0-9;]*m' "$work/out" | sort -u | wc -l; }
+    for by in p surprisal entropy rank; do
+        on_terminal --color-by $by
+        check "by $by: the same text, in several tints" '[ "$(untinted)" = "$(cat "$work/plain")" ] && [ "$(tints)" -ge 3 ]'
+    done
+    check 'of 256 colours, and back each time' '! grep -q "48;2;" "$work/out" && [ "$(grep -o $'\''\x1b\\[48;'\'' "$work/out" | wc -l)" -eq "$(grep -o $'\''\x1b\\[0m'\'' "$work/out" | wc -l)" ]'
+    check 'there is a legend' 'grep -q "^rank  1 .* 1024$" "$work/err"'
+    for by in future alpha; do
+        on_terminal --color-by $by --preset wave
+        check "by $by" '[ "$(tints)" -ge 3 ]'
+    done
+    COLORTERM=truecolor on_terminal --color-by p
+    check 'COLORTERM=truecolor' 'grep -q "48;2;" "$work/out" && [ "$(untinted)" = "$(cat "$work/plain")" ]'
+    NO_COLOR=1 on_terminal --color-by p
+    check 'NO_COLOR' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ] && ! grep -q probability "$work/err"'
+    TERM=dumb on_terminal --color-by p
+    check 'a terminal without colours' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ]'
+else
+    skip 'on a terminal' 'script is not installed'
+fi
+done_testing
