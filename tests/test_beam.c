@@ -228,7 +228,7 @@ static void equals_the_naive_twin(void **state) {
     (void)state;
     Random random = random_from(5);
     int early = 0, ends = 0;
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 40; i++) {
         Model *model = small_model(&random, 0);
         Case c = random_case(&random, model);
         c.width = random_int(&random, 1, 6);

@@ -147,7 +147,7 @@ static void samples_are_separate_runs(void **state) {
     (void)state;
     Random random = random_from(11);
     int ends = 0;
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 25; i++) {
         Config config = random_config(&random, DTYPE_F32);
         config.context_length = CONTEXT;
         Model *model = random_model_of(&config, DTYPE_F32, false, random_u64(&random));
