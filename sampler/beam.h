@@ -1,8 +1,8 @@
 /* Beam: searches for the likeliest whole continuations (R. Reddy, "Speech understanding systems", 1977).
  *
- *   a step      of all tokens after all beams, by the sum of ln p: those that end the text are finished, until `width`
- *               that do not are found; these are the beams of the next step
- *   score       (sum of ln p) / steps^A, A the length penalty: 0 the sum, 1 the mean; the `width` best finished are kept
+ *   a step      of all tokens after all beams, by the sum of ln p: those that end the text are finished, until
+ *               `width` that do not are found; these are the beams of the next step
+ *   score       (sum of ln p) / steps^A, A the length penalty: 0 the sum, 1 the mean; `width` finished are kept
  *   the end     beams reach the limit, which finishes them as they are, or none of them can do better than what is
  *               finished already
  *

@@ -46,9 +46,9 @@ typedef struct {
 int choose_branches(const Sampler *sampler, int count);
 long long choose_rows(const Sampler *sampler, int count, int n_prompt, int limit, int block_rows);
 
-/* Forks the prompt, whose branch is filled and stays as it is; its state is where each begins. 1 <= count <= CHOOSE_MAX,
- * limit >= 0. ignore_ends: a token that ends the text is as any other. The writer must outlive it. Errors: out of
- * memory, no free branches. */
+/* Forks the prompt, whose branch is filled and stays as it is; its state is where each begins. 1 <= count <=
+ * CHOOSE_MAX, limit >= 0. ignore_ends: a token that ends the text is as any other. The writer must outlive it.
+ * Errors: out of memory, no free branches. */
 bool choose_open(Choose *choose, Writer *writer, const Sequence *prompt, int count, int limit, bool ignore_ends,
                  Error *error);
 /* Drops what branches are left. */

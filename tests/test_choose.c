@@ -107,7 +107,8 @@ static Case random_case(Random *random, const Model *model) {
         if (random_chance(random, 0.06)) c.flags[i] |= TOKEN_ENDS_TEXT | TOKEN_IS_CONTROL;
     }
     c.count = random_int(random, 1, 7);
-    c.limit = random_chance(random, 0.3) ? CONTEXT - CONTINUATIONS_PROMPT + 1 : random_int(random, 0, 24);
+    c.limit = random_chance(random, 0.3) ? CONTEXT - CONTINUATIONS_PROMPT + random_int(random, 1, 3)
+                                         : random_int(random, 0, 24);
     c.ignore_ends = random_chance(random, 0.3);
     return c;
 }
@@ -147,7 +148,7 @@ static void samples_are_separate_runs(void **state) {
     (void)state;
     Random random = random_from(11);
     int ends = 0;
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 25; i++) {
         Config config = random_config(&random, DTYPE_F32);
         config.context_length = CONTEXT;
         Model *model = random_model_of(&config, DTYPE_F32, false, random_u64(&random));
@@ -156,6 +157,18 @@ static void samples_are_separate_runs(void **state) {
         random_model_free(model);
     }
     assert_int_equal(ends, 1 << CHOOSE_TEXT_ENDED | 1 << CHOOSE_LIMIT | 1 << CHOOSE_CONTEXT_FULL);
+}
+
+/* Blocks that are begun and never filled are reckoned with. */
+static void rows_are_enough(void **state) {
+    (void)state;
+    Random random = random_from(12);
+    Model *model = random_model(3, DTYPE_F32, false);
+    for (int limit = 1; limit < 10; limit++) {
+        Case c = {.model = model, .sampler = sampler_default(), .count = 6, .limit = limit};
+        for (int i = 0; i < 3; i++) assert_int_equal(check_case(&random, &c), 1 << CHOOSE_LIMIT);
+    }
+    random_model_free(model);
 }
 
 static void samples_differ(void **state) {
@@ -224,6 +237,7 @@ static void allocations_may_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_separate_runs),
+        cmocka_unit_test(rows_are_enough),
         cmocka_unit_test(samples_differ),
         cmocka_unit_test(allocations_may_fail),
     };

@@ -1,6 +1,6 @@
 #!/bin/bash
 # foretell run with several continuations: samples, the best of them, beams.
-# shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
+# shellcheck disable=SC2016,SC2034,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../.." || exit 1
 . tests/cli/foretell.sh
 
@@ -64,11 +64,8 @@ foretell -m "$model" -p "$prompt" -n 20 --beam 1
 check 'one beam is greedy' 'same greedy'
 foretell -m "$model" -p "$prompt" -n 20 --beam 4 --rank-all
 keep beam
-probability=$(figure logprob | head -1)
 check '--beam 4 prints one text, the likeliest first' '[ $status -eq 0 ] && [ "$(numbers)" = "1 2 3 4 " ] &&
     [ "$(figure logprob)" = "$(figure logprob | sort -gr)" ] && ! grep -q -x -e --- "$work/out"'
-foretell -m "$model" -p "$prompt" -n 20 --beam 1
-check 'it is likelier than the greedy one' 'awk "BEGIN { exit !($probability > $(figure logprob)) }"'
 foretell -m "$model" -p "$prompt" -n 20 --beam 4 -t 1
 check 'with one thread the same' 'same beam'
 foretell -m "$model" -p "$prompt" -n 20 --beam 4 --rerank future --rank-all

@@ -37,7 +37,7 @@ static double log_sum_exp(const float *logits, int n) {
 /* Selects the n largest one after the other. */
 static double normalized_entropy_of_largest(const float *logits, int vocab_size, int n) {
     bool taken[1024] = {false};
-    float largest[1024];
+    float largest[1024] = {0};
     if (n > vocab_size) n = vocab_size;
     for (int i = 0; i < n; i++) {
         int best = -1;
