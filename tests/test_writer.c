@@ -138,18 +138,16 @@ static void rewinding_leaves_no_branch(void **state) {
     must(writer_mark(&desk.writer, &desk.sequence, &error), &error);
     int n_free = session_free_branches(desk.session);
     for (int to = PROMPT; to < PROMPT + 4; to++) {
-        while (desk.sequence.length < PROMPT + 5) {
+        for (;;) {
             must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
-            if (desk.sequence.length < PROMPT + 4)
-                must(writer_advance(&desk.writer, &desk.sequence, &error), &error);
-            else
-                break;
+            if (desk.sequence.length == PROMPT + 4) break;
+            must(writer_advance(&desk.writer, &desk.sequence, &error), &error);
+            must(writer_rewind(&desk.writer, &desk.sequence, desk.sequence.length, &error), &error); /* does nothing */
         }
         must(writer_rewind(&desk.writer, &desk.sequence, to, &error), &error);
         assert_int_equal(session_free_branches(desk.session), n_free);
         assert_int_equal(session_length(desk.session, desk.sequence.branch), to);
         assert_non_null(session_logits(desk.session, desk.sequence.branch));
-        must(writer_rewind(&desk.writer, &desk.sequence, to, &error), &error); /* nothing is drawn: nothing goes */
     }
     desk_close(&desk);
 }
