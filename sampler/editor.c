@@ -119,11 +119,10 @@ static void settle(Editor *editor) {
         size_t stop_begin = text.size - phrases_open_end(editor->stops, text);
         int begin = ban_open > 0 ? step_at(editor, text.size - ban_open) : first;
         if (begin < first) first = begin;
-        if (stop_begin < editor->settled) editor->settled = stop_begin;
+        if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never behind a step that is kept */
     }
     editor->n_steps -= first;
     memmove(editor->steps, editor->steps + first, (size_t)editor->n_steps * sizeof *editor->steps);
-    if (editor->n_steps > 0 && editor->steps[0].start < editor->settled) editor->settled = editor->steps[0].start;
     keep_bans(editor, editor->n_steps > 0 ? editor->steps[0].position : INT_MAX, INT_MAX);
 }
 

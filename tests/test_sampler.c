@@ -275,6 +275,25 @@ static void bans_that_leave_nothing_are_an_error(void **state) {
     candidates_close(&c);
 }
 
+static void bans_hold_at_their_position(void **state) {
+    (void)state;
+    Error error;
+    Sampler sampler = sampler_default();
+    SamplerState memory = sampler_start(&sampler);
+    const TokenBan bans[] = {{3, 0}, {4, 1}, {3, 2}, {4, 0}, {4, 2}, {4, 3}, {4, 4}};
+    for (int n = 2; n <= 4; n++) {
+        SamplerContext context = context_of(n);
+        context.bans = bans;
+        context.n_bans = (int)(sizeof bans / sizeof bans[0]);
+        Candidates c = open((float[]){4, 3, 2, 1, 0});
+        assert_int_equal(sampler_apply(&sampler, &memory, &context, &c, &error), n < 4);
+        if (n < 4) assert_int_equal(c.items[0].token, n == 3);
+        if (n == 3) assert_int_equal(c.items[1].token, 3);
+        candidates_close(&c);
+    }
+    assert_string_equal(error.message, "position 4: --ban leaves no token possible");
+}
+
 /* State is plain data: a copy goes its own way, and both come to the same where they see the same. */
 static void state_forks_by_assignment(void **state) {
     (void)state;
@@ -311,6 +330,7 @@ int main(void) {
         cmocka_unit_test(temperature_first_keeps_another_set),
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
+        cmocka_unit_test(bans_hold_at_their_position),
         cmocka_unit_test(state_forks_by_assignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
