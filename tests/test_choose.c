@@ -164,10 +164,11 @@ static void rows_are_enough(void **state) {
     (void)state;
     Random random = random_from(12);
     Model *model = random_model(3, DTYPE_F32, false);
-    for (int limit = 1; limit < 10; limit++) {
-        Case c = {.model = model, .sampler = sampler_default(), .count = 6, .limit = limit};
+    Case c = {.model = model, .sampler = sampler_default(), .count = 6};
+    for (c.limit = 1; c.limit < 10; c.limit++)
         for (int i = 0; i < 3; i++) assert_int_equal(check_case(&random, &c), 1 << CHOOSE_LIMIT);
-    }
+    c.limit = CONTEXT; /* more than fits */
+    assert_int_equal(check_case(&random, &c), 1 << CHOOSE_CONTEXT_FULL);
     random_model_free(model);
 }
 

@@ -95,8 +95,8 @@ bool many_session(const Many *many, const Sampler *sampler, int n_prompt, int li
 void many_print_chain(const Many *many, const Sampler *sampler) {
     char chain[1024];
     if (many->beam) {
-        fprintf(stderr, "%d beams, score ln p / length^%g%s%s\n", many->beam, many->length_penalty,
-                many->rerank ? ", reranked by " : "", many->rerank ? many->rerank : "");
+        fprintf(stderr, "%d beam%s, score ln p / length^%g%s%s\n", many->beam, many->beam > 1 ? "s" : "",
+                many->length_penalty, many->rerank ? ", reranked by " : "", many->rerank ? many->rerank : "");
         return;
     }
     sampler_print(sampler, chain, sizeof chain);

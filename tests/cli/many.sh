@@ -72,7 +72,18 @@ foretell -m "$model" -p "$prompt" -n 20 --beam 4 --rerank future --rank-all
 check '--rerank orders the same beams anew' '[ "$(figure future)" = "$(figure future | sort -gr)" ] &&
     [ "$(numbers | tr " " "\n" | sort | xargs)" = "1 2 3 4" ] && contains "reranked by future"'
 foretell -m "$model" -p "$prompt" -n 20 --beam 2 --length-penalty 0
-check '--length-penalty' '[ $status -eq 0 ] && contains "length^0"'
+check '--length-penalty' '[ $status -eq 0 ] && contains "2 beams, score ln p / length^0"'
+
+"$program" -m "$model" -p "$prompt" -n -1 -c 4000 --ignore-eos -s 1 -N 2 >"$work/out" 2>"$work/err" &
+pid=$!
+while ! grep -q draw "$work/err"; do sleep 0.05; done
+sleep 0.3
+kill -INT $pid
+wait $pid
+status=$?
+said=$(cat "$work/err")
+check 'Ctrl-C prints what there is so far' '[ $status -eq 130 ] && [ "$(listed | grep -c interrupted)" -eq 2 ] &&
+    [ "$(grep -c "^$prompt" "$work/out")" -eq 2 ]'
 
 # Refused before a model is looked for.
 model=no/such.gguf
