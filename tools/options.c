@@ -1,5 +1,6 @@
 #include "tools/options.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -19,7 +20,7 @@ typedef struct {
 
 int options_add_sampler(Option *options, int n_options, Sampler *sampler) {
     const SamplerSetting *setting;
-    for (int i = 0; (setting = sampler_setting(i)); i++)
+    for (int i = 0; (setting = sampler_setting(i)) && n_options < OPTIONS_MAX; i++)
         options[n_options++] = (Option){.name = setting->name,
                                         .metavar = setting->metavar,
                                         .type = OPTION_SAMPLER,
@@ -143,6 +144,7 @@ static void print_help(const Command *command, const Option *options, int n_opti
 }
 
 static void prepare(Getopt *getopt, const Option *options, int n_options) {
+    assert(n_options < OPTIONS_MAX);
     size_t n_letters = 0;
     *getopt = (Getopt){0};
     getopt->letters[n_letters++] = ':'; /* a missing value returns ':', so that it can be told from an unknown option */

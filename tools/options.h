@@ -36,7 +36,7 @@ typedef struct {
     int (*main)(int argc, char **argv);
 } Command;
 
-#define OPTIONS_MAX 80 /* rows of a table */
+#define OPTIONS_MAX 100 /* rows of a table */
 
 /* Appends a row for each setting of the sampler; returns the new number of rows. */
 int options_add_sampler(Option *options, int n_options, Sampler *sampler);
