@@ -66,8 +66,10 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.
 $(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
+$(B)/tests/fuzz_trace: $(B)/tools/trace_read.o
+$(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LDLIBS) -o $@
 
 run: foretell                        ## tell a story with the shipped model
 	./foretell -p "Once upon a time"
