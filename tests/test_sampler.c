@@ -317,6 +317,27 @@ static void state_forks_by_assignment(void **state) {
     assert_true(fabs(sampler_alpha(&sampler, &memory)) < 1e-12); /* 20 tokens: two and a half periods of 8 */
 }
 
+/* Chi-square of how often XTC acts, one degree of freedom: 10.8 is passed by chance once in a thousand; fixed seeds. */
+static void xtc_acts_as_often_as_it_says(void **state) {
+    (void)state;
+    enum { STEPS = 20000 };
+    Error error;
+    Sampler sampler = sampler_default();
+    SamplerState memory = sampler_start(&sampler);
+    set(&sampler, "xtc-probability", "0.3");
+    set(&sampler, "min-p", "0");
+    int acted = 0;
+    for (int position = 0; position < STEPS; position++) {
+        SamplerContext context = context_of(position);
+        Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
+        assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
+        acted += c.items[0].token != 0;
+        candidates_close(&c);
+    }
+    double expected = 0.3 * STEPS, difference = acted - expected;
+    assert_true(difference * difference / expected + difference * difference / (STEPS - expected) < 10.8);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prints_the_chain),
@@ -332,6 +353,7 @@ int main(void) {
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
         cmocka_unit_test(bans_hold_at_their_position),
         cmocka_unit_test(state_forks_by_assignment),
+        cmocka_unit_test(xtc_acts_as_often_as_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
