@@ -52,15 +52,24 @@ typedef struct {
 } Run;
 
 static volatile sig_atomic_t interrupted;
+static double interrupted_at;
+static const char *volatile unfinished; /* a file that must not be left behind */
 
+/* The first Ctrl-C lets the current token finish, a later one ends the program at once. One that comes with the first does
+ * not count: timeout(1), for one, sends two. */
 static void on_interrupt(int signal_number) {
-    (void)signal_number;
+    double now = terminal_seconds();
+    if (!interrupted)
+        interrupted_at = now;
+    else if (now - interrupted_at > 0.3) {
+        if (unfinished) unlink(unfinished);
+        _exit(128 + signal_number);
+    }
     interrupted = 1;
 }
 
-/* The first Ctrl-C lets the current token finish; the handler is gone then, so that a second one kills. */
 static void catch_interrupt(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
 }
 
@@ -253,6 +262,7 @@ static bool begin_trace(Run *run, Error *error) {
     if (!settings->trace) return true;
     if (!open_find_model(path, settings->model, error) || !trace_open(&run->trace, settings->trace, error))
         return false;
+    unfinished = run->trace.part;
     const char *slash = strrchr(path, '/');
     snprintf(header.model_file, sizeof header.model_file, "%.255s", slash ? slash + 1 : path);
     trace_identify(&header);
@@ -267,7 +277,7 @@ static bool end_trace(Run *run, Error *error) {
                      : interrupted          ? TRACE_INTERRUPTED
                                             : TRACE_PREDICT;
     return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop]), error) &&
-           trace_close(&run->trace, error);
+           trace_close(&run->trace, error) && !(unfinished = NULL);
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
