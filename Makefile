@@ -20,6 +20,8 @@ BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 LDLIBS    := $(BLAS_LIBS) -lm
 # The program alone writes and reads traces, so the library needs no JSON.
 JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
+# explore draws its screen with it.
+CURSES_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 # Each instruction set is a translation unit of its own; the table is chosen at run time, so the binary stays portable.
 ISA_x86_64 := avx2 avx512
@@ -49,7 +51,7 @@ foretell: $(B)/foretell
 	@if [ $(config) = release ]; then cp --remove-destination $< $@; fi
 
 $(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(JSON_LIBS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(JSON_LIBS) $(CURSES_LIBS) $(LDLIBS) -o $@
 
 $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@

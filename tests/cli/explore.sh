@@ -1,0 +1,116 @@
+#!/bin/bash
+# foretell explore in a real terminal (tmux gives one): take, undo, fork, switch, save, quit, open again.
+# shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
+cd "$(dirname "$0")/../.." || exit 1
+. tests/cli/foretell.sh
+
+failure 'explore: standard input and output must be a terminal' explore -p 'Once upon a time'
+usage_error 'explore: expected a prompt or a tree, got both' explore -p text tree.json
+usage_error "explore: expected one tree, got 'b' too" explore a b
+if ! command -v tmux >/dev/null; then
+    skip 'in a terminal' 'tmux is not installed'
+    done_testing
+fi
+
+socket=foretell-explore-$$
+tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
+trap 'tm kill-server; rm -rf "$work"' EXIT
+unset TMUX
+begin() { # columns, lines, arguments: explore in a new terminal; its exit status shows behind it
+    local command
+    printf -v command '%q ' env LC_ALL=C.UTF-8 "$program" explore "${@:3}"
+    tm kill-server
+    tm new-session -d -x "$1" -y "$2" "sh -c '$command; echo \"exit \$?\"; exec sleep 600'"
+}
+keys() { tm send-keys "$@"; }
+wait_for() { # words that the screen will show, within 10 s
+    for _ in {1..200}; do
+        said=$(tm capture-pane -p)
+        contains "$1" && return
+        sleep 0.05
+    done
+    false
+}
+chosen() { printf '%s\n' "$said" | grep -m 1 '^>'; } # the drawn candidate's row
+text() { printf '%s\n' "$said" | sed '/^  candidate/,$d' | tr -d '\n'; }
+json() { python3 -c "import json, sys; t = json.load(open(sys.argv[1])); b = t['branches']; sys.exit(not ($1))" "$work/tree.json"; }
+
+begin 100 30 -m "$model" -p Once -s 7 --save "$work/tree.json"
+check 'it shows the text and the table' 'wait_for "branch 0 of 1 | position 2 | alpha 0.00 | T 0.80 | seed 7" &&
+    [ "$(text)" = Once ] && contains "likeliest futures" && chosen >/dev/null'
+# the noise, alpha and seed are fixed: so is all that follows
+first=$(printf '%s\n' "$said" | sed -n '/^  candidate/{n;p}' | cut -c 3-14)
+keys Enter
+check 'Enter takes the candidate' 'wait_for "| position 3 |" && [ "$(text)" = "Once$(echo "$first" | sed "s/ *$//")" ]'
+before=$(chosen)
+keys Right Right
+check 'right moves alpha' 'wait_for "alpha 0.20"'
+check 'and the scores, not p and Hhat' '[ "$(printf "%s\n" "$said" | grep -c "$(echo "$before" | cut -c 14-28)")" -ge 1 ] && ! contains "$before"'
+keys Left Left
+check 'and back: the same row' 'wait_for "alpha 0.00" && contains "$before"'
+keys Space Space
+check 'space takes the drawn ones' 'wait_for "| position 5 |"'
+before=$said
+keys u
+check 'u undoes one' 'wait_for "| position 4 |"'
+keys Space
+check 'and the same is drawn again: the whole screen' 'wait_for "| position 5 |" && [ "$said" = "$before" ]'
+keys f
+check 'f forks' 'wait_for "branch 1 of 2 from 0 at 5 | position 5" &&
+    [ "$(printf "%s\n" "$said" | sed 28,29d)" = "$(printf "%s\n" "$before" | sed 28,29d)" ]'
+keys u u Down Enter
+check 'the branch goes its own way' 'wait_for "branch 1 of 2 from 0 at 5 | position 4"'
+other=$(text)
+keys Tab
+check 'Tab switches; the first is as it was' 'wait_for "branch 0 of 2 | position 5" && [ "$(text)" = "$(said=$before; text)" ]'
+keys u u u u u
+check 'the prompt stays' 'wait_for "branch 0 of 2 | position 2" && [ "$(text)" = Once ]'
+keys Space
+wait_for '| position 3 |'
+keys Tab s
+check 's saves' 'wait_for "saved $work/tree.json"'
+check 'the file has it all' 'json "t[\"type\"] == \"tree\" and t[\"schema\"] == 1 and t[\"current\"] == 1 and len(b) == 2 and
+len(t[\"header\"][\"prompt\"]) == 2 and t[\"header\"][\"seed\"] == \"7\" and (b[1][\"parent\"], b[1][\"position\"]) == (0, 5) and
+[len(x[\"tokens\"]) for x in b] == [1, 2]" && [ ! -e "$work/tree.json.part" ]'
+wait_for 'branch 1 of 2'
+keys Up
+wait_for 'enter take'
+before=$said
+keys q
+check 'q quits' 'wait_for "exit 0" && ! contains likeliest'
+
+begin 100 30 -m "$model" "$work/tree.json"
+check 'the tree opens again: the same screen' 'wait_for "branch 1 of 2 from 0 at 5 | position 4" && [ "$(text)" = "$other" ] && [ "$said" = "$before" ]'
+cp "$work/tree.json" "$work/saved.json"
+keys s
+check 'it is saved to where it came from' 'wait_for "saved " && cmp -s "$work/tree.json" "$work/saved.json"'
+keys f f f f f f f
+check '8 branches are the most' 'wait_for "there are 8 branches, no more fit" && contains "branch 7 of 8"'
+tm resize-window -x 60 -y 20
+check 'it follows the size of the window' 'for _ in {1..200}; do said=$(tm capture-pane -p); [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ] && break; sleep 0.05; done; [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ]'
+keys C-c
+check 'Ctrl-C ends it' 'wait_for "exit 130"'
+
+begin 39 20 -m "$model" -p Once
+check 'a small terminal' 'wait_for "exit 1" && printf "%s" "$said" | tr -d "\n" | grep -q "at least 40 x 12, got 39 x 20"'
+
+hostile() { # name, what is said, python that changes t
+    python3 -c "import json, sys
+t = json.load(open('$work/tree.json')); $3
+json.dump(t, open('$work/bad.json', 'w'))"
+    begin 200 20 -m "$model" "$work/bad.json"
+    check "$1" 'wait_for "exit 1" && printf "%s" "$said" | tr -d "\n" | grep -qF -- "$work/bad.json: $message"'
+}
+message='branches: 1: tokens: 0: expected an id below 4096'
+hostile 'a token that is none' "$message" 't["branches"][1]["tokens"][0] = 5000'
+message='branches: 1: parent: expected a whole number from 0 to 0'
+hostile 'a branch that left none' "$message" 't["branches"][1]["parent"] = 1'
+message='branches: expected an array of 1 to 8'
+hostile 'too many branches' "$message" 't["branches"] = [t["branches"][0]] * 9'
+message='current: expected a whole number from 0 to 1'
+hostile 'a current branch that is none' "$message" 't["current"] = 2'
+message='header.model.fnv1a64: recorded'
+hostile 'another model' "$message" 't["header"]["model"]["fnv1a64"] = "0"'
+message='type: expected "tree"'
+hostile 'another kind of file' "$message" 't["type"] = "trace"'
+done_testing

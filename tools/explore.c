@@ -1,0 +1,526 @@
+/* foretell explore: a text on the screen, what could follow it below, and keys to write on, go back and branch off. The
+ * text and its branches are tools/tree.h's; here are the keys and the screen. */
+#define _XOPEN_SOURCE    700 /* wcwidth */
+#define NCURSES_WIDECHAR 1
+#include <locale.h>
+#include <math.h>
+#include <ncurses.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "tensor/memory.h"
+#include "tokenizer/utf8.h"
+#include "tools/commands.h"
+#include "tools/open.h"
+#include "tools/text.h"
+#include "tools/tree.h"
+
+enum { LEAST_COLUMNS = 40, LEAST_LINES = 12, CTRL_C = 3, ESCAPE = 27, TINTS = 6, TABLE_MOST = LOOKAHEAD_MAX_K };
+
+typedef struct {
+    const char *model, *tokenizer, *prompt, *file, *save, *tree;
+    int context, threads, kv;
+    Sampler sampler;
+} Settings;
+
+/* A row of the table; future is NULL where nobody looked ahead. */
+typedef struct {
+    int token;
+    double p;
+    bool drawn;
+    const LookaheadCandidate *future;
+} Row;
+
+typedef struct {
+    const Settings *settings;
+    Model *model;
+    Tokenizer *tokenizer;
+    TraceHeader header;
+    int *prompt;
+    Tree tree;
+    bool tree_is_open, at_start, tinted, over, interrupted;
+    char path[PATH_MAX]; /* where s saves to; empty: it asks */
+    char message[256];
+    Row rows[TABLE_MOST];
+    int n_rows, selected;
+    uint8_t *piece; /* what one token may turn into */
+} Explore;
+
+/* ---- Characters ---- */
+
+/* The next character of some bytes, and how many they are; what cannot be shown is a question mark. */
+static int next_character(Bytes text, size_t at, wchar_t *out) {
+    static const int first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    const uint8_t *bytes = text.data + at;
+    int length = utf8_length(bytes, text.size - at);
+    *out = L'?';
+    if (length <= 0) return 1;
+    uint32_t code = bytes[0] & (uint32_t)first_bits[length];
+    for (int i = 1; i < length; i++) code = code << 6 | (bytes[i] & 0x3fu);
+    if (code == '\n' || wcwidth((wchar_t)code) > 0) *out = (wchar_t)code;
+    if (code == '\t') *out = L' ';
+    return length;
+}
+
+/* At most `width` columns at the cursor; returns how many they were. */
+static int put(Bytes text, int width) {
+    int used = 0;
+    wchar_t c;
+    for (size_t i = 0; i < text.size;) {
+        i += (size_t)next_character(text, i, &c);
+        if (c == L'\n') c = L' ';
+        int columns = wcwidth(c);
+        if (used + columns > width) break;
+        addnwstr(&c, 1);
+        used += columns;
+    }
+    return used;
+}
+
+static int put_string(const char *text, int width) {
+    return put((Bytes){(const uint8_t *)text, strlen(text)}, width > 0 ? width : 0);
+}
+
+/* ---- The screen ---- */
+
+/* Where the text is: it is laid out twice, first to know its height, then to show its end. */
+typedef struct {
+    int row, column, first, height; /* first: the row at the top of the screen; height 0: nothing is shown */
+} Place;
+
+static void lay_out(Place *cursor, Bytes text) {
+    wchar_t c;
+    for (size_t i = 0; i < text.size;) {
+        i += (size_t)next_character(text, i, &c);
+        int columns = c == L'\n' ? 0 : wcwidth(c);
+        if (c == L'\n' || cursor->column + columns > COLS) {
+            cursor->row++;
+            cursor->column = 0;
+        }
+        if (c == L'\n') continue;
+        int row = cursor->row - cursor->first;
+        if (cursor->height && row >= 0 && row < cursor->height) mvaddnwstr(row, cursor->column, &c, 1);
+        cursor->column += columns;
+    }
+}
+
+/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours; up to 8 nats. */
+static void set_tint(const Explore *explore, int position) {
+    const TreeBranch *branch = &explore->tree.branches[explore->tree.current];
+    double place = branch->surprisal[position] / 8 * TINTS;
+    int tint = place >= TINTS ? TINTS - 1 : place > 0 ? (int)place : 0;
+    if (explore->tinted && position >= explore->tree.n_prompt) attrset(COLOR_PAIR(tint + 1));
+}
+
+static void walk_text(const Explore *explore, Place *cursor) {
+    const Sequence *sequence = &explore->tree.branches[explore->tree.current].sequence;
+    TokenStream stream = token_stream_start(explore->tokenizer, explore->tree.special, explore->at_start);
+    for (int i = 0; i < sequence->length; i++) {
+        size_t n = token_stream_push(&stream, sequence->history[i], explore->piece);
+        if (cursor->height) set_tint(explore, i);
+        lay_out(cursor, (Bytes){explore->piece, n});
+        attrset(A_NORMAL);
+    }
+    size_t n = token_stream_finish(&stream, explore->piece);
+    lay_out(cursor, (Bytes){explore->piece, n});
+}
+
+static void show_text(const Explore *explore, int height) {
+    Place cursor = {0};
+    walk_text(explore, &cursor);
+    int first = cursor.row >= height ? cursor.row - height + 1 : 0;
+    cursor = (Place){.first = first, .height = height};
+    walk_text(explore, &cursor);
+}
+
+static void show_futures(const Explore *explore, const LookaheadCandidate *item, int width) {
+    char number[16];
+    for (int i = 0; i < item->n_futures && width > 0; i++) {
+        width -= put_string(i ? "  " : "", width);
+        width -= put(tokenizer_spelling(explore->tokenizer, item->futures[i].token), width);
+        snprintf(number, sizeof number, " %.2f", (double)item->futures[i].prob);
+        width -= put_string(number, width);
+    }
+}
+
+enum { PIECE_COLUMNS = 12 };
+
+static void show_row(const Explore *explore, int line, int i) {
+    const Row *row = &explore->rows[i];
+    char numbers[80];
+    if (i == explore->selected) attrset(A_REVERSE);
+    mvaddstr(line, 0, row->drawn ? "> " : "  ");
+    int used = put(tokenizer_spelling(explore->tokenizer, row->token), PIECE_COLUMNS);
+    for (; used < PIECE_COLUMNS; used++) addch(' ');
+    if (!row->future)
+        snprintf(numbers, sizeof numbers, " %.4f      -      -  ", row->p);
+    else
+        snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->hhat, exp(row->future->ln_s),
+                 row->future->neutral ? "* " : "  ");
+    used = put_string(numbers, COLS - 2 - PIECE_COLUMNS);
+    attrset(A_NORMAL);
+    if (row->future) show_futures(explore, row->future, COLS - 2 - PIECE_COLUMNS - used);
+}
+
+static void show_table(const Explore *explore, int line, int height) {
+    int first = explore->selected >= height ? explore->selected - height + 1 : 0;
+    mvaddstr(line, 0, "  ");
+    put_string("candidate         p   Hhat      s  likeliest futures", COLS - 2);
+    if (explore->tree.stop) {
+        move(line + 1, 2);
+        put_string(explore->tree.stop, COLS - 2);
+    }
+    for (int i = first; i < explore->n_rows && i - first < height; i++) show_row(explore, line + 1 + i - first, i);
+}
+
+static void show_status(const Explore *explore) {
+    const Tree *tree = &explore->tree;
+    const TreeBranch *branch = &tree->branches[tree->current];
+    char line[512], parent[32] = "";
+    if (branch->parent >= 0) snprintf(parent, sizeof parent, " from %d at %d", branch->parent, branch->position);
+    double alpha = tree->drawn ? tree->writer.alpha : sampler_alpha(&tree->sampler, &branch->sequence.state);
+    int n = snprintf(line, sizeof line, "branch %d of %d%s | position %d | alpha %.2f | T %.2f | seed %llu",
+                     tree->current, tree->count, parent, branch->sequence.length, alpha,
+                     tree->drawn ? tree->writer.temperature : tree->sampler.temperature.base,
+                     (unsigned long long)tree->sampler.seed);
+    attrset(A_REVERSE);
+    move(LINES - 2, 0);
+    put_string(line, COLS);
+    for (; n < COLS; n++) addch(' ');
+    attrset(A_NORMAL);
+    move(LINES - 1, 0);
+    put_string(explore->message[0] ? explore->message
+                                   : "enter take  space draw  u undo  </> alpha  f fork  tab switch  s save  q quit",
+               COLS - 1);
+}
+
+static void show(const Explore *explore) {
+    erase();
+    if (LINES < LEAST_LINES || COLS < LEAST_COLUMNS) {
+        mvaddnstr(0, 0, "the window is too small", COLS);
+    } else {
+        int table = (LINES - 3) / 2, text = LINES - 3 - table;
+        show_text(explore, text);
+        show_table(explore, text, table);
+        show_status(explore);
+    }
+    refresh();
+}
+
+/* ---- The table ---- */
+
+static void fill_rows(Explore *explore) {
+    const Writer *writer = &explore->tree.writer;
+    const LookaheadReport *report = &writer->report;
+    int which[STEP_SHOWN], n = 0;
+    explore->n_rows = 0;
+    if (!explore->tree.drawn) return;
+    for (int i = 0; report->outcome == LOOKAHEAD_DONE && i < report->count; i++) {
+        const LookaheadCandidate *item = &report->candidates[i];
+        explore->rows[explore->n_rows++] = (Row){item->token, item->p, item->chosen, item};
+    }
+    if (report->outcome != LOOKAHEAD_DONE) n = step_likeliest(&writer->candidates, which, STEP_SHOWN);
+    bool shown = n == 0;
+    for (int i = 0; i < n; i++) {
+        shown = shown || which[i] == writer->chosen;
+        explore->rows[explore->n_rows++] = (Row){.token = writer->candidates.items[which[i]].token,
+                                                 .p = step_share(&writer->candidates, which[i]),
+                                                 .drawn = which[i] == writer->chosen};
+    }
+    if (!shown)
+        explore->rows[explore->n_rows++] = (Row){
+            .token = writer_drawn(writer).token, .p = step_share(&writer->candidates, writer->chosen), .drawn = true};
+}
+
+static bool draw(Explore *explore, Error *error) {
+    bool done = tree_draw(&explore->tree, error);
+    fill_rows(explore);
+    if (explore->selected >= explore->n_rows) explore->selected = explore->n_rows ? explore->n_rows - 1 : 0;
+    return done;
+}
+
+/* ---- Keys ---- */
+
+static void say(Explore *explore, const char *text) {
+    snprintf(explore->message, sizeof explore->message, "%.255s", text);
+}
+
+/* A line of input at the bottom; false where it was given up. */
+static bool ask(const char *question, char *out, size_t capacity) {
+    size_t n = 0;
+    out[0] = '\0';
+    for (;;) {
+        move(LINES - 1, 0);
+        clrtoeol();
+        int used = put_string(question, COLS - 1);
+        put_string(out, COLS - 1 - used);
+        refresh();
+        int key = getch();
+        if (key == '\n' || key == '\r' || key == KEY_ENTER) return n > 0;
+        if (key == ESCAPE || key == CTRL_C || key == ERR) return false;
+        if ((key == KEY_BACKSPACE || key == 127 || key == 8) && n > 0) out[--n] = '\0';
+        if (key >= ' ' && key < 256 && key != 127 && n + 1 < capacity) {
+            out[n++] = (char)key;
+            out[n] = '\0';
+        }
+    }
+}
+
+static void save(Explore *explore) {
+    Error error;
+    if (!explore->path[0] && !ask("save to: ", explore->path, sizeof explore->path)) {
+        explore->path[0] = '\0';
+        return;
+    }
+    if (tree_save(&explore->tree, explore->path, explore->header.model_file, &error)) {
+        snprintf(explore->message, sizeof explore->message, "saved %.200s", explore->path);
+        return;
+    }
+    say(explore, error.message);
+    if (!explore->settings->save && !explore->settings->tree) explore->path[0] = '\0'; /* it asks for another */
+}
+
+static bool move_alpha(Explore *explore, int steps, Error *error) {
+    Tree *tree = &explore->tree;
+    double now = sampler_alpha(&tree->sampler, &tree_current(tree)->sequence.state);
+    double alpha = (round(now * 10) + steps) / 10;
+    tree_set_alpha(tree, fmin(fmax(alpha, -1), 1));
+    return draw(explore, error);
+}
+
+static bool take(Explore *explore, int token, Error *error) {
+    explore->selected = 0;
+    return tree_take(&explore->tree, token, error) && draw(explore, error);
+}
+
+/* What changes the tree; the error is shown, and the tree is as it was. */
+static bool change(Explore *explore, int key, Error *error) {
+    Tree *tree = &explore->tree;
+    switch (key) {
+    case '\n':
+    case '\r':
+    case KEY_ENTER:
+        return explore->n_rows == 0 || take(explore, explore->rows[explore->selected].token, error);
+    case ' ':
+        return take(explore, -1, error);
+    case 'u':
+        explore->selected = 0;
+        return tree_undo(tree, error) && draw(explore, error);
+    case KEY_LEFT:
+        return move_alpha(explore, -1, error);
+    case KEY_RIGHT:
+        return move_alpha(explore, 1, error);
+    case 'f':
+        return tree_fork(tree, error) && draw(explore, error);
+    case '\t':
+        explore->selected = 0;
+        tree_switch(tree, (tree->current + 1) % tree->count);
+        return draw(explore, error);
+    default:
+        return true;
+    }
+}
+
+static void press(Explore *explore, int key) {
+    Error error, again;
+    explore->message[0] = '\0';
+    if (key == KEY_UP && explore->selected > 0) explore->selected--;
+    if (key == KEY_DOWN && explore->selected + 1 < explore->n_rows) explore->selected++;
+    if (key == 's') save(explore);
+    explore->interrupted = key == CTRL_C;
+    explore->over = key == 'q' || key == CTRL_C || key == ERR;
+    if (explore->over || change(explore, key, &error)) return;
+    say(explore, error.message);
+    if (!explore->tree.drawn && !draw(explore, &again)) say(explore, again.message);
+}
+
+/* ---- Around it ---- */
+
+static void start_colors(Explore *explore) {
+    static const short tints[TINTS] = {17, 59, 242, 102, 179, 221};
+    const char *no = getenv("NO_COLOR");
+    if ((no && *no) || !has_colors() || start_color() == ERR || COLORS < 256) return;
+    for (short i = 0; i < TINTS; i++) init_pair((short)(i + 1), i < 3 ? 231 : 16, tints[i]);
+    explore->tinted = true;
+}
+
+static bool run_screen(Explore *explore, Error *error) {
+    SCREEN *screen = newterm(NULL, stdout, stdin);
+    if (!screen) return error_set(error, "explore: this terminal is not known (TERM)");
+    raw(); /* Ctrl-C is a key, so that a pass is never cut off */
+    noecho();
+    nonl();
+    keypad(stdscr, TRUE);
+    set_escdelay(25);
+    curs_set(0);
+    start_colors(explore);
+    while (!explore->over) {
+        show(explore);
+        press(explore, getch());
+    }
+    endwin();
+    delscreen(screen);
+    return true;
+}
+
+static bool check_terminal(Error *error) {
+    struct winsize size = {0};
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return error_set(error, "explore: standard input and output must be a terminal");
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    if (size.ws_col < LEAST_COLUMNS || size.ws_row < LEAST_LINES)
+        return error_set(error, "explore: expected a terminal of at least %d x %d, got %d x %d", LEAST_COLUMNS,
+                         LEAST_LINES, size.ws_col, size.ws_row);
+    return true;
+}
+
+/* bos, where the vocabulary wants it or there is nothing else, then the prompt: into the header. */
+static bool encode(Explore *explore, Bytes text, Error *error) {
+    TraceHeader *header = &explore->header;
+    int *tokens, bos = tokenizer_bos(explore->tokenizer);
+    size_t n;
+    if (!tokenizer_encode(explore->tokenizer, text, false, &tokens, &n, error)) return false;
+    size_t n_bos = bos >= 0 && (tokenizer_adds_bos(explore->tokenizer) || n == 0), n_all = n + n_bos;
+    if (n_all == 0)
+        error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
+    else if (n_all > (size_t)header->context)
+        error_set(error, "the prompt has %zu tokens, the context only %d", n_all, header->context);
+    else if ((explore->prompt = memory_alloc(n_all, sizeof *explore->prompt, "prompt", error))) {
+        explore->prompt[0] = bos;
+        if (n) memcpy(explore->prompt + n_bos, tokens, n * sizeof *tokens);
+        header->prompt = explore->prompt;
+        header->n_prompt = (int)n_all;
+    }
+    memory_free(tokens);
+    return explore->prompt != NULL;
+}
+
+static bool read_prompt(Explore *explore, Error *error) {
+    const Settings *settings = explore->settings;
+    Bytes text;
+    if (!text_choose(&text, settings->prompt, settings->file, error)) return false;
+    if (settings->file) text.size -= text.size && text.data[text.size - 1] == '\n';
+    bool done = encode(explore, text, error);
+    text_free(&text);
+    return done;
+}
+
+/* The header of a new tree, but for its prompt. */
+static bool new_header(Explore *explore, Error *error) {
+    const Settings *settings = explore->settings;
+    Path path;
+    if (!open_find_model(path, settings->model, error)) return false;
+    const char *slash = strrchr(path, '/');
+    TraceHeader *header = &explore->header;
+    *header = (TraceHeader){.sampler = settings->sampler,
+                            .context = settings->context ? settings->context : explore->model->config.context_length,
+                            .n_predict = -1,
+                            .kv = settings->kv ? KV_F32 : KV_F16};
+    snprintf(header->model_file, sizeof header->model_file, "%.255s", slash ? slash + 1 : path);
+    return read_prompt(explore, error);
+}
+
+/* The model and the vocabulary must be those of the file, by their hashes. */
+static bool check_models(Explore *explore, const json_t *file, Error *error) {
+    json_t *made = trace_header_json(&explore->header, explore->model, explore->tokenizer);
+    bool same = made ? trace_same(json_object_get(file, "header"), made, error) || error_prefix(error, "header.")
+                     : error_set(error, "out of memory");
+    json_decref(made);
+    return same;
+}
+
+static bool open_tree(Explore *explore, json_t *file, Error *error) {
+    const Settings *settings = explore->settings;
+    if (!open_both(&explore->model, &explore->tokenizer, settings->model, settings->tokenizer, error)) return false;
+    if (!(file ? check_models(explore, file, error) : new_header(explore, error))) return false;
+    explore->tree_is_open = true;
+    explore->at_start = explore->header.prompt[0] == tokenizer_bos(explore->tokenizer);
+    explore->piece = memory_alloc(token_stream_bound(explore->tokenizer) + 4, 1, "text of a token", error);
+    return explore->piece &&
+           tree_open(&explore->tree, &explore->header, explore->model, explore->tokenizer, settings->threads, error) &&
+           (!file || tree_read_branches(&explore->tree, file, error));
+}
+
+static bool prepare(Explore *explore, Error *error) {
+    const Settings *settings = explore->settings;
+    const char *path = settings->save ? settings->save : settings->tree;
+    if (path && snprintf(explore->path, sizeof explore->path, "%s", path) >= (int)sizeof explore->path)
+        return error_set(error, "%.200s...: the path is too long", path);
+    json_t *file = NULL;
+    bool done = check_terminal(error) &&
+                (!settings->tree || tree_read_header(&explore->header, &explore->prompt, &file, settings->tree, error));
+    if (done) {
+        done = open_tree(explore, file, error);
+        if (!done && file) error_prefix(error, "%s: ", settings->tree);
+    }
+    json_decref(file);
+    return done && draw(explore, error);
+}
+
+static int explore_settings(const Settings *settings) {
+    Error error;
+    Explore *explore = memory_alloc(1, sizeof *explore, "screen", &error);
+    if (!explore) return command_fail(&error);
+    memset(explore, 0, sizeof *explore);
+    explore->settings = settings;
+    setlocale(LC_CTYPE, ""); /* the characters alone: numbers are read and written with a point */
+    bool done = prepare(explore, &error) && run_screen(explore, &error), interrupted = explore->interrupted;
+    if (explore->tree_is_open) tree_close(&explore->tree);
+    memory_free(explore->piece);
+    memory_free(explore->prompt);
+    tokenizer_close(explore->tokenizer);
+    model_close(explore->model);
+    memory_free(explore);
+    if (!done) return command_fail(&error);
+    return interrupted ? 130 : 0;
+}
+
+static uint64_t random_seed(void) {
+    uint32_t seed; /* 32 bits: short enough to type again */
+    if (getrandom(&seed, sizeof seed, 0) == sizeof seed) return seed;
+    return (uint64_t)time(NULL) ^ (uint64_t)getpid() << 16;
+}
+
+static int explore_main(int argc, char **argv) {
+    Error error;
+    Settings s = {.sampler = sampler_default()};
+    s.sampler.seed = random_seed();
+    Option options[OPTIONS_MAX] = {
+        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
+        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
+        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file", NULL},
+        {"save", 0, "FILE", OPTION_STRING, &s.save, 0, 0, "what s saves to", "the file opened; else it asks"},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
+        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is shown"},
+    };
+    int n_options = 0;
+    while (options[n_options].name) n_options++;
+    n_options = options_add_sampler(options, n_options, &s.sampler);
+    int next = options_parse(&explore_command, options, n_options, argc, argv);
+    if (next < argc) s.tree = argv[next++];
+    if (next < argc) option_usage_error("explore: expected one tree, got '%s' too", argv[next]);
+    if (s.prompt && s.file) option_usage_error("explore: expected one of --prompt and --file, got both");
+    if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
+    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
+    if (s.sampler.temperature.kind == TEMPERATURE_KLD)
+        option_usage_error("--temp-policy kld: explore has no second prompt");
+    return explore_settings(&s);
+}
+
+const Command explore_command = {
+    "explore", "[FILE]", "Shows a text and what may follow it on the screen, to write on by hand; opens a saved tree.",
+    "Keys: up and down choose a candidate, Enter takes it, space takes the drawn one (marked >), u undoes a token, "
+    "left\n"
+    "and right move alpha (the noise stays), f forks a branch (8 at most), Tab switches to the next, s saves the "
+    "tree,\n"
+    "q quits. With FILE the settings are those of the tree. It always looks ahead at all candidates.\n" OPEN_NOTES,
+    explore_main};
