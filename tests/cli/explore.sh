@@ -16,9 +16,10 @@ socket=foretell-explore-$$
 tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
 trap 'tm kill-server; rm -rf "$work"' EXIT
 unset TMUX
+no_color=
 begin() { # columns, lines, arguments: explore in a new terminal; its exit status shows behind it
     local command
-    printf -v command '%q ' env LC_ALL=C.UTF-8 "$program" explore "${@:3}"
+    printf -v command '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color NO_COLOR="$no_color" "$program" explore "${@:3}"
     tm kill-server
     socket+=+ # the old server may still be dying
     tm new-session -d -x "$1" -y "$2" "sh -c '$command; echo \"exit \$?\"; exec sleep 600'"
@@ -91,6 +92,13 @@ tm resize-window -x 60 -y 20
 check 'it follows the size of the window' 'for _ in {1..200}; do said=$(tm capture-pane -p); [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ] && break; sleep 0.05; done; [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ]'
 keys C-c
 check 'Ctrl-C ends it' 'wait_for "exit 130"'
+
+# Tints are backgrounds of 256 colours.
+tints() { tm capture-pane -p -e | grep -c '\[48;5;\|;48;5;'; }
+for no in '' 1; do
+    no_color=$no begin 100 30 -m "$model" "$work/tree.json"
+    check "NO_COLOR=$no" 'wait_for "| seed 7" && if [ -n "$no" ]; then [ "$(tints)" -eq 0 ]; else [ "$(tints)" -gt 0 ]; fi'
+done
 
 begin 39 20 -m "$model" -p 'Once upon a time'
 check 'a small terminal' 'wait_for "exit 1" && printf "%s" "$said" | tr -d "\n" | grep -q "at least 40 x 12, got 39 x 20"'
