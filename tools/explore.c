@@ -15,9 +15,9 @@
 #include <wchar.h>
 
 #include "tensor/memory.h"
-#include "tokenizer/utf8.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/screen.h"
 #include "tools/text.h"
 #include "tools/tree.h"
 
@@ -52,41 +52,6 @@ typedef struct {
     uint8_t *piece; /* what one token may turn into */
 } Explore;
 
-/* ---- Characters ---- */
-
-/* The next character of some bytes, and how many they are; what cannot be shown is a question mark. */
-static int next_character(Bytes text, size_t at, wchar_t *out) {
-    static const int first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    const uint8_t *bytes = text.data + at;
-    int length = utf8_length(bytes, text.size - at);
-    *out = L'?';
-    if (length <= 0) return 1;
-    uint32_t code = bytes[0] & (uint32_t)first_bits[length];
-    for (int i = 1; i < length; i++) code = code << 6 | (bytes[i] & 0x3fu);
-    if (code == '\n' || wcwidth((wchar_t)code) > 0) *out = (wchar_t)code;
-    if (code == '\t') *out = L' ';
-    return length;
-}
-
-/* At most `width` columns at the cursor; returns how many they were. */
-static int put(Bytes text, int width) {
-    int used = 0;
-    wchar_t c;
-    for (size_t i = 0; i < text.size;) {
-        i += (size_t)next_character(text, i, &c);
-        if (c == L'\n') c = L' ';
-        int columns = wcwidth(c);
-        if (used + columns > width) break;
-        addnwstr(&c, 1);
-        used += columns;
-    }
-    return used;
-}
-
-static int put_string(const char *text, int width) {
-    return put((Bytes){(const uint8_t *)text, strlen(text)}, width > 0 ? width : 0);
-}
-
 /* ---- The screen ---- */
 
 /* Where the text is: it is laid out twice, first to know its height, then to show its end. */
@@ -97,7 +62,7 @@ typedef struct {
 static void lay_out(Place *cursor, Bytes text) {
     wchar_t c;
     for (size_t i = 0; i < text.size;) {
-        i += (size_t)next_character(text, i, &c);
+        i += (size_t)screen_character(text, i, &c);
         int columns = c == L'\n' ? 0 : wcwidth(c);
         if (c == L'\n' || cursor->column + columns > COLS) {
             cursor->row++;
@@ -142,10 +107,10 @@ static void show_text(const Explore *explore, int height) {
 static void show_futures(const Explore *explore, const LookaheadCandidate *item, int width) {
     char number[16];
     for (int i = 0; i < item->n_futures && width > 0; i++) {
-        width -= put_string(i ? "  " : "", width);
-        width -= put(tokenizer_spelling(explore->tokenizer, item->futures[i].token), width);
+        width -= screen_put_string(i ? "  " : "", width);
+        width -= screen_put(tokenizer_spelling(explore->tokenizer, item->futures[i].token), width);
         snprintf(number, sizeof number, " %.2f", (double)item->futures[i].prob);
-        width -= put_string(number, width);
+        width -= screen_put_string(number, width);
     }
 }
 
@@ -156,14 +121,14 @@ static void show_row(const Explore *explore, int line, int i) {
     char numbers[80];
     if (i == explore->selected) attrset(A_REVERSE);
     mvaddstr(line, 0, row->drawn ? "> " : "  ");
-    int used = put(tokenizer_spelling(explore->tokenizer, row->token), PIECE_COLUMNS);
+    int used = screen_put(tokenizer_spelling(explore->tokenizer, row->token), PIECE_COLUMNS);
     for (; used < PIECE_COLUMNS; used++) addch(' ');
     if (!row->future)
         snprintf(numbers, sizeof numbers, " %.4f      -      -  ", row->p);
     else
         snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->hhat, exp(row->future->ln_s),
                  row->future->neutral ? "* " : "  ");
-    used = put_string(numbers, COLS - 2 - PIECE_COLUMNS);
+    used = screen_put_string(numbers, COLS - 2 - PIECE_COLUMNS);
     attrset(A_NORMAL);
     if (row->future) show_futures(explore, row->future, COLS - 2 - PIECE_COLUMNS - used);
 }
@@ -171,10 +136,10 @@ static void show_row(const Explore *explore, int line, int i) {
 static void show_table(const Explore *explore, int line, int height) {
     int first = explore->selected >= height ? explore->selected - height + 1 : 0;
     mvaddstr(line, 0, "  ");
-    put_string("candidate         p   Hhat      s  likeliest futures", COLS - 2);
+    screen_put_string("candidate         p   Hhat      s  likeliest futures", COLS - 2);
     if (explore->tree.stop) {
         move(line + 1, 2);
-        put_string(explore->tree.stop, COLS - 2);
+        screen_put_string(explore->tree.stop, COLS - 2);
     }
     for (int i = first; i < explore->n_rows && i - first < height; i++) show_row(explore, line + 1 + i - first, i);
 }
@@ -191,13 +156,14 @@ static void show_status(const Explore *explore) {
                      (unsigned long long)tree->sampler.seed);
     attrset(A_REVERSE);
     move(LINES - 2, 0);
-    put_string(line, COLS);
+    screen_put_string(line, COLS);
     for (; n < COLS; n++) addch(' ');
     attrset(A_NORMAL);
     move(LINES - 1, 0);
-    put_string(explore->message[0] ? explore->message
-                                   : "enter take  space draw  u undo  </> alpha  f fork  tab switch  s save  q quit",
-               COLS - 1);
+    screen_put_string(explore->message[0]
+                          ? explore->message
+                          : "enter take  space draw  u undo  </> alpha  f fork  tab switch  s save  q quit",
+                      COLS - 1);
 }
 
 static void show(const Explore *explore) {
@@ -258,8 +224,8 @@ static bool ask(const char *question, char *out, size_t capacity) {
     for (;;) {
         move(LINES - 1, 0);
         clrtoeol();
-        int used = put_string(question, COLS - 1);
-        put_string(out, COLS - 1 - used);
+        int used = screen_put_string(question, COLS - 1);
+        screen_put_string(out, COLS - 1 - used);
         refresh();
         int key = getch();
         if (key == '\n' || key == '\r' || key == KEY_ENTER) return n > 0;

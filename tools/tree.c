@@ -156,28 +156,34 @@ static bool decode(Tree *tree, TreeBranch *branch, int token, Error *error) {
     return true;
 }
 
-static bool append(Tree *tree, TreeBranch *branch, int token, Error *error) {
-    int length = branch->sequence.length;
-    if (accept(tree, branch, token, error) && decode(tree, branch, token, error)) return true;
-    branch->sequence.state = branch->before[length];
+/* fork: the branch whose pass is this token's, or -1. */
+static bool append(Tree *tree, TreeBranch *branch, int token, int fork, Error *error) {
+    Sequence *sequence = &branch->sequence;
+    int length = sequence->length;
+    bool done = accept(tree, branch, token, error);
+    if (done && fork >= 0) {
+        session_promote(tree->session, fork);
+        sequence->history[sequence->length++] = token;
+        return true;
+    }
+    if (done && decode(tree, branch, token, error)) return true;
+    if (fork >= 0) session_drop(tree->session, fork);
+    sequence->state = branch->before[length];
     return false;
 }
 
+/* The drawn token's state is computed as any other's, so that a tree that is opened again comes to the same. */
 bool tree_take(Tree *tree, int token, Error *error) {
-    TreeBranch *branch = tree_current(tree);
-    Writer *writer = &tree->writer;
+    int fork = -1;
     if (!tree->drawn) return true;
-    int drawn = writer_drawn(writer).token, length = branch->sequence.length;
-    if (token >= 0 && token != drawn) {
-        forget(tree);
-        return append(tree, branch, token, error);
+    Candidate *drawn = &tree->writer.candidates.items[tree->writer.chosen];
+    if (token < 0) token = drawn->token;
+    if (token == drawn->token) {
+        fork = drawn->branch;
+        drawn->branch = -1; /* it is not to be forgotten with the step */
     }
-    float logit = session_logits(tree->session, branch->sequence.branch)[drawn];
-    branch->surprisal[length] = (float)(writer->natural.log_sum - (logit - writer->natural.max_logit));
-    if (!writer_advance(writer, &branch->sequence, error)) return false;
-    writer->chosen = -1;
-    tree->drawn = false;
-    return true;
+    forget(tree);
+    return append(tree, tree_current(tree), token, fork, error);
 }
 
 bool tree_undo(Tree *tree, Error *error) {
@@ -318,7 +324,7 @@ static bool read_tokens(Tree *tree, TreeBranch *branch, const json_t *tokens, Er
         json_int_t token = json_integer_value(id);
         if (!json_is_integer(id) || token < 0 || token >= tree->model->config.vocab_size)
             return error_set(error, "tokens: %zu: expected an id below %d", i, tree->model->config.vocab_size);
-        if (!append(tree, branch, (int)token, error)) return error_prefix(error, "tokens: %zu: ", i);
+        if (!append(tree, branch, (int)token, -1, error)) return error_prefix(error, "tokens: %zu: ", i);
     }
     return true;
 }

@@ -16,10 +16,12 @@ socket=foretell-explore-$$
 tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
 trap 'tm kill-server; rm -rf "$work"' EXIT
 unset TMUX
+no_color=
 begin() { # columns, lines, arguments: explore in a new terminal; its exit status shows behind it
     local command
-    printf -v command '%q ' env LC_ALL=C.UTF-8 "$program" explore "${@:3}"
+    printf -v command '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color NO_COLOR="$no_color" "$program" explore "${@:3}"
     tm kill-server
+    socket+=+ # the old server may still be dying
     tm new-session -d -x "$1" -y "$2" "sh -c '$command; echo \"exit \$?\"; exec sleep 600'"
 }
 keys() { tm send-keys "$@"; }
@@ -35,13 +37,13 @@ chosen() { printf '%s\n' "$said" | grep -m 1 '^>'; } # the drawn candidate's row
 text() { printf '%s\n' "$said" | sed '/^  candidate/,$d' | tr -d '\n'; }
 json() { python3 -c "import json, sys; t = json.load(open(sys.argv[1])); b = t['branches']; sys.exit(not ($1))" "$work/tree.json"; }
 
-begin 100 30 -m "$model" -p Once -s 7 --save "$work/tree.json"
-check 'it shows the text and the table' 'wait_for "branch 0 of 1 | position 2 | alpha 0.00 | T 0.80 | seed 7" &&
-    [ "$(text)" = Once ] && contains "likeliest futures" && chosen >/dev/null'
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7 --save "$work/tree.json"
+check 'it shows the text and the table' 'wait_for "branch 0 of 1 | position 5 | alpha 0.00 | T 0.80 | seed 7" &&
+    [ "$(text)" = "Once upon a time" ] && contains "likeliest futures" && chosen >/dev/null'
 # the noise, alpha and seed are fixed: so is all that follows
 first=$(printf '%s\n' "$said" | sed -n '/^  candidate/{n;p}' | cut -c 3-14)
 keys Enter
-check 'Enter takes the candidate' 'wait_for "| position 3 |" && [ "$(text)" = "Once$(echo "$first" | sed "s/ *$//")" ]'
+check 'Enter takes the candidate' 'wait_for "| position 6 |" && [ "$(text)" = "Once upon a time$(echo "$first" | sed "s/ *$//")" ]'
 before=$(chosen)
 keys Right Right
 check 'right moves alpha' 'wait_for "alpha 0.20"'
@@ -49,28 +51,28 @@ check 'and the scores, not p and Hhat' '[ "$(printf "%s\n" "$said" | grep -c "$(
 keys Left Left
 check 'and back: the same row' 'wait_for "alpha 0.00" && contains "$before"'
 keys Space Space
-check 'space takes the drawn ones' 'wait_for "| position 5 |"'
+check 'space takes the drawn ones' 'wait_for "| position 8 |"'
 before=$said
 keys u
-check 'u undoes one' 'wait_for "| position 4 |"'
+check 'u undoes one' 'wait_for "| position 7 |"'
 keys Space
-check 'and the same is drawn again: the whole screen' 'wait_for "| position 5 |" && [ "$said" = "$before" ]'
+check 'and the same is drawn again: the whole screen' 'wait_for "| position 8 |" && [ "$said" = "$before" ]'
 keys f
-check 'f forks' 'wait_for "branch 1 of 2 from 0 at 5 | position 5" &&
+check 'f forks' 'wait_for "branch 1 of 2 from 0 at 8 | position 8" &&
     [ "$(printf "%s\n" "$said" | sed 28,29d)" = "$(printf "%s\n" "$before" | sed 28,29d)" ]'
 keys u u Down Enter
-check 'the branch goes its own way' 'wait_for "branch 1 of 2 from 0 at 5 | position 4"'
+check 'the branch goes its own way' 'wait_for "branch 1 of 2 from 0 at 8 | position 7"'
 other=$(text)
 keys Tab
-check 'Tab switches; the first is as it was' 'wait_for "branch 0 of 2 | position 5" && [ "$(text)" = "$(said=$before; text)" ]'
+check 'Tab switches; the first is as it was' 'wait_for "branch 0 of 2 | position 8" && [ "$(text)" = "$(said=$before; text)" ]'
 keys u u u u u
-check 'the prompt stays' 'wait_for "branch 0 of 2 | position 2" && [ "$(text)" = Once ]'
+check 'the prompt stays' 'wait_for "branch 0 of 2 | position 5" && [ "$(text)" = "Once upon a time" ]'
 keys Space
-wait_for '| position 3 |'
+wait_for '| position 6 |'
 keys Tab s
 check 's saves' 'wait_for "saved $work/tree.json"'
 check 'the file has it all' 'json "t[\"type\"] == \"tree\" and t[\"schema\"] == 1 and t[\"current\"] == 1 and len(b) == 2 and
-len(t[\"header\"][\"prompt\"]) == 2 and t[\"header\"][\"seed\"] == \"7\" and (b[1][\"parent\"], b[1][\"position\"]) == (0, 5) and
+len(t[\"header\"][\"prompt\"]) == 5 and t[\"header\"][\"seed\"] == \"7\" and (b[1][\"parent\"], b[1][\"position\"]) == (0, 8) and
 [len(x[\"tokens\"]) for x in b] == [1, 2]" && [ ! -e "$work/tree.json.part" ]'
 wait_for 'branch 1 of 2'
 keys Up
@@ -80,7 +82,7 @@ keys q
 check 'q quits' 'wait_for "exit 0" && ! contains likeliest'
 
 begin 100 30 -m "$model" "$work/tree.json"
-check 'the tree opens again: the same screen' 'wait_for "branch 1 of 2 from 0 at 5 | position 4" && [ "$(text)" = "$other" ] && [ "$said" = "$before" ]'
+check 'the tree opens again: the same screen' 'wait_for "branch 1 of 2 from 0 at 8 | position 7" && [ "$(text)" = "$other" ] && [ "$said" = "$before" ]'
 cp "$work/tree.json" "$work/saved.json"
 keys s
 check 'it is saved to where it came from' 'wait_for "saved " && cmp -s "$work/tree.json" "$work/saved.json"'
@@ -91,7 +93,14 @@ check 'it follows the size of the window' 'for _ in {1..200}; do said=$(tm captu
 keys C-c
 check 'Ctrl-C ends it' 'wait_for "exit 130"'
 
-begin 39 20 -m "$model" -p Once
+# Tints are backgrounds of 256 colours.
+tints() { tm capture-pane -p -e | grep -c '\[48;5;\|;48;5;'; }
+for no in '' 1; do
+    no_color=$no begin 100 30 -m "$model" "$work/tree.json"
+    check "NO_COLOR=$no" 'wait_for "| seed 7" && if [ -n "$no" ]; then [ "$(tints)" -eq 0 ]; else [ "$(tints)" -gt 0 ]; fi'
+done
+
+begin 39 20 -m "$model" -p 'Once upon a time'
 check 'a small terminal' 'wait_for "exit 1" && printf "%s" "$said" | tr -d "\n" | grep -q "at least 40 x 12, got 39 x 20"'
 
 hostile() { # name, what is said, python that changes t
