@@ -114,6 +114,11 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
  * given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
+/* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
+int sampler_range(const char *name, char *out, size_t capacity);
+/* The i-th setting of a stage by its flag, NULL past the last. */
+const char *sampler_stage_setting(Stage stage, int i);
+
 /* What no single setting can tell: contradictions between them. Errors name the flags. */
 bool sampler_check(const Sampler *sampler, Error *error);
 

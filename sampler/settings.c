@@ -365,14 +365,28 @@ static void append_setting(Text *text, const Sampler *sampler, const char *name)
     append(text, "%s %s", name, value);
 }
 
+/* The settings of a stage, where they are not one of its own name. */
+static const char *const several[SAMPLER_STAGES][4] = {
+    [STAGE_PENALTIES] = {"repeat-penalty", "frequency-penalty", "presence-penalty", "repeat-last-n"},
+    [STAGE_DRY] = {"dry-multiplier", "dry-base", "dry-allowed-length"},
+    [STAGE_XTC] = {"xtc-probability", "xtc-threshold"},
+    [STAGE_MIROSTAT] = {"mirostat-tau", "mirostat-eta"},
+};
+
+const char *sampler_stage_setting(Stage stage, int i) {
+    if (several[stage][0]) return i < 4 ? several[stage][i] : NULL;
+    return i == 0 ? sampler_stages[stage].name : NULL;
+}
+
+int sampler_range(const char *name, char *out, size_t capacity) {
+    const Row *row = find_row(name);
+    if (!row || row->range.low >= row->range.high) return snprintf(out, capacity, "%s", "");
+    return snprintf(out, capacity, "%s%.7g to %.7g", row->range.low_open ? "above " : "", row->range.low,
+                    row->range.high);
+}
+
 /* A stage is printed by its settings: those of the same name, or the ones listed here. */
 static void append_stage(Text *text, const Sampler *sampler, Stage stage) {
-    static const char *const several[SAMPLER_STAGES][4] = {
-        [STAGE_PENALTIES] = {"repeat-penalty", "frequency-penalty", "presence-penalty", "repeat-last-n"},
-        [STAGE_DRY] = {"dry-multiplier", "dry-base", "dry-allowed-length"},
-        [STAGE_XTC] = {"xtc-probability", "xtc-threshold"},
-        [STAGE_MIROSTAT] = {"mirostat-tau", "mirostat-eta"},
-    };
     if (stage == STAGE_BIAS)
         append(text, "logit-bias on %d", sampler->n_biases);
     else if (!several[stage][0])

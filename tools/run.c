@@ -367,12 +367,25 @@ static int run_settings(const Settings *settings) {
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
 
-/* Every stage with its formula and source, every temperature policy, every preset. */
+static void list_settings(const Sampler *usual, Stage stage) {
+    const char *name;
+    for (int i = 0; (name = sampler_stage_setting(stage, i)); i++) {
+        char range[64], value[64];
+        if (sampler_range(name, range, sizeof range) == 0) continue;
+        sampler_show(usual, name, value, sizeof value);
+        printf("    --%-20s %s, default %s\n", name, range, value);
+    }
+}
+
+/* Every stage with its formula, source, ranges and defaults, every temperature policy, every preset. */
 static int list_samplers(void) {
     const SamplerPreset *preset;
+    Sampler usual = sampler_default();
     printf("stages, in their usual order:\n");
-    for (int i = 0; i < SAMPLER_STAGES; i++)
+    for (int i = 0; i < SAMPLER_STAGES; i++) {
         printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
+        list_settings(&usual, (Stage)i);
+    }
     printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
            "Count Bayesie, 2026-07-01");
     printf("\ntemperature policies:\n");

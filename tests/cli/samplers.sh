@@ -44,7 +44,7 @@ for policy in linear sigmoid edt udt dynatemp; do
     check "--temp-policy $policy" '[ $status -eq 0 ] && contains "temp-policy $policy"'
 done
 foretell --list-samplers
-check '--list-samplers' '[ $status -eq 0 ] && out_has "top-nsigma" && out_has "dynatemp" && out_has "sine:1:60"'
+check '--list-samplers' '[ $status -eq 0 ] && out_has "top-nsigma" && out_has "dynatemp" && out_has "sine:1:60" && out_has "above 0 to 1, default 1" && out_has "0 to 1000000, default 40"'
 
 usage_error "--edt-n: expected a number above 0 and below 1, got '1'" --temp-policy edt --edt-n 1
 usage_error "--fe-n: expected a number from 2 to 1000000, got '1'" --fe-n 1
