@@ -457,6 +457,7 @@ static int explore_main(int argc, char **argv) {
     Error error;
     Settings s = {.sampler = sampler_default()};
     s.sampler.seed = random_seed();
+    const Sampler usual = s.sampler;
     Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
@@ -476,6 +477,8 @@ static int explore_main(int argc, char **argv) {
     if (next < argc) option_usage_error("explore: expected one tree, got '%s' too", argv[next]);
     if (s.prompt && s.file) option_usage_error("explore: expected one of --prompt and --file, got both");
     if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
+    if (s.tree && (s.context || s.kv || memcmp(&s.sampler, &usual, sizeof usual) != 0))
+        option_usage_error("explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE");
     if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
     if (s.sampler.temperature.kind == TEMPERATURE_KLD)
         option_usage_error("--temp-policy kld: explore has no second prompt");
@@ -484,9 +487,8 @@ static int explore_main(int argc, char **argv) {
 
 const Command explore_command = {
     "explore", "[FILE]", "Shows a text and what may follow it on the screen, to write on by hand; opens a saved tree.",
-    "Keys: up and down choose a candidate, Enter takes it, space takes the drawn one (marked >), u undoes a token, "
-    "left\n"
-    "and right move alpha (the noise stays), f forks a branch (8 at most), Tab switches to the next, s saves the "
-    "tree,\n"
-    "q quits. With FILE the settings are those of the tree. It always looks ahead at all candidates.\n" OPEN_NOTES,
+    "Keys: up and down choose a candidate, Enter takes it, space takes the drawn one (marked >),\n"
+    "u undoes a token, left and right move alpha (the noise stays), f forks a branch (8 at most),\n"
+    "Tab switches to the next, s saves the tree, q quits. With FILE the settings are those of the tree.\n"
+    "It always looks ahead at all candidates.\n" OPEN_NOTES,
     explore_main};

@@ -9,7 +9,8 @@ usage_error 'explore: expected a prompt or a tree, got both' explore -p text tre
 usage_error "explore: expected one tree, got 'b' too" explore a b
 if ! command -v tmux >/dev/null; then
     skip 'in a terminal' 'tmux is not installed'
-    done_testing
+    usage_error 'explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE' explore --alpha 0.5 some.tree
+done_testing
 fi
 
 socket=foretell-explore-$$
