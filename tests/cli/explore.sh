@@ -9,8 +9,7 @@ usage_error 'explore: expected a prompt or a tree, got both' explore -p text tre
 usage_error "explore: expected one tree, got 'b' too" explore a b
 if ! command -v tmux >/dev/null; then
     skip 'in a terminal' 'tmux is not installed'
-    usage_error 'explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE' explore --alpha 0.5 some.tree
-done_testing
+    done_testing
 fi
 
 socket=foretell-explore-$$
@@ -123,4 +122,5 @@ message='header.model.fnv1a64: recorded'
 hostile 'another model' "$message" 't["header"]["model"]["fnv1a64"] = "0"'
 message='type: expected "tree"'
 hostile 'another kind of file' "$message" 't["type"] = "trace"'
+usage_error 'explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE' explore --alpha 0.5 some.tree
 done_testing
