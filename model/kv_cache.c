@@ -11,10 +11,6 @@ size_t kv_row_bytes(const KvCache *cache) {
 
 static size_t head_bytes(const KvCache *cache) { return (size_t)cache->block_rows * kv_row_bytes(cache); }
 
-size_t kv_store_bytes(const KvCache *cache) {
-    return (size_t)cache->n_layers * (size_t)cache->n_blocks * (size_t)cache->n_kv_heads * head_bytes(cache);
-}
-
 uint8_t *kv_block(const KvCache *cache, uint8_t *storage, int layer, int block, int head) {
     size_t index = ((size_t)layer * (size_t)cache->n_blocks + (size_t)block) * (size_t)cache->n_kv_heads + (size_t)head;
     return storage + index * head_bytes(cache);

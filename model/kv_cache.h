@@ -43,8 +43,7 @@ int kv_max_runs(const KvCache *cache);
 
 /* The first row of a block: (block_rows, head_dim) keys or values of one layer and key/value head. */
 uint8_t *kv_block(const KvCache *cache, uint8_t *storage, int layer, int block, int head);
-size_t kv_row_bytes(const KvCache *cache);   /* head_dim values */
-size_t kv_store_bytes(const KvCache *cache); /* of keys, and of values */
+size_t kv_row_bytes(const KvCache *cache); /* head_dim values */
 /* One own row of a branch. */
 uint8_t *kv_row(const KvCache *cache, uint8_t *storage, int layer, int head, int branch, int position);
 

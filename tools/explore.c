@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -17,6 +16,7 @@
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/prompt.h"
 #include "tools/screen.h"
 #include "tools/text.h"
 #include "tools/tree.h"
@@ -349,22 +349,11 @@ static bool check_terminal(Error *error) {
 /* bos, where the vocabulary wants it or there is nothing else, then the prompt: into the header. */
 static bool encode(Explore *explore, Bytes text, Error *error) {
     TraceHeader *header = &explore->header;
-    int *tokens, bos = tokenizer_bos(explore->tokenizer);
-    size_t n;
-    if (!tokenizer_encode(explore->tokenizer, text, false, &tokens, &n, error)) return false;
-    size_t n_bos = bos >= 0 && (tokenizer_adds_bos(explore->tokenizer) || n == 0), n_all = n + n_bos;
-    if (n_all == 0)
-        error_set(error, "the prompt is empty, and this vocabulary has no token to begin a text with");
-    else if (n_all > (size_t)header->context)
-        error_set(error, "the prompt has %zu tokens, the context only %d", n_all, header->context);
-    else if ((explore->prompt = memory_alloc(n_all, sizeof *explore->prompt, "prompt", error))) {
-        explore->prompt[0] = bos;
-        if (n) memcpy(explore->prompt + n_bos, tokens, n * sizeof *tokens);
-        header->prompt = explore->prompt;
-        header->n_prompt = (int)n_all;
-    }
-    memory_free(tokens);
-    return explore->prompt != NULL;
+    if (!prompt_encode(&explore->prompt, &header->n_prompt, explore->tokenizer, text, false, header->context,
+                       "the prompt", error))
+        return false;
+    header->prompt = explore->prompt;
+    return true;
 }
 
 static bool read_prompt(Explore *explore, Error *error) {
@@ -447,16 +436,10 @@ static int explore_settings(const Settings *settings) {
     return interrupted ? 130 : 0;
 }
 
-static uint64_t random_seed(void) {
-    uint32_t seed; /* 32 bits: short enough to type again */
-    if (getrandom(&seed, sizeof seed, 0) == sizeof seed) return seed;
-    return (uint64_t)time(NULL) ^ (uint64_t)getpid() << 16;
-}
-
 static int explore_main(int argc, char **argv) {
     Error error;
     Settings s = {.sampler = sampler_default()};
-    s.sampler.seed = random_seed();
+    s.sampler.seed = prompt_random_seed();
     const Sampler usual = s.sampler;
     Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},

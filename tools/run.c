@@ -3,9 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "model/session.h"
@@ -15,6 +13,7 @@
 #include "tools/commands.h"
 #include "tools/many.h"
 #include "tools/open.h"
+#include "tools/prompt.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
 #include "tools/trace.h"
@@ -71,12 +70,6 @@ static void on_interrupt(int signal_number) {
 static void catch_interrupt(void) {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
-}
-
-static uint64_t random_seed(void) {
-    uint32_t seed; /* 32 bits: short enough to type again */
-    if (getrandom(&seed, sizeof seed, 0) == sizeof seed) return seed;
-    return (uint64_t)time(NULL) ^ (uint64_t)getpid() << 16;
 }
 
 /* Whoever wants to know of the step that was just drawn. */
@@ -143,25 +136,9 @@ static bool generate(Run *run, Error *error) {
     return print(run, editor_rest(editor), error);
 }
 
-/* bos, where the vocabulary wants it or there is nothing else to start from, then the text: into (context + 1,) ids. */
 static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
-    int *tokens, bos = tokenizer_bos(run->tokenizer);
-    size_t n_tokens;
-    if (!tokenizer_encode(run->tokenizer, text, run->settings->special, &tokens, &n_tokens, error)) return false;
-    int n_bos = bos >= 0 && (tokenizer_adds_bos(run->tokenizer) || n_tokens == 0);
     int context = run->settings->context ? run->settings->context : run->model->config.context_length;
-    size_t n_all = n_tokens + (size_t)n_bos;
-    if (n_all == 0)
-        error_set(error, "%s is empty, and this vocabulary has no token to begin a text with", what);
-    else if (n_all > (size_t)context)
-        error_set(error, "%s has %zu tokens, the context only %d (-c N takes another)", what, n_all, context);
-    else if ((*ids = memory_alloc((size_t)context + 1, sizeof **ids, "history", error))) {
-        (*ids)[0] = bos;
-        if (n_tokens) memcpy(*ids + n_bos, tokens, n_tokens * sizeof *tokens);
-        *n_ids = (int)n_all;
-    }
-    memory_free(tokens);
-    return *ids != NULL;
+    return prompt_encode(ids, n_ids, run->tokenizer, text, run->settings->special, context, what, error);
 }
 
 /* One newline at the end is the editor's or echo's, not the story's. */
@@ -425,7 +402,7 @@ static void check_settings(Settings *s) {
 
 static int run_main(int argc, char **argv) {
     Settings s = {.n_predict = 256, .sampler = sampler_default()};
-    s.sampler.seed = random_seed();
+    s.sampler.seed = prompt_random_seed();
     Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
