@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/packed.h"
+
 uint16_t f32_to_f16(float value) {
     uint32_t bits = f32_bits(value), magnitude = bits & 0x7fffffff;
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
@@ -45,30 +47,42 @@ static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
     }
 }
 
-void dequantize_row(float *out, const Tensor *w, int row) {
-    const uint8_t *data = tensor_row(w, row);
+/* out (n,) = the first n values that begin at data, in any form but Q8_GROUP. */
+static void dequantize(float *out, const uint8_t *data, int n, Dtype dtype) {
     uint16_t half;
-    switch (w->dtype) {
+    switch (dtype) {
     case DTYPE_F32:
-        memcpy(out, data, (size_t)w->cols * sizeof *out);
+        memcpy(out, data, (size_t)n * sizeof *out);
         break;
     case DTYPE_F16:
-        for (int i = 0; i < w->cols; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
+        for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
         break;
     case DTYPE_BF16:
-        for (int i = 0; i < w->cols; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
+        for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
         break;
     case DTYPE_Q8_0:
-        dequantize_q8_0(out, data, w->cols / Q_BLOCK);
+        dequantize_q8_0(out, data, n / Q_BLOCK);
         break;
     case DTYPE_Q4_0:
-        dequantize_q4_0(out, data, w->cols / Q_BLOCK);
+        dequantize_q4_0(out, data, n / Q_BLOCK);
         break;
-    case DTYPE_Q8_GROUP:
-        dequantize_group(out, w, row, 0, w->cols);
-        break;
-    case DTYPE_COUNT:
+    default:
         assert(false);
+    }
+}
+
+void dequantize_row(float *out, const Tensor *w, int row) {
+    int block = dtype_info[w->dtype].block;
+    uint8_t stored[sizeof(BlockQ8_0)]; /* the largest */
+    if (w->dtype == DTYPE_Q8_GROUP) {
+        dequantize_group(out, w, row, 0, w->cols);
+    } else if (!w->packed) {
+        dequantize(out, tensor_row(w, row), w->cols, w->dtype);
+    } else {
+        for (int b = 0; b < w->cols / block; b++) {
+            packed_read_block(stored, w, row, b);
+            dequantize(out + b * block, stored, block, w->dtype);
+        }
     }
 }
 

@@ -102,7 +102,7 @@ static void add_name(Builder *builder, Tensor tensor, const char *format, ...) {
 
 /* Normal values of variance gain^2 / cols: an input of size 1 gives an output of size gain. */
 static Tensor make_matrix(Builder *builder, int rows, int cols, double gain) {
-    Tensor tensor = {builder->dtype, rows, cols, NULL, NULL, 0};
+    Tensor tensor = {builder->dtype, rows, cols, NULL, NULL, 0, false};
     if (builder->dtype == DTYPE_Q8_GROUP) {
         tensor.group = builder->group;
         tensor.scales = misaligned_alloc((size_t)rows * (size_t)(cols / tensor.group) * sizeof(float), 1);
@@ -126,7 +126,7 @@ static const float *make_norm(Builder *builder, int index, const char *name_form
         snprintf(name, sizeof name, "%s.weight", name_format);
     else
         snprintf(name, sizeof name, "blk.%d.%s.weight", layer, name_format);
-    add_name(builder, (Tensor){DTYPE_F32, 1, dim, norm, NULL, 0}, "%s", name);
+    add_name(builder, (Tensor){DTYPE_F32, 1, dim, norm, NULL, 0, false}, "%s", name);
     return norm;
 }
 
