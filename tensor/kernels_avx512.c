@@ -21,13 +21,10 @@ INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_
 }
 
 /* Weights are stored too large by `offset`: offset * sum(x) is taken away beforehand. */
-INLINE void tile_int8(float *out, size_t out_stride, int n, const uint8_t *scales, const uint8_t *q, int n_blocks,
-                      const BlockQ8 *x, size_t x_stride, int n_x, bool fresh, int offset) {
-    __mmask16 used = (__mmask16)((1u << n) - 1);
+INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x, int offset) {
     __m512 sum[8];
-    for (int r = 0; r < n_x; r++) {
-        sum[r] = fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(used, out + (size_t)r * out_stride);
-    }
+    for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m512i whole[8];
         for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
@@ -46,17 +43,17 @@ INLINE void tile_int8(float *out, size_t out_stride, int n, const uint8_t *scale
             sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[r]), both, sum[r]);
         }
     }
-    for (int r = 0; r < n_x; r++) _mm512_mask_storeu_ps(out + (size_t)r * out_stride, used, sum[r]);
+    for (int r = 0; r < n_x; r++) _mm512_store_ps(sums + r * PACK_ROWS, sum[r]);
 }
 
-INLINE void tile_q8_0(float *out, size_t out_stride, int n, const uint8_t *scales, const uint8_t *q, int n_blocks,
-                      const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
-    tile_int8(out, out_stride, n, scales, q, n_blocks, x, x_stride, n_x, fresh, 128);
+INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128);
 }
 
-INLINE void tile_q4_0(float *out, size_t out_stride, int n, const uint8_t *scales, const uint8_t *q, int n_blocks,
-                      const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
-    tile_int8(out, out_stride, n, scales, q, n_blocks, x, x_stride, n_x, fresh, 8);
+INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -157,8 +154,8 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
-INLINE void tile_float(float *out, size_t out_stride, int n, Dtype dtype, const uint8_t *w, size_t group_bytes,
-                       int n_groups, const float *x, size_t x_stride, int n_x, int n_cols, bool fresh) {
+INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
+                       size_t x_stride, int n_x, int n_cols) {
     size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
     __m512 sum[6][4], weight[4];
     for (int r = 0; r < n_x; r++) {
@@ -172,11 +169,8 @@ INLINE void tile_float(float *out, size_t out_stride, int n, Dtype dtype, const 
         }
     }
     for (int r = 0; r < n_x; r++) {
-        for (int g = 0; g < n_groups; g++) {
-            float *at = out + (size_t)r * out_stride + g * PACK_ROWS;
-            __mmask16 used = n - g * PACK_ROWS >= PACK_ROWS ? 0xffff : (__mmask16)((1u << (n - g * PACK_ROWS)) - 1);
-            __m512 total = fresh ? sum[r][g] : _mm512_add_ps(_mm512_maskz_loadu_ps(used, at), sum[r][g]);
-            _mm512_mask_storeu_ps(at, used, total);
+        for (int g = 0; g < n_groups; g++, sums += PACK_ROWS) {
+            _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), sum[r][g]));
         }
     }
 }

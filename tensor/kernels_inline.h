@@ -12,65 +12,87 @@
 #define INLINE static inline __attribute__((always_inline))
 INLINE int min_int(int a, int b) { return a < b ? a : b; }
 
-/* Packed weights: groups of PACK_ROWS rows, a tile of several rows of x at a time.
+/* Packed weights: groups of PACK_ROWS rows against panels of rows of x, a tile of a few rows at a time.
  *
- * Weights are read from memory once: where all of x does not stay in the second-level cache beside them, a part of the
- * columns of all rows of x is taken, against all weights; the sums wait in `out` meanwhile. */
-enum { X_BYTES = 384 << 10 };
+ * A panel's part of the columns stays in the second-level cache, a group's part of those in the first. The sums of a group
+ * are kept in one small array meanwhile: in `out` they lie so far apart that caches hold few of them. */
+enum { PANEL_ROWS = 128, PANEL_BYTES = 384 << 10 };
 
-/* The columns taken in one go, a multiple of unit. */
-INLINE int columns_at_a_time(int cols, int unit, int n_x, size_t unit_bytes) {
-    size_t units = X_BYTES / ((size_t)n_x * unit_bytes);
-    if (units == 0) units = 1;
-    return units * (size_t)unit < (size_t)cols ? (int)units * unit : cols;
+/* The units (of columns) that a panel takes in one go. */
+INLINE int units_at_a_time(int n_units, int n_x, size_t unit_bytes) {
+    int n = (int)(PANEL_BYTES / ((size_t)n_x * unit_bytes));
+    return min_int(n_units, n < 1 ? 1 : n);
+}
+
+/* sum (n_x, lanes) and out[r * out_stride + i], i < n. */
+INLINE void load_sums(float *sum, int lanes, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
+    memset(sum, 0, (size_t)lanes * (size_t)n_x * sizeof *sum);
+    for (int r = 0; !fresh && r < n_x; r++)
+        memcpy(sum + r * lanes, out + (size_t)r * out_stride, (size_t)n * sizeof *sum);
+}
+
+INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_stride, int n, int n_x) {
+    for (int r = 0; r < n_x; r++) memcpy(out + (size_t)r * out_stride, sum + r * lanes, (size_t)n * sizeof *sum);
 }
 
 /* Tiles of as many rows of x as there are registers for; TILE(count) computes rows r .. r + count - 1. */
 #define ROWS_OF_X(count)                                                                                               \
     for (; r + (count) <= n_x; r += (count)) TILE(count)
 
-/* out[r * out_stride + i] += n_blocks blocks of rows i < n of a group . x row r; `=` where fresh. n_x is a constant. */
-typedef void TileInt8(float *out, size_t out_stride, int n, const uint8_t *scales, const uint8_t *q, int n_blocks,
-                      const BlockQ8 *x, size_t x_stride, int n_x, bool fresh);
+/* sum (n_x, PACK_ROWS) += n_blocks blocks of a group . x row r; n_x is a constant. */
+typedef void TileInt8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x);
 
-INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
-                            int n_x, TileInt8 *tile) {
+INLINE void dot_panel_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
+                           int n_x, TileInt8 *tile) {
     enum { BLOCKS = 16 }; /* of weights that stay in the first-level cache for all rows of x */
-    int all = w->cols / Q_BLOCK, width = columns_at_a_time(all, BLOCKS, n_x, BLOCKS * sizeof *x);
-    size_t scale_bytes = packed_scale_bytes(w),
-           block_bytes = PACK_ROWS * (size_t)(dtype_info[w->dtype].block_bytes - 2);
+    float sum[PANEL_ROWS * PACK_ROWS] __attribute__((aligned(64)));
+    int all = w->cols / Q_BLOCK, width = BLOCKS * units_at_a_time((all + BLOCKS - 1) / BLOCKS, n_x, BLOCKS * sizeof *x);
+    size_t scale_bytes = packed_scale_bytes(w), q_bytes = PACK_ROWS * (size_t)(dtype_info[w->dtype].block_bytes - 2);
     for (int from = 0; from < all; from += width) {
+        int to = min_int(all, from + width);
         for (int i = 0; i < n_w; i += PACK_ROWS) {
-            const uint8_t *group = packed_group(w, (first + i) / PACK_ROWS);
-            for (int b = from; b < all && b < from + width; b += BLOCKS) {
-                int r = 0, n = min_int(PACK_ROWS, n_w - i), n_blocks = min_int(BLOCKS, min_int(all, from + width) - b);
+            const uint8_t *scales = packed_group(w, (first + i) / PACK_ROWS), *q = scales + scale_bytes;
+            int n = min_int(PACK_ROWS, n_w - i);
+            load_sums(sum, PACK_ROWS, out + i, out_stride, n, n_x, from == 0);
+            for (int b = from; b < to; b += BLOCKS) {
+                int r = 0;
 #define TILE(count)                                                                                                    \
-    tile(out + (size_t)r * out_stride + i, out_stride, n, group + (size_t)b * PACK_ROWS * 2,                           \
-         group + scale_bytes + (size_t)b * block_bytes, n_blocks, x + (size_t)r * (size_t)all + b, (size_t)all, count, \
-         b == 0);
+    tile(sum + r * PACK_ROWS, scales + (size_t)b * PACK_ROWS * 2, q + (size_t)b * q_bytes, min_int(BLOCKS, to - b),    \
+         x + (size_t)r * (size_t)all + b, (size_t)all, count);
                 if (LANES == 16) ROWS_OF_X(8) /* else there are not enough registers */
                 ROWS_OF_X(4)
                 ROWS_OF_X(2)
                 ROWS_OF_X(1)
 #undef TILE
             }
+            store_sums(sum, PACK_ROWS, out + i, out_stride, n, n_x);
         }
     }
 }
 
-/* The same of n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other. n_groups is a constant
- * too. */
-typedef void TileFloat(float *out, size_t out_stride, int n, Dtype dtype, const uint8_t *w, size_t group_bytes,
-                       int n_groups, const float *x, size_t x_stride, int n_x, int n_cols, bool fresh);
+INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
+                            int n_x, TileInt8 *tile) {
+    for (int r = 0; r < n_x; r += PANEL_ROWS)
+        dot_panel_int8(out + (size_t)r * out_stride, out_stride, w, first, n_w,
+                       x + (size_t)r * (size_t)(w->cols / Q_BLOCK), min_int(PANEL_ROWS, n_x - r), tile);
+}
 
-INLINE void dot_groups_float(float *out, size_t out_stride, int n, Dtype dtype, const uint8_t *w, size_t group_bytes,
-                             int n_groups, const float *x, int n_x, int cols, int from, int to, TileFloat *tile) {
+/* sum (n_x, n_groups * PACK_ROWS) += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
+ * times x row r; dtype, n_groups and n_x are constants. */
+typedef void TileFloat(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
+                       size_t x_stride, int n_x, int n_cols);
+
+enum { FLOAT_GROUPS = LANES == 16 ? 4 : 1, FLOAT_PANEL = PANEL_ROWS / 2 };
+
+INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
+                             const float *x, int n_x, int cols, int from, int to, TileFloat *tile) {
     size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
     for (int c = from; c < to; c += SUM_COLUMNS) {
         int r = 0;
 #define TILE(count)                                                                                                    \
-    tile(out + (size_t)r * out_stride, out_stride, n, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,      \
-         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c), c == 0);
+    tile(sum + r * n_groups * PACK_ROWS, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,                   \
+         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c));
         ROWS_OF_X(6)
         ROWS_OF_X(4)
         ROWS_OF_X(2)
@@ -79,21 +101,33 @@ INLINE void dot_groups_float(float *out, size_t out_stride, int n, Dtype dtype, 
     }
 }
 
-INLINE void dot_packed_float(float *out, size_t out_stride, Dtype dtype, const Tensor *w, int first, int n_w,
-                             const float *x, int n_x, TileFloat *tile) {
-    enum { GROUPS = LANES == 16 ? 4 : 1 };
+INLINE void dot_panel_float(float *out, size_t out_stride, Dtype dtype, const Tensor *w, int first, int n_w,
+                            const float *x, int n_x, TileFloat *tile) {
+    float sum[FLOAT_PANEL * FLOAT_GROUPS * PACK_ROWS] __attribute__((aligned(64)));
     size_t bytes = packed_group_bytes(w);
-    int width = columns_at_a_time(w->cols, SUM_COLUMNS, n_x, SUM_COLUMNS * sizeof *x);
+    int n_units = (w->cols + SUM_COLUMNS - 1) / SUM_COLUMNS;
+    int width = SUM_COLUMNS * units_at_a_time(n_units, n_x, SUM_COLUMNS * sizeof *x);
     for (int from = 0; from < w->cols; from += width) {
         int to = min_int(w->cols, from + width), i = 0;
 #define DOT_GROUPS(count)                                                                                              \
-    for (; i + ((count)-1) * PACK_ROWS < n_w; i += (count)*PACK_ROWS)                                                  \
-    dot_groups_float(out + i, out_stride, min_int((count)*PACK_ROWS, n_w - i), dtype,                                  \
-                     packed_group(w, (first + i) / PACK_ROWS), bytes, count, x, n_x, w->cols, from, to, tile)
-        DOT_GROUPS(GROUPS);
-        if (GROUPS > 1) DOT_GROUPS(1);
+    for (; i + ((count)-1) * PACK_ROWS < n_w; i += (count)*PACK_ROWS) {                                                \
+        int n = min_int((count)*PACK_ROWS, n_w - i);                                                                   \
+        load_sums(sum, (count)*PACK_ROWS, out + i, out_stride, n, n_x, from == 0);                                     \
+        dot_groups_float(sum, dtype, packed_group(w, (first + i) / PACK_ROWS), bytes, count, x, n_x, w->cols, from,    \
+                         to, tile);                                                                                    \
+        store_sums(sum, (count)*PACK_ROWS, out + i, out_stride, n, n_x);                                               \
+    }
+        DOT_GROUPS(FLOAT_GROUPS)
+        if (FLOAT_GROUPS > 1) DOT_GROUPS(1)
 #undef DOT_GROUPS
     }
+}
+
+INLINE void dot_packed_float(float *out, size_t out_stride, Dtype dtype, const Tensor *w, int first, int n_w,
+                             const float *x, int n_x, TileFloat *tile) {
+    for (int r = 0; r < n_x; r += FLOAT_PANEL)
+        dot_panel_float(out + (size_t)r * out_stride, out_stride, dtype, w, first, n_w, x + (size_t)r * (size_t)w->cols,
+                        min_int(FLOAT_PANEL, n_x - r), tile);
 }
 
 /* Rows of floats: keys against queries, and what is not packed. Tiles of FLOAT_W rows and up to four of x, each pair with
