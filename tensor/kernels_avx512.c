@@ -29,15 +29,15 @@ INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int 
         __m512i whole[8];
         for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
         if (offset == 128) {
-            for (int k = 0; k < 8; k++, q += 64) add_products_int8(whole, _mm512_load_si512(q), x, x_stride, n_x, k);
+            for (int k = 0; k < 8; k++, q += 64) add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
         } else {
             for (int k = 0; k < 4; k++, q += 64) {
-                __m512i both = _mm512_load_si512(q), low = _mm512_set1_epi8(15);
+                __m512i both = _mm512_loadu_si512(q), low = _mm512_set1_epi8(15);
                 add_products_int8(whole, _mm512_and_si512(both, low), x, x_stride, n_x, k);
                 add_products_int8(whole, _mm512_and_si512(_mm512_srli_epi32(both, 4), low), x, x_stride, n_x, 4 + k);
             }
         }
-        __m512 scale = _mm512_cvtph_ps(_mm256_load_si256((const void *)scales));
+        __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)scales));
         for (int r = 0; r < n_x; r++) {
             __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x[(size_t)r * x_stride].scale));
             sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[r]), both, sum[r]);

@@ -70,20 +70,32 @@ void packed_write_group(void *out, const Tensor *rows, int group) {
     }
 }
 
-void packed_read_block(void *out, const Tensor *tensor, int row, int block) {
+static void read_values(uint8_t *out, const uint8_t *at, int n, size_t bytes) {
+    for (int i = 0; i < n; i++, at += PACK_ROWS * bytes, out += bytes) memcpy(out, at, bytes);
+}
+
+static void read_quants(uint8_t *out, const uint8_t *q, int lane, const Tensor *tensor) {
+    for (int k = 0; k < (int)quant_bytes(tensor) / 4; k++) {
+        uint32_t four;
+        memcpy(&four, q + quad_at(k, lane), 4);
+        four = flip(four, tensor->dtype);
+        memcpy(out + 4 * k, &four, 4);
+    }
+}
+
+void packed_read_blocks(void *out, const Tensor *tensor, int row, int first, int n) {
     assert(tensor->packed);
     const uint8_t *group = packed_group(tensor, row / PACK_ROWS);
-    size_t lane = (size_t)(row % PACK_ROWS), at = (size_t)block * PACK_ROWS + lane, bytes = quant_bytes(tensor);
+    int lane = row % PACK_ROWS;
+    size_t bytes = quant_bytes(tensor), at = (size_t)first * PACK_ROWS + (size_t)lane;
     if (dtype_info[tensor->dtype].block == 1) {
-        memcpy(out, group + at * bytes, bytes);
+        read_values(out, group + at * bytes, n, bytes);
         return;
     }
-    const uint8_t *q = group + packed_scale_bytes(tensor) + (size_t)block * PACK_ROWS * bytes;
-    memcpy(out, group + at * 2, 2);
-    for (int k = 0; k < (int)bytes / 4; k++) {
-        uint32_t four;
-        memcpy(&four, q + quad_at(k, (int)lane), 4);
-        four = flip(four, tensor->dtype);
-        memcpy((uint8_t *)out + 2 + 4 * k, &four, 4);
+    const uint8_t *q = group + packed_scale_bytes(tensor) + (size_t)first * PACK_ROWS * bytes;
+    for (int b = 0; b < n; b++, at += PACK_ROWS, q += PACK_ROWS * bytes) {
+        uint8_t *block = (uint8_t *)out + (size_t)b * (bytes + 2);
+        memcpy(block, group + at * 2, 2);
+        read_quants(block + 2, q, lane, tensor);
     }
 }

@@ -71,19 +71,25 @@ static void dequantize(float *out, const uint8_t *data, int n, Dtype dtype) {
     }
 }
 
-void dequantize_row(float *out, const Tensor *w, int row) {
-    int block = dtype_info[w->dtype].block;
-    uint8_t stored[sizeof(BlockQ8_0)]; /* the largest */
-    if (w->dtype == DTYPE_Q8_GROUP) {
-        dequantize_group(out, w, row, 0, w->cols);
-    } else if (!w->packed) {
-        dequantize(out, tensor_row(w, row), w->cols, w->dtype);
-    } else {
-        for (int b = 0; b < w->cols / block; b++) {
-            packed_read_block(stored, w, row, b);
-            dequantize(out + b * block, stored, block, w->dtype);
-        }
+/* Some blocks at a time are brought together as rows have them. */
+static void dequantize_packed(float *out, const Tensor *w, int row) {
+    enum { VALUES = 256 };
+    const DtypeInfo *info = &dtype_info[w->dtype];
+    uint8_t stored[VALUES * sizeof(float)]; /* no form takes more */
+    for (int col = 0; col < w->cols; col += VALUES) {
+        int n = w->cols - col < VALUES ? w->cols - col : VALUES;
+        packed_read_blocks(stored, w, row, col / info->block, n / info->block);
+        dequantize(out + col, stored, n, w->dtype);
     }
+}
+
+void dequantize_row(float *out, const Tensor *w, int row) {
+    if (w->dtype == DTYPE_Q8_GROUP)
+        dequantize_group(out, w, row, 0, w->cols);
+    else if (w->packed)
+        dequantize_packed(out, w, row);
+    else
+        dequantize(out, tensor_row(w, row), w->cols, w->dtype);
 }
 
 /* value as an integer in low..high. NaN, whose conversion C leaves undefined, gives low. */
