@@ -52,7 +52,7 @@ static void print_config(const Model *model, const char *path) {
 
 static const char *type_name(const Tensor *tensor) {
     static char name[32];
-    snprintf(name, sizeof name, "%s%s", dtype_info[tensor->dtype].name, tensor->packed ? " packed" : "");
+    snprintf(name, sizeof name, "%s%s", dtype_info[tensor->dtype].name, tensor->packed ? "-packed" : "");
     return name;
 }
 
