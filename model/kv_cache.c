@@ -12,7 +12,7 @@ size_t kv_row_bytes(const KvCache *cache) {
 static size_t head_bytes(const KvCache *cache) { return (size_t)cache->block_rows * kv_row_bytes(cache); }
 
 uint8_t *kv_block(const KvCache *cache, uint8_t *storage, int layer, int block, int head) {
-    size_t index = ((size_t)layer * (size_t)cache->n_blocks + (size_t)block) * (size_t)cache->n_kv_heads + (size_t)head;
+    size_t index = ((size_t)layer * (size_t)cache->n_kv_heads + (size_t)head) * (size_t)cache->n_blocks + (size_t)block;
     return storage + index * head_bytes(cache);
 }
 
@@ -26,20 +26,35 @@ uint8_t *kv_row(const KvCache *cache, uint8_t *storage, int layer, int head, int
 /* Every ancestor ends in at most one partly filled block. */
 int kv_max_runs(const KvCache *cache) { return cache->max_blocks + cache->n_branches; }
 
-/* Walks from the leaf to its root, filling the list from its end, then moves it to the front. */
+/* Moves the runs to the front of the list, those that lie behind one another in memory as one. */
+static int join_runs(const KvCache *cache, KvRun *runs, const KvRun *from, int n) {
+    int joined = 0, start = 0;
+    for (int i = 0; i < n; i++) {
+        KvRun *last = joined > 0 ? &runs[joined - 1] : NULL, run = from[i];
+        run.start = start;
+        start += run.n_rows;
+        if (last && last->n_rows % cache->block_rows == 0 &&
+            run.block == last->block + last->n_rows / cache->block_rows)
+            last->n_rows += run.n_rows;
+        else
+            runs[joined++] = run;
+    }
+    return joined;
+}
+
+/* Walks from the leaf to its root, filling the list from its end. */
 int kv_runs(const KvCache *cache, int branch, KvRun *runs) {
     int capacity = kv_max_runs(cache), at = capacity, end = cache->branches[branch].length;
     for (int i = branch; i >= 0; i = cache->branches[i].parent) {
         const Branch *b = &cache->branches[i];
         for (int n_rows = end - b->start; n_rows > 0;) {
             int block = (n_rows - 1) / cache->block_rows, in_block = n_rows - block * cache->block_rows;
-            runs[--at] = (KvRun){b->blocks[block], in_block};
+            runs[--at] = (KvRun){.block = b->blocks[block], .n_rows = in_block};
             n_rows -= in_block;
         }
         end = b->start;
     }
-    memmove(runs, runs + at, (size_t)(capacity - at) * sizeof *runs);
-    return capacity - at;
+    return join_runs(cache, runs, runs + at, capacity - at);
 }
 
 int kv_blocks_needed(const KvCache *cache, int branch, int n_rows) {

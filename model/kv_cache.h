@@ -1,7 +1,8 @@
 /* The key/value cache: storage in blocks, and the tree of branches that share it (the drawing is in session.h).
  *
- *   keys, values   (n_layers, n_blocks, n_kv_heads, block_rows, head_dim) F16 or F32
+ *   keys, values   (n_layers, n_kv_heads, n_blocks, block_rows, head_dim) F16 or F32
  *
+ * So blocks of consecutive numbers lie behind one another, and a branch that got them is read in long runs.
  * A branch owns whole blocks: its row for position p lies in its block (p - start) / block_rows. What came before `start`
  * it reads from its ancestors' blocks, so a fork copies nothing and costs one block once it has a row. Only this file and
  * kv_cache.c know the layout. Nothing here allocates: the arrays are the session's. */
@@ -32,12 +33,13 @@ typedef struct {
     int *free_blocks, n_free; /* a stack */
 } KvCache;
 
-/* A run of consecutive positions that lies in one block, from its first row on. */
+/* Consecutive positions that lie behind one another in memory, from the first row of a block on. */
 typedef struct {
-    int block, n_rows;
+    int block, start, n_rows; /* start: the first one's position */
 } KvRun;
 
-/* Where the branch's rows lie, from position 0 on: writes at most kv_max_runs runs, returns their number. */
+/* Where the branch's rows lie, from position 0 on, in as few runs as can be: writes at most kv_max_runs runs, returns their number.
+ * What two branches share are runs of the same number and the same first block; the last of them may be longer in one. */
 int kv_runs(const KvCache *cache, int branch, KvRun *runs);
 int kv_max_runs(const KvCache *cache);
 

@@ -15,10 +15,10 @@ struct Session {
     SessionOptions options;
     KvCache cache;
     Workspace workspace;
-    Row *rows;          /* (max_rows,) the pass being made */
-    float *logits;      /* (branches, vocab_size) */
-    float *new_logits;  /* (max(branches, SCORE_ROWS), vocab_size): they replace the old ones only when all is well */
-    int *logits_slot;   /* (branches,) which row of logits is the branch's */
+    Row *rows;        /* (max_rows,) the pass being made */
+    float *logits;    /* (branches + n_spare, vocab_size), its rows here called slots */
+    int *logits_slot; /* (branches,) which slot is the branch's */
+    int *spare_slot;  /* (n_spare,) the others: a pass writes there, and what is kept changes places when all is well */
     int *logits_length; /* (branches,) the branch's length when they were computed, -1: never */
     SessionCounts counts;
     void *memory; /* the one block that everything above lies in */
@@ -41,8 +41,7 @@ static void *take(Arena *arena, size_t count, size_t size) {
 
 static int larger(int a, int b) { return a > b ? a : b; }
 
-/* The widest vector that any matrix takes. */
-static int widest_input(const Config *c) { return larger(larger(c->dim, c->n_heads * c->head_dim), c->hidden_dim); }
+static int n_spare(const Session *s) { return larger(s->options.branches, SCORE_ROWS); }
 
 static bool has_int8_weights(const Model *model) {
     for (int i = 0; i < model->n_tensors; i++)
@@ -67,22 +66,25 @@ static void lay_out_workspace(Session *s, Arena *a) {
     const Config *c = &s->model->config;
     Workspace *ws = &s->workspace;
     size_t n = (size_t)ws->max_rows, threads = (size_t)ws->threads, branches = (size_t)s->options.branches;
-    size_t heads = (size_t)c->n_heads * (size_t)c->head_dim, kv_heads = (size_t)c->n_kv_heads * (size_t)c->head_dim;
+    size_t heads = (size_t)c->n_heads * (size_t)c->head_dim, hidden = (size_t)c->hidden_dim;
+    size_t kv_heads = (size_t)c->n_kv_heads * (size_t)c->head_dim;
     ws->residual = take(a, n * (size_t)c->dim, sizeof(float));
     ws->normed = take(a, n * (size_t)c->dim, sizeof(float));
     ws->query = take(a, n * heads, sizeof(float));
     ws->attended = take(a, n * heads, sizeof(float));
     ws->key = take(a, n * kv_heads, sizeof(float));
     ws->value = take(a, n * kv_heads, sizeof(float));
-    ws->gate = take(a, n * (size_t)c->hidden_dim, sizeof(float));
-    ws->up = take(a, n * (size_t)c->hidden_dim, sizeof(float));
+    ws->gate = take(a, n * hidden, sizeof(float));
+    ws->up = take(a, n * hidden, sizeof(float));
     ws->angles = take(a, n * (size_t)c->rope_dim, sizeof(float));
-    ws->positions = take(a, n, sizeof *ws->positions);
-    ws->scores = take(a, threads * (size_t)(c->n_heads / c->n_kv_heads) * ws->score_stride, sizeof(float));
-    ws->tiles = take(a, threads * ws->tile_floats, sizeof(float));
+    ws->wanted = take(a, n, sizeof *ws->wanted);
+    ws->sights = take(a, n, sizeof *ws->sights);
     ws->runs = take(a, branches * (size_t)kv_max_runs(&s->cache), sizeof *ws->runs);
     ws->n_runs = take(a, branches, sizeof *ws->n_runs);
-    if (has_int8_weights(s->model)) ws->quantized = take(a, n * (size_t)(widest_input(c) / Q_BLOCK), sizeof(BlockQ8));
+    ws->scratch = take(a, threads * ws->scratch_floats, sizeof(float));
+    if (!has_int8_weights(s->model)) return;
+    ws->normed_q8 = take(a, n * (size_t)(c->dim / Q_BLOCK), sizeof(BlockQ8));
+    ws->wide_q8 = take(a, n * ((heads > hidden ? heads : hidden) / Q_BLOCK), sizeof(BlockQ8));
 }
 
 static void lay_out(Session *s, Arena *a) {
@@ -90,8 +92,9 @@ static void lay_out(Session *s, Arena *a) {
     lay_out_cache(s, a);
     lay_out_workspace(s, a);
     s->rows = take(a, (size_t)s->workspace.max_rows, sizeof *s->rows);
-    s->logits = take(a, branches * vocab, sizeof(float));
-    s->new_logits = take(a, (size_t)larger((int)branches, SCORE_ROWS) * vocab, sizeof(float));
+    size_t spare = (size_t)n_spare(s);
+    s->logits = take(a, (branches + spare) * vocab, sizeof(float));
+    s->spare_slot = take(a, spare, sizeof *s->spare_slot);
     s->logits_slot = take(a, branches, sizeof *s->logits_slot);
     s->logits_length = take(a, branches, sizeof *s->logits_length);
 }
@@ -141,8 +144,7 @@ static bool plan(Session *s, const Model *model, SessionOptions options, size_t 
                          .n_branches = options.branches};
     s->workspace = (Workspace){.max_rows = larger(larger(options.batch, options.branches), SCORE_ROWS),
                                .threads = options.threads,
-                               .score_stride = (size_t)options.context,
-                               .tile_floats = (size_t)GEMM_TILE * (size_t)widest_input(c)};
+                               .scratch_floats = transformer_scratch(c)};
     Arena sizes = {0};
     lay_out(s, &sizes);
     if (sizes.overflow) return error_set(error, "session: these sizes are more than memory can address");
@@ -171,6 +173,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     lay_out(s, &(Arena){.base = memory});
     for (int i = 0; i < s->cache.n_blocks; i++) s->cache.free_blocks[s->cache.n_free++] = s->cache.n_blocks - 1 - i;
     for (int i = 0; i < s->options.branches; i++) s->logits_slot[i] = i;
+    for (int i = 0; i < n_spare(s); i++) s->spare_slot[i] = s->options.branches + i;
     ops_start();
     team_init(&s->workspace.team);
     int trunk;
@@ -211,32 +214,34 @@ static bool check_blocks(const Session *s, int needed, Error *error) {
                      s->cache.block_rows, s->cache.n_free);
 }
 
-static void forward(Session *s, int n_rows, MatmulPath path) {
-    transformer_forward(s->model, &s->cache, &s->workspace, s->rows, n_rows, path);
+static float *slot(const Session *s, int i) { return s->logits + (size_t)i * (size_t)s->model->config.vocab_size; }
+
+/* Says which of n rows' logits is not finite. */
+static bool refuse_logits(const Session *s, const Row *rows, int n, Error *error) {
+    for (int r = 0; r < n; r++) {
+        Tensor logits = {.dtype = DTYPE_F32, .rows = 1, .cols = s->model->config.vocab_size, .data = rows[r].logits};
+        size_t at;
+        if (!rows[r].logits || tensor_is_finite(&logits, &at)) continue;
+        return error_set(error, "branch %d, position %d: logit of token %zu: expected a finite number, got %g",
+                         rows[r].branch, rows[r].position, at / sizeof(float),
+                         (double)rows[r].logits[at / sizeof(float)]);
+    }
+    return false;
+}
+
+/* The rows' keys, values and the logits they want. */
+static bool forward(Session *s, int n_rows, MatmulPath path, Error *error) {
     s->counts.passes++;
     s->counts.rows += n_rows;
+    return transformer_forward(s->model, &s->cache, &s->workspace, s->rows, n_rows, path) ||
+           refuse_logits(s, s->rows, n_rows, error);
 }
 
-/* The logits of n rows from `first` of the last pass into new_logits, refused unless finite. */
-static bool compute_logits(Session *s, int first, int n, Error *error) {
-    int vocab = s->model->config.vocab_size;
-    Tensor logits = {.dtype = DTYPE_F32, .rows = n, .cols = vocab, .data = s->new_logits};
-    size_t offset;
-    transformer_logits(s->model, &s->workspace, first, n, s->new_logits);
-    if (tensor_is_finite(&logits, &offset)) return true;
-    size_t at = offset / sizeof(float), row = at / (size_t)vocab;
-    return error_set(error, "branch %d, position %d: logit of token %zu: expected a finite number, got %g",
-                     s->rows[(size_t)first + row].branch, s->rows[(size_t)first + row].position, at % (size_t)vocab,
-                     (double)s->new_logits[at]);
-}
+static float *logits_of(const Session *s, int branch) { return slot(s, s->logits_slot[branch]); }
 
-static float *logits_of(const Session *s, int branch) {
-    return s->logits + (size_t)s->logits_slot[branch] * (size_t)s->model->config.vocab_size;
-}
-
-static void set_logits(Session *s, int branch, const float *logits, int length) {
-    memcpy(logits_of(s, branch), logits, (size_t)s->model->config.vocab_size * sizeof(float));
-    s->logits_length[branch] = length;
+static void copy_logits(Session *s, int to, int from) {
+    memcpy(logits_of(s, to), logits_of(s, from), (size_t)s->model->config.vocab_size * sizeof(float));
+    s->logits_length[to] = s->logits_length[from];
 }
 
 /* The branch's logits are about to change: whoever still reads them (forks, their forks) gets a copy. Only now, since most
@@ -244,31 +249,39 @@ static void set_logits(Session *s, int branch, const float *logits, int length) 
 static void hand_over_logits(Session *s, int branch) {
     for (int i = 0; i < s->options.branches; i++)
         if (i != branch && session_alive(s, i) && session_logits(s, i) == logits_of(s, branch))
-            set_logits(s, i, logits_of(s, branch), s->logits_length[branch]);
+            copy_logits(s, i, branch);
 }
 
-static void keep_logits(Session *s, int branch, int from_row) {
+/* The branch's logits are now those in a spare slot. */
+static void keep_logits(Session *s, int branch, int spare) {
     hand_over_logits(s, branch);
-    set_logits(s, branch, s->new_logits + (size_t)from_row * (size_t)s->model->config.vocab_size,
-               s->cache.branches[branch].length);
+    int old = s->logits_slot[branch];
+    s->logits_slot[branch] = s->spare_slot[spare];
+    s->spare_slot[spare] = old;
+    s->logits_length[branch] = s->cache.branches[branch].length;
+}
+
+/* Calls visit for each of the n rows of the pass just made, a few rows' logits at a time; *last is the last row's slot. */
+static bool visit_batch(Session *s, int n, LogitsVisitor *visit, void *context, int *last, Error *error) {
+    for (int i = 0, m; i < n; i += m) {
+        m = n - i < SCORE_ROWS ? n - i : SCORE_ROWS;
+        for (int j = 0; j < m; j++) s->rows[i + j].logits = slot(s, s->spare_slot[j]);
+        if (!transformer_logits(s->model, &s->workspace, s->rows, i, m)) return refuse_logits(s, s->rows + i, m, error);
+        for (int j = 0; j < m; j++) visit(context, s->rows[i + j].position, s->rows[i + j].logits);
+        *last = m - 1;
+    }
+    return true;
 }
 
 /* One batch of a prompt: the rows' keys and values, and their logits for visit (may be NULL), the last row's kept in
- * new_logits row *last. */
+ * spare slot *last. */
 static bool prefill_batch(Session *s, int branch, const int *tokens, int n, bool want_last, LogitsVisitor *visit,
                           void *context, int *last, Error *error) {
     int position = s->cache.branches[branch].length;
     kv_extend(&s->cache, branch, n);
-    for (int i = 0; i < n; i++) s->rows[i] = (Row){branch, tokens[i], position + i};
-    forward(s, n, PATH_GEMM);
-    size_t vocab = (size_t)s->model->config.vocab_size;
-    for (int i = visit ? 0 : n - 1; i < n && (visit || want_last); i += SCORE_ROWS) {
-        int m = n - i < SCORE_ROWS ? n - i : SCORE_ROWS;
-        if (!compute_logits(s, i, m, error)) return false;
-        for (int j = 0; visit && j < m; j++) visit(context, position + i + j, s->new_logits + (size_t)j * vocab);
-        *last = m - 1;
-    }
-    return true;
+    for (int i = 0; i < n; i++) s->rows[i] = (Row){branch, tokens[i], position + i, NULL};
+    if (want_last && !visit) s->rows[n - 1].logits = slot(s, s->spare_slot[0]);
+    return forward(s, n, PATH_GEMM, error) && (!visit || visit_batch(s, n, visit, context, last, error));
 }
 
 bool session_score(Session *s, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context,
@@ -312,11 +325,10 @@ bool session_decode(Session *s, const BranchToken *steps, int n, Error *error) {
     if (!check_steps(s, steps, n, error)) return false;
     for (int i = 0; i < n; i++) {
         int branch = steps[i].branch, position = s->cache.branches[branch].length;
-        s->rows[i] = (Row){branch, steps[i].token, position};
+        s->rows[i] = (Row){branch, steps[i].token, position, slot(s, s->spare_slot[i])};
         kv_extend(&s->cache, branch, 1);
     }
-    forward(s, n, PATH_DOT);
-    if (!compute_logits(s, 0, n, error)) {
+    if (!forward(s, n, PATH_DOT, error)) {
         for (int i = 0; i < n; i++) kv_cut(&s->cache, s->rows[i].branch, s->rows[i].position);
         return false;
     }

@@ -1,72 +1,128 @@
 #include "tensor/team.h"
 
-#include <omp.h>
 #include <stddef.h>
 
 #define SPINS 2000 /* about 30 microseconds: most steps end nearly together, and waking a sleeper costs more */
 
-static _Thread_local Team *team_of_thread;
-
 void team_init(Team *team) {
     *team = (Team){0};
     pthread_mutex_init(&team->lock, NULL);
-    pthread_cond_init(&team->met, NULL);
+    pthread_cond_init(&team->went_on, NULL);
 }
 
 void team_destroy(Team *team) {
     pthread_mutex_destroy(&team->lock);
-    pthread_cond_destroy(&team->met);
+    pthread_cond_destroy(&team->went_on);
 }
 
-void team_enter(Team *team) { team_of_thread = team; }
+void team_start(Team *team, int n_threads, int processors) {
+    team->alone = n_threads == 1;
+    team->n_sharing = n_threads < processors ? n_threads : processors;
+    team->processors = processors;
+    atomic_store(&team->place, 0);
+    atomic_store(&team->done, 0);
+    atomic_store(&team->present, 0);
+}
+
+Worker team_enter(Team *team) {
+    atomic_fetch_add(&team->present, 1);
+    return (Worker){.team = team};
+}
 
 static void relax(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
 #endif
 }
 
-/* Either the sleeper sees the new meeting before it sleeps, or the last to come sees the sleeper: both write, then look. */
-static void sleep_until(Team *team, unsigned before) {
+static unsigned step_of(unsigned long long place) { return (unsigned)(place >> 32); }
+
+static bool has_gone_on(const Worker *w) { return step_of(atomic_load(&w->team->place)) != w->step; }
+
+/* Either the sleeper sees the new step before it sleeps, or whoever ended the old one sees the sleeper: both write, then
+ * look. */
+static void sleep_until_gone_on(const Worker *w) {
+    Team *team = w->team;
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->asleep, 1);
-    while (atomic_load(&team->meeting) == before) pthread_cond_wait(&team->met, &team->lock);
+    while (!has_gone_on(w)) pthread_cond_wait(&team->went_on, &team->lock);
     atomic_fetch_sub(&team->asleep, 1);
     pthread_mutex_unlock(&team->lock);
 }
 
-static void let_go(Team *team, unsigned before) {
-    atomic_store(&team->arrived, 0);
-    atomic_store(&team->meeting, before + 1);
+static void go_on(const Worker *w) {
+    Team *team = w->team;
+    atomic_store_explicit(&team->done, 0, memory_order_relaxed);
+    atomic_store(&team->place, (unsigned long long)(w->step + 1) << 32);
     if (atomic_load(&team->asleep) == 0) return;
     pthread_mutex_lock(&team->lock);
-    pthread_cond_broadcast(&team->met);
+    pthread_cond_broadcast(&team->went_on);
     pthread_mutex_unlock(&team->lock);
 }
 
-void team_wait(void) {
-    Team *team = team_of_thread;
-    int n_threads = omp_get_num_threads();
-    if (n_threads == 1) return;
-    if (!team) {
-#pragma omp barrier
-        return;
-    }
-    unsigned before = atomic_load(&team->meeting);
-    if (atomic_fetch_add(&team->arrived, 1) + 1 == n_threads) {
-        let_go(team, before);
+/* One that is too many may leave: whatever it had taken is done. */
+static bool may_leave(Team *team) {
+    int present = atomic_load(&team->present);
+    while (present > team->processors)
+        if (atomic_compare_exchange_weak(&team->present, &present, present - 1)) return true;
+    return false;
+}
+
+static void wait(Worker *w) {
+    if (may_leave(w->team)) {
+        w->left = true;
         return;
     }
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&team->meeting) != before) return;
+        if (has_gone_on(w)) return;
         relax();
     }
-    sleep_until(team, before);
+    sleep_until_gone_on(w);
 }
 
-void team_share(int n, int unit, int *begin, int *end) {
-    long long units = (n + unit - 1) / unit, n_threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    long long first = units * thread / n_threads * unit, last = units * (thread + 1) / n_threads * unit;
-    *begin = (int)(first < n ? first : n);
-    *end = (int)(last < n ? last : n);
+/* Large parts first, small ones towards the end: few claims, and all end at nearly the same time. */
+static int part_of(const Team *team, int left, int least) {
+    int part = left / (2 * team->n_sharing);
+    part = part > least ? part : least;
+    return part < left ? part : left;
+}
+
+static bool claim(Worker *w, int n, int least, int *begin, int *end) {
+    unsigned long long place = atomic_load(&w->team->place);
+    while (step_of(place) == w->step) {
+        int first = (int)(unsigned)place;
+        if (first >= n) return false;
+        int part = part_of(w->team, n - first, least);
+        if (atomic_compare_exchange_weak(&w->team->place, &place, place + (unsigned)part)) {
+            w->taken = part;
+            *begin = first;
+            *end = first + part;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Alone there is nothing to agree on: all units at once, and the next call ends the step. */
+static bool take_all(Worker *w, int n, int *begin, int *end) {
+    w->taken = n - w->taken;
+    *begin = 0;
+    *end = n;
+    return w->taken > 0;
+}
+
+bool team_take(Worker *w, int n, int least, int *begin, int *end) {
+    if (w->left) return false;
+    if (w->team->alone) return take_all(w, n, begin, end);
+    if (w->taken > 0) {
+        int done = atomic_fetch_add(&w->team->done, w->taken) + w->taken;
+        w->taken = 0;
+        if (done == n) go_on(w);
+    }
+    if (claim(w, n, least, begin, end)) return true;
+    if (!has_gone_on(w)) wait(w);
+    w->step++;
+    return false;
 }

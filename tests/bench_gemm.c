@@ -13,13 +13,15 @@ enum { RUNS = 9 };
 typedef struct {
     int n_rows;
     Tensor w;
-    float *x, *out, *tiles;
+    float *x, *out;
 } Product;
 
 static void tiles(const Product *p, int threads) {
     openblas_set_num_threads(1);
-#pragma omp parallel num_threads(threads)
-    matmul(p->out, p->x, NULL, &p->w, p->n_rows, PATH_GEMM, p->tiles);
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int i = 0; i < p->w.rows; i += GEMM_TILE)
+        matmul(p->out + i, (size_t)p->w.rows, &p->w, i, p->w.rows - i < GEMM_TILE ? p->w.rows - i : GEMM_TILE, p->x,
+               NULL, p->n_rows, PATH_GEMM, NULL);
 }
 
 static void blas(const Product *p, int threads) {

@@ -1,6 +1,5 @@
-/* The ops against double-precision twins, and the promise that threads leave no trace in the bits. */
+/* The ops against double-precision twins, and the promise that cutting a product leaves no trace in the bits. */
 #include <math.h>
-#include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,16 +50,18 @@ static void test_rmsnorm(void **state) {
     }
 }
 
-static void test_rope_turns_each_pair_by_its_angle(void **state) {
-    (void)state;
+static void check_rope(int cut) {
     enum { HEADS = 3, DIM = 8, PAIRS = 3 }; /* the last pair of a head is not turned */
     const int positions[2] = {0, 12345};
     const float frequencies[PAIRS] = {1.0f, 0.1f, 0.003f};
     float x[2 * HEADS * DIM], before[2 * HEADS * DIM], angles[2 * PAIRS * 2];
     fill(x, 2 * HEADS * DIM);
     memcpy(before, x, sizeof x);
-    rope_angles(angles, positions, frequencies, 2, PAIRS);
-    rope(x, angles, 2, HEADS, DIM, PAIRS);
+    for (int r = 0; r < 2; r++) {
+        rope_angles(angles + r * PAIRS * 2, positions[r], frequencies, PAIRS);
+        for (int i = 0; i < HEADS * DIM; i += cut) /* heads may be turned in parts that hold whole pairs */
+            rope(x + r * HEADS * DIM + i, angles + r * PAIRS * 2, i, cut, DIM, PAIRS);
+    }
     for (int i = 0; i < 2 * HEADS * DIM; i += 2) {
         int pair = i % DIM / 2, row = i / (HEADS * DIM);
         double angle = pair < PAIRS ? positions[row] * (double)frequencies[pair] : 0;
@@ -71,21 +72,56 @@ static void test_rope_turns_each_pair_by_its_angle(void **state) {
     assert_memory_equal(x, before, HEADS * DIM * sizeof(float)); /* position 0 turns nothing */
 }
 
-static void test_swiglu_and_add(void **state) {
+static void test_rope_turns_each_pair_by_its_angle(void **state) {
     (void)state;
-    enum { N = 1500 };
-    static float gate[N], up[N], gate0[N], sum[N];
-    fill(gate, N);
-    fill(up, N);
-    for (int i = 0; i < N; i++) gate[i] *= 20;
-    memcpy(gate0, gate, sizeof gate);
-    memcpy(sum, up, sizeof sum);
-    swiglu(gate, up, N);
-    add(sum, gate, N);
+    const int cuts[] = {2, 4, 6, 12, 24};
+    for (int i = 0; i < 5; i++) check_rope(cuts[i]);
+}
+
+/* Heads of odd size: their last value is in no pair, and no head begins at an even place for long. */
+static void test_rope_of_odd_heads(void **state) {
+    (void)state;
+    float x[9], before[9], angles[4];
+    const float frequencies[2] = {1.0f, 0.5f};
+    fill(x, 9);
+    memcpy(before, x, sizeof x);
+    rope_angles(angles, 3, frequencies, 1);
+    rope(x, angles, 0, 9, 3, 1);
+    for (int h = 0; h < 9; h += 3) {
+        double a = (double)before[h], b = (double)before[h + 1];
+        assert_true(fabs(x[h] - (a * cos(3) - b * sin(3))) < 1e-6);
+        assert_true(fabs(x[h + 1] - (a * sin(3) + b * cos(3))) < 1e-6);
+        assert_true(x[h + 2] == before[h + 2]);
+    }
+}
+
+static void test_add(void **state) {
+    (void)state;
+    enum { N = 75 };
+    float x[N], sum[N], before[N];
+    fill(x, N);
+    fill(sum, N);
+    memcpy(before, sum, sizeof sum);
+    add(sum, x, N);
+    for (int i = 0; i < N; i++) assert_true(sum[i] == before[i] + x[i]);
+}
+
+static void test_all_finite_finds_each(void **state) {
+    (void)state;
+    enum { N = 75 };
+    const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+    float x[N];
+    fill(x, N);
+    x[3] = 3.4e38f;
+    x[4] = -0.0f;
+    for (int n = 0; n <= N; n++) assert_true(all_finite(x, n));
     for (int i = 0; i < N; i++) {
-        double expected = (double)gate0[i] / (1 + exp(-(double)gate0[i])) * (double)up[i];
-        assert_true(fabs(gate[i] - expected) <= 1e-6 * (1e-3 + fabs(expected)));
-        assert_true(sum[i] == up[i] + gate[i]);
+        float good = x[i];
+        x[i] = bad[i % 4];
+        assert_false(all_finite(x, N));
+        assert_false(all_finite(x, i + 1));
+        assert_true(all_finite(x, i));
+        x[i] = good;
     }
 }
 
@@ -110,15 +146,14 @@ static Product *product_new(Dtype dtype) {
     return p;
 }
 
-static void product_run(Product *p, int n_rows, MatmulPath path, int threads) {
-#pragma omp parallel num_threads(threads)
-    {
-        float *tile = malloc(sizeof(float) * GEMM_TILE * COLS);
-        quantize_input(p->x_q8, p->x, n_rows, COLS);
-        matmul(p->out, p->x, p->x_q8, &p->w, n_rows, path, tile);
-        team_wait();
-        free(tile);
-    }
+/* In parts of so many units. */
+static void product_run(Product *p, int n_rows, MatmulPath path, int units) {
+    int part = units * matmul_unit(&p->w, n_rows, path);
+    float *tile = malloc(sizeof(float) * GEMM_TILE * COLS);
+    for (int r = 0; r < n_rows; r++) quantize_input_row(p->x_q8 + r * (COLS / Q_BLOCK), p->x + r * COLS, COLS);
+    for (int i = 0; i < OUTS; i += part)
+        matmul(p->out + i, OUTS, &p->w, i, OUTS - i < part ? OUTS - i : part, p->x, p->x_q8, n_rows, path, tile);
+    free(tile);
 }
 
 /* Rounding of the sums, and for int8 weights that of the activations: at most max|x| / 254 each. */
@@ -138,7 +173,7 @@ static void product_check(const Product *p, int n_rows) {
     }
 }
 
-static void test_matmul_every_dtype_path_and_thread_count(void **state) {
+static void test_matmul_every_dtype_path_and_cut(void **state) {
     (void)state;
     const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
     const int row_counts[] = {1, 5, GEMM_MIN_ROWS, ROWS};
@@ -147,11 +182,11 @@ static void test_matmul_every_dtype_path_and_thread_count(void **state) {
         for (int path = PATH_DOT; path <= PATH_GEMM; path++)
             for (int n = 0; n < 4; n++) {
                 Product *p = product_new(dtypes[d]);
-                for (int threads = 1; threads <= 3; threads++) {
+                for (int units = 1; units <= 3; units++) {
                     memset(p->out, 0x7f, sizeof p->out);
-                    product_run(p, row_counts[n], (MatmulPath)path, threads);
+                    product_run(p, row_counts[n], (MatmulPath)path, units);
                     product_check(p, row_counts[n]);
-                    if (threads == 1) memcpy(first, p->out, sizeof first);
+                    if (units == 1) memcpy(first, p->out, sizeof first);
                     assert_memory_equal(first, p->out, sizeof first);
                 }
                 free(p);
@@ -178,8 +213,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_rmsnorm, each_setup),
         cmocka_unit_test_setup(test_rope_turns_each_pair_by_its_angle, each_setup),
-        cmocka_unit_test_setup(test_swiglu_and_add, each_setup),
-        cmocka_unit_test_setup(test_matmul_every_dtype_path_and_thread_count, each_setup),
+        cmocka_unit_test_setup(test_rope_of_odd_heads, each_setup),
+        cmocka_unit_test_setup(test_add, each_setup),
+        cmocka_unit_test_setup(test_all_finite_finds_each, each_setup),
+        cmocka_unit_test_setup(test_matmul_every_dtype_path_and_cut, each_setup),
         cmocka_unit_test_setup(test_dot_path_gives_a_row_the_same_bits_in_any_batch, each_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
