@@ -22,14 +22,18 @@ INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_
 
 /* Weights are stored too large by `offset`: offset * sum(x) is taken away beforehand. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, int offset) {
+                      size_t x_stride, int n_x, int offset, Share ahead) {
     __m512 sum[8];
     for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m512i whole[8];
+        fetch(q, ahead);
+        __builtin_prefetch(scales + AHEAD, 0, 2);
         for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
         if (offset == 128) {
-            for (int k = 0; k < 8; k++, q += 64) add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
+            for (int k = 0; k < 8; k++, q += 64) {
+                add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
+            }
         } else {
             for (int k = 0; k < 4; k++, q += 64) {
                 __m512i both = _mm512_loadu_si512(q), low = _mm512_set1_epi8(15);
@@ -47,13 +51,13 @@ INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int 
 }
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128, ahead);
 }
 
 INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8, ahead);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
