@@ -34,8 +34,10 @@ INLINE void copy_lanes(float *to, const float *from, int n, int lanes) {
 
 /* sum (n_x, lanes) and out[r * out_stride + i], i < n; lanes is a constant. */
 INLINE void load_sums(float *sum, int lanes, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
-    if (fresh || n < lanes) memset(sum, 0, (size_t)lanes * (size_t)n_x * sizeof *sum);
-    for (int r = 0; !fresh && r < n_x; r++) copy_lanes(sum + r * lanes, out + (size_t)r * out_stride, n, lanes);
+    for (int r = 0; r < n_x; r++) {
+        if (fresh || n < lanes) memset(sum + r * lanes, 0, (size_t)lanes * sizeof *sum);
+        if (!fresh) copy_lanes(sum + r * lanes, out + (size_t)r * out_stride, n, lanes);
+    }
 }
 
 INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_stride, int n, int n_x) {
