@@ -159,14 +159,18 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
 }
 
 INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols) {
+                       size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
     __m512 sum[6][4], weight[4];
     for (int r = 0; r < n_x; r++) {
         for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_setzero_ps();
     }
     for (int c = 0; c < n_cols; c++, w += column_bytes) {
-        for (int g = 0; g < n_groups; g++) weight[g] = widen(dtype, w + (size_t)g * group_bytes, 0xffff);
+        for (int g = 0; g < n_groups; g++) {
+            const uint8_t *at = w + (size_t)g * group_bytes;
+            if (ahead) __builtin_prefetch(at + AHEAD / 2, 0, 2);
+            weight[g] = widen(dtype, at, 0xffff);
+        }
         for (int r = 0; r < n_x; r++) {
             __m512 input = _mm512_set1_ps(x[(size_t)r * x_stride + (size_t)c]);
             for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_fmadd_ps(weight[g], input, sum[r][g]);

@@ -34,8 +34,10 @@ INLINE void copy_lanes(float *to, const float *from, int n, int lanes) {
 
 /* sum (n_x, lanes) and out[r * out_stride + i], i < n; lanes is a constant. */
 INLINE void load_sums(float *sum, int lanes, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
-    if (fresh || n < lanes) memset(sum, 0, (size_t)lanes * (size_t)n_x * sizeof *sum);
-    for (int r = 0; !fresh && r < n_x; r++) copy_lanes(sum + r * lanes, out + (size_t)r * out_stride, n, lanes);
+    for (int r = 0; r < n_x; r++) {
+        if (fresh || n < lanes) memset(sum + r * lanes, 0, (size_t)lanes * sizeof *sum);
+        if (!fresh) copy_lanes(sum + r * lanes, out + (size_t)r * out_stride, n, lanes);
+    }
 }
 
 INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_stride, int n, int n_x) {
@@ -103,9 +105,9 @@ INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int 
 }
 
 /* sum (n_x, n_groups * PACK_ROWS) += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
- * times x row r; dtype, n_groups and n_x are constants. */
+ * times x row r; dtype, n_groups and n_x are constants. Up to four rows the processor's own guess is as good (ahead). */
 typedef void TileFloat(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols);
+                       size_t x_stride, int n_x, int n_cols, bool ahead);
 
 enum { FLOAT_GROUPS = LANES == 16 ? 4 : 1, FLOAT_PANEL = PANEL_ROWS / 2 };
 
@@ -116,7 +118,7 @@ INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t g
         int r = 0;
 #define TILE(count)                                                                                                    \
     tile(sum + r * n_groups * PACK_ROWS, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,                   \
-         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c));
+         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c), r == 0 && n_x > 4);
         ROWS_OF_X(6)
         ROWS_OF_X(4)
         ROWS_OF_X(2)
