@@ -61,6 +61,11 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) $(BASE_FLAGS) $(FLAGS_$(patsubst tensor/kernels_%,%,$*)) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# gcc 12 for AArch64 crashes where it vectorises a loop of fmax(double, float), as some tests have.
+ifeq ($(MACHINE),aarch64)
+$(B)/tests/%.o: BASE_FLAGS += -fno-tree-vectorize
+endif
+
 # The tests reach every allocation and may make it fail.
 $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
