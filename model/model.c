@@ -7,6 +7,7 @@
 #include "model/part.h"
 #include "tensor/gguf.h"
 #include "tensor/memory.h"
+#include "tensor/packed.h"
 #include "tensor/quant.h"
 
 /* ---- Binding names to layers ---- */
@@ -87,6 +88,23 @@ static const float *take_norm(float **next, const NamedTensor *named) {
     return norm;
 }
 
+static void set_matrices(Model *model, const Parts *parts) {
+    for (int i = 0; i < parts->n_layers; i++) {
+        LayerWeights *layer = &model->layers[i];
+        layer->w_query = (*parts_at(parts, PART_ATTN_Q, i))->tensor;
+        layer->w_key = (*parts_at(parts, PART_ATTN_K, i))->tensor;
+        layer->w_value = (*parts_at(parts, PART_ATTN_V, i))->tensor;
+        layer->w_output = (*parts_at(parts, PART_ATTN_OUTPUT, i))->tensor;
+        layer->w_gate = (*parts_at(parts, PART_FFN_GATE, i))->tensor;
+        layer->w_up = (*parts_at(parts, PART_FFN_UP, i))->tensor;
+        layer->w_down = (*parts_at(parts, PART_FFN_DOWN, i))->tensor;
+    }
+    model->token_embedding = (*parts_at(parts, PART_TOKEN_EMBD, 0))->tensor;
+    const NamedTensor *output = *parts_at(parts, PART_OUTPUT, 0);
+    model->tied = output == NULL;
+    model->output = output ? output->tensor : model->token_embedding;
+}
+
 static bool bind_layers(Model *model, const Parts *parts, Error *error) {
     size_t n_layers = (size_t)parts->n_layers;
     model->layers = memory_alloc(n_layers, sizeof *model->layers, "layers", error);
@@ -95,23 +113,11 @@ static bool bind_layers(Model *model, const Parts *parts, Error *error) {
     if (!model->norms) return false;
     float *next = model->norms;
     for (int i = 0; i < parts->n_layers; i++) {
-        model->layers[i] = (LayerWeights){
-            .attn_norm = take_norm(&next, *parts_at(parts, PART_ATTN_NORM, i)),
-            .w_query = (*parts_at(parts, PART_ATTN_Q, i))->tensor,
-            .w_key = (*parts_at(parts, PART_ATTN_K, i))->tensor,
-            .w_value = (*parts_at(parts, PART_ATTN_V, i))->tensor,
-            .w_output = (*parts_at(parts, PART_ATTN_OUTPUT, i))->tensor,
-            .ffn_norm = take_norm(&next, *parts_at(parts, PART_FFN_NORM, i)),
-            .w_gate = (*parts_at(parts, PART_FFN_GATE, i))->tensor,
-            .w_up = (*parts_at(parts, PART_FFN_UP, i))->tensor,
-            .w_down = (*parts_at(parts, PART_FFN_DOWN, i))->tensor,
-        };
+        model->layers[i].attn_norm = take_norm(&next, *parts_at(parts, PART_ATTN_NORM, i));
+        model->layers[i].ffn_norm = take_norm(&next, *parts_at(parts, PART_FFN_NORM, i));
     }
     model->output_norm = take_norm(&next, *parts_at(parts, PART_OUTPUT_NORM, 0));
-    model->token_embedding = (*parts_at(parts, PART_TOKEN_EMBD, 0))->tensor;
-    const NamedTensor *output = *parts_at(parts, PART_OUTPUT, 0);
-    model->tied = output == NULL;
-    model->output = output ? output->tensor : model->token_embedding;
+    set_matrices(model, parts);
     return true;
 }
 
@@ -136,19 +142,76 @@ static bool fill_frequencies(Model *model, const NamedTensor *factors, Error *er
     return true;
 }
 
-static bool bind(Model *model, Parts *parts, Error *error) {
+static bool find_parts(const Model *model, Parts *parts, Error *error) {
+    parts->n_layers = model->config.n_layers;
     size_t n_parts = (size_t)parts->n_layers * PART_OF_LAYER + (PART_COUNT - PART_OF_LAYER);
     parts->of = memory_alloc(n_parts, sizeof *parts->of, "table of parts", error);
-    return parts->of && find_places(model, parts, error) && check_complete(parts, error) &&
-           check_finite(model, error) && bind_layers(model, parts, error) &&
-           fill_frequencies(model, *parts_at(parts, PART_ROPE_FREQS, 0), error);
+    return parts->of && find_places(model, parts, error) && check_complete(parts, error);
 }
 
 bool model_bind(Model *model, Error *error) {
-    Parts parts = {.n_layers = model->config.n_layers};
-    bool bound = bind(model, &parts, error);
+    Parts parts = {0};
+    bool bound = find_parts(model, &parts, error) && check_finite(model, error) && bind_layers(model, &parts, error) &&
+                 fill_frequencies(model, *parts_at(&parts, PART_ROPE_FREQS, 0), error);
     memory_free(parts.of);
     return bound;
+}
+
+/* ---- Packing ---- */
+
+static bool wants_packing(const NamedTensor *named) {
+    return named->tensor.rows > 1 && !named->tensor.packed && packed_can(named->tensor.dtype);
+}
+
+static Tensor as_packed(const Tensor *rows, const void *data) {
+    Tensor packed = *rows;
+    packed.packed = true;
+    packed.data = data;
+    return packed;
+}
+
+static size_t bytes_to_pack(const Model *model) {
+    size_t bytes = 0; /* no more than a small part above what lies in memory already: no overflow */
+    for (int i = 0; i < model->n_tensors; i++) {
+        Tensor packed = as_packed(&model->tensors[i].tensor, NULL);
+        if (wants_packing(&model->tensors[i])) bytes += tensor_bytes(&packed);
+    }
+    return bytes;
+}
+
+static void pack_matrix(const Tensor *rows, uint8_t *out) {
+    size_t group_bytes = packed_group_bytes(rows);
+#pragma omp parallel for schedule(static)
+    for (int g = 0; g < packed_groups(rows); g++) packed_write_group(out + (size_t)g * group_bytes, rows, g);
+}
+
+static void pack_all(Model *model, uint8_t *out, size_t total, ModelProgress *progress) {
+    bool own_memory = model->owns_file || model->weights;
+    for (size_t i = 0, done = 0; i < (size_t)model->n_tensors; i++) {
+        Tensor *tensor = &model->tensors[i].tensor, rows = *tensor;
+        if (!wants_packing(&model->tensors[i])) continue;
+        pack_matrix(&rows, out + done);
+        *tensor = as_packed(&rows, out + done);
+        if (own_memory) memory_give_back(rows.data, tensor_bytes(&rows));
+        done += tensor_bytes(tensor);
+        if (progress) progress(done, total);
+    }
+}
+
+bool model_pack(Model *model, ModelProgress *progress, Error *error) {
+    size_t bytes = bytes_to_pack(model);
+    Parts parts = {0};
+    if (bytes == 0) return true;
+    model->packed = memory_alloc(bytes, 1, "packed weights", error);
+    if (!model->packed || !find_parts(model, &parts, error)) {
+        memory_free(parts.of);
+        return false;
+    }
+    memory_prefer_large_pages(model->packed, bytes);
+    pack_all(model, model->packed, bytes, progress);
+    set_matrices(model, &parts);
+    memory_free(parts.of);
+    return true;
 }
 
 /* ---- Opening and closing ---- */
@@ -170,7 +233,7 @@ bool model_parse(Model **model, Bytes bytes, Error *error) {
     return true;
 }
 
-bool model_open(Model **model, const char *path, Error *error) {
+bool model_map(Model **model, const char *path, Error *error) {
     Bytes bytes;
     *model = NULL;
     if (!bytes_map(&bytes, path, error)) return false;
@@ -182,10 +245,19 @@ bool model_open(Model **model, const char *path, Error *error) {
     return true;
 }
 
+bool model_open(Model **model, const char *path, Error *error) {
+    if (!model_map(model, path, error)) return false;
+    if (model_pack(*model, NULL, error)) return true;
+    model_close(*model);
+    *model = NULL;
+    return error_prefix(error, "%s: ", path);
+}
+
 void model_close(Model *model) {
     if (!model) return;
     if (model->owns_file) bytes_unmap(&model->file);
     memory_free(model->weights);
+    memory_free(model->packed);
     memory_free(model->tensors);
     memory_free(model->layers);
     memory_free(model->norms);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tensor/packed.h"
 
 #define MAX_ITEMS       65536 /* values, and tensors: real files have hundreds */
 #define MAX_KEY_BYTES   65535 /* as the format's text has it */
@@ -47,11 +48,14 @@ static const struct {
 
 const char *gguf_type_name(GgufType type) { return value_types[type].name; }
 
-uint32_t gguf_dtype_number(Dtype dtype) {
+/* Packed forms are known to nobody else, so their numbers are far from those that others may come to use. */
+#define PACKED_NUMBERS 1000
+
+uint32_t gguf_dtype_number(Dtype dtype, bool packed) {
     uint32_t number = 0;
     assert(dtype != DTYPE_Q8_GROUP && dtype < DTYPE_COUNT);
     while (!tensor_types[number].name || tensor_types[number].dtype != (int)dtype) number++;
-    return number;
+    return packed ? PACKED_NUMBERS + number : number;
 }
 
 bool gguf_is(Bytes bytes) { return bytes.size >= 4 && memcmp(bytes.data, "GGUF", 4) == 0; }
@@ -161,10 +165,12 @@ static bool read_dtype(Cursor *cursor, Tensor *tensor, Error *error) {
     size_t at = cursor->at;
     uint32_t type;
     if (!cursor_u32(cursor, &type, "type", error)) return false;
+    tensor->packed = type >= PACKED_NUMBERS;
+    if (tensor->packed) type -= PACKED_NUMBERS;
     const char *name = type < sizeof tensor_types / sizeof *tensor_types ? tensor_types[type].name : NULL;
     if (!name || tensor_types[type].dtype < 0)
         return error_set(error, "byte %zu: type: expected F32, F16, BF16, Q8_0 or Q4_0, got %s (%" PRIu32 ")", at,
-                         name ? name : "an unknown one", type);
+                         name ? name : "an unknown one", tensor->packed ? PACKED_NUMBERS + type : type);
     tensor->dtype = (Dtype)tensor_types[type].dtype;
     int block = dtype_info[tensor->dtype].block;
     if (tensor->cols % block != 0)
@@ -247,8 +253,9 @@ static bool check_all(const Gguf *gguf, Bytes file, Error *error) {
 
 /* Turns offsets into places in the file. start is at most one alignment past the file's end: no sum overflows. */
 static bool place_tensor(GgufTensor *tensor, Bytes file, size_t start, Error *error) {
-    size_t bytes, end;
-    if (!size_multiply(&bytes, (size_t)tensor->tensor.rows, tensor_row_bytes(&tensor->tensor)) ||
+    const Tensor *form = &tensor->tensor;
+    size_t bytes, end, units = (size_t)(form->packed ? packed_groups(form) : form->rows);
+    if (!size_multiply(&bytes, units, form->packed ? packed_group_bytes(form) : tensor_row_bytes(form)) ||
         !size_add(&end, start + tensor->offset, bytes) || end > file.size)
         return error_set(error, "%.*s: byte %zu: expected its %d x %d values of %s there, got a file of %zu bytes",
                          SHOWN(tensor->name), start + tensor->offset, tensor->tensor.rows, tensor->tensor.cols,

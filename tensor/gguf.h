@@ -82,6 +82,6 @@ Bytes gguf_next_string(Cursor *cursor);
 
 const char *gguf_type_name(GgufType type);
 /* The number the format gives to a tensor's form. Asserts that it has one: Q8_GROUP has none. */
-uint32_t gguf_dtype_number(Dtype dtype);
+uint32_t gguf_dtype_number(Dtype dtype, bool packed);
 
 #endif

@@ -7,12 +7,13 @@
 #include <sys/stat.h>
 
 #include "tensor/memory.h"
+#include "tensor/packed.h"
 #include "tensor/quant.h"
 
 #define ALIGNMENT     32 /* what readers assume where general.alignment is absent */
 #define PROGRESS_STEP ((size_t)1 << 20)
 
-static const uint8_t zeros[ALIGNMENT];
+static const uint8_t zeros[PACK_ALIGN];
 
 typedef struct {
     uint8_t *data;
@@ -21,8 +22,7 @@ typedef struct {
 
 typedef struct {
     char name[GGUF_NAME_BYTES + 1];
-    Tensor source;
-    Dtype dtype;
+    Tensor source, stored; /* stored: without data */
 } Pending;
 
 struct GgufWriter {
@@ -31,13 +31,16 @@ struct GgufWriter {
     Buffer values, infos; /* as they will be in the file */
     Buffer pending;       /* of Pending */
     uint64_t n_values, n_tensors, data_bytes;
+    size_t alignment;
     size_t done, total, shown; /* bytes written, in all, and when progress was called last */
     void (*progress)(size_t done, size_t total);
     bool failed;
     Error error; /* the first failure */
 };
 
-static size_t padding(size_t at) { return (ALIGNMENT - at % ALIGNMENT) % ALIGNMENT; }
+static size_t padding(const GgufWriter *writer, size_t at) {
+    return (writer->alignment - at % writer->alignment) % writer->alignment;
+}
 
 /* ---- Collecting ---- */
 
@@ -135,26 +138,42 @@ void gguf_write_ints(GgufWriter *writer, const char *key, const int32_t *values,
     buffer_put(writer, &writer->values, values, count * sizeof *values);
 }
 
-void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype) {
+static void add_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Tensor stored) {
     assert(strlen(name) >= 1 && strlen(name) <= GGUF_NAME_BYTES);
     assert(n_dims == 2 || (n_dims == 1 && source->rows == 1));
-    int block = dtype_info[dtype].block;
+    int block = dtype_info[stored.dtype].block;
     if (!writer->failed && source->cols % block != 0)
         writer->failed = !error_set(&writer->error, "%s: rows of %d values cannot be stored as %s, in blocks of %d",
-                                    name, source->cols, dtype_info[dtype].name, block);
-    Pending pending = {.source = *source, .dtype = dtype};
+                                    name, source->cols, dtype_info[stored.dtype].name, block);
+    Pending pending = {.source = *source, .stored = stored};
     snprintf(pending.name, sizeof pending.name, "%s", name);
     buffer_put(writer, &writer->pending, &pending, sizeof pending);
     put_string(writer, &writer->infos, as_bytes(name));
     put_u32(writer, &writer->infos, (uint32_t)n_dims);
     put_u64(writer, &writer->infos, (uint64_t)source->cols);
     if (n_dims == 2) put_u64(writer, &writer->infos, (uint64_t)source->rows);
-    put_u32(writer, &writer->infos, gguf_dtype_number(dtype));
+    put_u32(writer, &writer->infos, gguf_dtype_number(stored.dtype, stored.packed));
     put_u64(writer, &writer->infos, writer->data_bytes);
-    Tensor stored = {.dtype = dtype, .rows = source->rows, .cols = source->cols};
     size_t bytes = tensor_bytes(&stored);
-    writer->data_bytes += bytes + padding(bytes);
+    writer->data_bytes += bytes + padding(writer, bytes);
     writer->n_tensors++;
+}
+
+void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype) {
+    Tensor stored = {.dtype = dtype, .rows = source->rows, .cols = source->cols};
+    add_tensor(writer, name, source, n_dims, stored);
+}
+
+void gguf_write_aligned(GgufWriter *writer) {
+    assert(writer->n_tensors == 0);
+    writer->alignment = PACK_ALIGN;
+    gguf_write_int(writer, "general.alignment", PACK_ALIGN);
+}
+
+void gguf_write_packed(GgufWriter *writer, const char *name, const Tensor *source, Dtype dtype) {
+    assert(writer->alignment == PACK_ALIGN && packed_can(dtype));
+    Tensor stored = {.dtype = dtype, .rows = source->rows, .cols = source->cols, .packed = true};
+    add_tensor(writer, name, source, 2, stored);
 }
 
 /* ---- Writing ---- */
@@ -171,39 +190,59 @@ static bool write_bytes(GgufWriter *writer, const void *data, size_t n_bytes, Er
 }
 
 static bool write_padding(GgufWriter *writer, Error *error) {
-    return write_bytes(writer, zeros, padding(writer->done), error);
+    return write_bytes(writer, zeros, padding(writer, writer->done), error);
 }
 
-/* values (cols,) and stored (a row in the new form) are space for one row. */
-static bool write_row(GgufWriter *writer, const Pending *pending, int row, float *values, void *stored, Error *error) {
+/* Row `row` in its new form; values is space for one row. A row that keeps its form keeps its bits. */
+static bool convert_row(const Pending *pending, int row, float *values, uint8_t *out, Error *error) {
     const Tensor *source = &pending->source;
-    if (pending->dtype == source->dtype) /* exactly as it is */
-        return write_bytes(writer, tensor_row(source, row), tensor_row_bytes(source), error);
-    Tensor converted = {.dtype = pending->dtype, .rows = 1, .cols = source->cols, .data = stored};
+    Dtype dtype = pending->stored.dtype;
+    Tensor converted = {.dtype = dtype, .rows = 1, .cols = source->cols, .data = out};
+    const DtypeInfo *info = &dtype_info[dtype];
     size_t at;
-    dequantize_row(values, source, row);
-    quantize_row(stored, values, source->cols, pending->dtype);
-    if (!tensor_is_finite(&converted, &at))
-        return error_set(error, "%s: row %d has values too large for %s", pending->name, row,
-                         dtype_info[pending->dtype].name);
-    return write_bytes(writer, stored, tensor_row_bytes(&converted), error);
+    if (dtype == source->dtype && !source->packed) {
+        memcpy(out, tensor_row(source, row), tensor_row_bytes(source));
+    } else if (dtype == source->dtype) {
+        packed_read_blocks(out, source, row, 0, source->cols / info->block);
+    } else {
+        dequantize_row(values, source, row);
+        quantize_row(out, values, source->cols, dtype);
+        if (!tensor_is_finite(&converted, &at))
+            return error_set(error, "%s: row %d has values too large for %s", pending->name, row, info->name);
+    }
+    return true;
+}
+
+/* A group of rows; stored has room for them twice: as rows, then packed. */
+static bool write_rows(GgufWriter *writer, const Pending *pending, int first, int n, float *values, uint8_t *stored,
+                       Error *error) {
+    Tensor rows = {.dtype = pending->stored.dtype, .rows = n, .cols = pending->stored.cols, .data = stored};
+    size_t row_bytes = tensor_row_bytes(&rows);
+    for (int i = 0; i < n; i++)
+        if (!convert_row(pending, first + i, values, stored + (size_t)i * row_bytes, error)) return false;
+    if (!pending->stored.packed) return write_bytes(writer, stored, (size_t)n * row_bytes, error);
+    packed_write_group(stored + PACK_ROWS * row_bytes, &rows, 0);
+    return write_bytes(writer, stored + PACK_ROWS * row_bytes, packed_group_bytes(&rows), error);
 }
 
 static bool write_tensor(GgufWriter *writer, const Pending *pending, Error *error) {
-    size_t cols = (size_t)pending->source.cols;
-    float *values = memory_alloc(cols, 2 * sizeof *values, "a row to convert", error); /* no form takes more than f32 */
-    if (!values) return false;
+    size_t cols = (size_t)pending->source.cols, bytes = PACK_ROWS * tensor_row_bytes(&pending->stored);
+    bytes += packed_group_bytes(&pending->stored) + cols * sizeof(float);
+    uint8_t *memory = memory_alloc(bytes, 1, "rows to convert", error);
+    if (!memory) return false;
     bool written = true;
-    for (int row = 0; written && row < pending->source.rows; row++)
-        written = write_row(writer, pending, row, values, values + cols, error);
-    memory_free(values);
+    for (int row = 0; written && row < pending->source.rows; row += PACK_ROWS) {
+        int n = pending->source.rows - row < PACK_ROWS ? pending->source.rows - row : PACK_ROWS;
+        written = write_rows(writer, pending, row, n, (float *)memory, memory + cols * sizeof(float), error);
+    }
+    memory_free(memory);
     return written && write_padding(writer, error);
 }
 
 static bool write_all(GgufWriter *writer, Error *error) {
     const uint32_t version = 3;
     size_t header = 4 + sizeof version + 2 * sizeof(uint64_t) + writer->values.size + writer->infos.size;
-    writer->total = header + padding(header) + writer->data_bytes;
+    writer->total = header + padding(writer, header) + writer->data_bytes;
     if (!write_bytes(writer, "GGUF", 4, error) || !write_bytes(writer, &version, sizeof version, error) ||
         !write_bytes(writer, &writer->n_tensors, sizeof(uint64_t), error) ||
         !write_bytes(writer, &writer->n_values, sizeof(uint64_t), error) ||
@@ -238,6 +277,7 @@ bool gguf_writer_open(GgufWriter **writer, const char *path, Error *error) {
     GgufWriter *opened = memory_alloc(1, sizeof *opened + 2 * path_bytes + strlen(".part"), "GGUF writer", error);
     *writer = NULL;
     if (!opened) return false;
+    opened->alignment = ALIGNMENT;
     opened->path = (char *)(opened + 1);
     opened->part = opened->path + path_bytes;
     memcpy(opened->path, path, path_bytes);

@@ -24,6 +24,9 @@ void gguf_write_ints(GgufWriter *writer, const char *key, const int32_t *values,
 /* Adds a tensor that will be stored in the given form; the source (any form) must live until close. n_dims is 1 or 2.
  * Errors: rows that are no multiple of the form's block, values too large for it. */
 void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype);
+/* The same of a matrix, packed (tensor/packed.h), in a file whose tensors begin on multiples of 64 bytes: called first. */
+void gguf_write_aligned(GgufWriter *writer);
+void gguf_write_packed(GgufWriter *writer, const char *name, const Tensor *source, Dtype dtype);
 
 /* Writes all, converting row by row, and frees the writer in any case. progress may be NULL; else it is called with the
  * bytes written so far and in all. */

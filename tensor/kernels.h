@@ -9,15 +9,23 @@
 #define TENSOR_KERNELS_H
 
 #include "tensor/error.h"
+#include "tensor/packed.h"
 #include "tensor/quant.h"
 #include "tensor/tensor.h"
 
+#define SUM_COLUMNS 256
+
 /* out[r * out_stride + i] = dot(row first + i of w, row r of x), for 0 <= i < n_w, 0 <= r < n_x.
- *   x   (n_x, w->cols) f32, or (n_x, w->cols / 32) BlockQ8 where dtype_info[].int8_input */
+ *   w   packed, and first a multiple of PACK_ROWS; or Q8_GROUP as files have it, and first any row
+ *   x   (n_x, w->cols) f32, or (n_x, w->cols / 32) BlockQ8 where dtype_info[].int8_input
+ * Of float weights, SUM_COLUMNS products at a time are added in order, from zero, then that sum to the total: rounding
+ * errors grow with the number of such sums, not of columns. Of int8 weights a block's sum is exact, its scaled value is
+ * added to the total, blocks in order. */
 typedef void DotRows(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x);
 
 typedef struct {
     const char *name;
+    bool gemm_is_faster; /* OpenBLAS beats dot of float weights where there are many rows of x */
     DotRows *dot[DTYPE_COUNT];
     /* As quantize_input_row, the same bits. */
     void (*quantize_input)(BlockQ8 *out, const float *x, int cols);

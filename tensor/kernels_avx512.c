@@ -7,56 +7,6 @@ enum { LANES = 16 };
 
 /* int8 */
 
-/* 16 bytes each of rows i, 4 + i, 8 + i, 12 + i, one row a quarter. */
-INLINE __m512i load_rows(const uint8_t *rows, size_t row_bytes, int i) {
-    __m128i part[4];
-    for (int k = 0; k < 4; k++) {
-        part[k] = _mm_loadu_si128((const void *)(rows + (size_t)(4 * k + i) * row_bytes));
-    }
-    __m512i out = _mm512_castsi128_si512(part[0]);
-    out = _mm512_inserti32x4(out, part[1], 1);
-    out = _mm512_inserti32x4(out, part[2], 2);
-    return _mm512_inserti32x4(out, part[3], 3);
-}
-
-/* out[k] = the k-th four bytes of all 16 rows, in order. */
-INLINE void load_transposed(__m512i out[4], const uint8_t *rows, size_t row_bytes) {
-    __m512i a = load_rows(rows, row_bytes, 0), b = load_rows(rows, row_bytes, 1);
-    __m512i c = load_rows(rows, row_bytes, 2), d = load_rows(rows, row_bytes, 3);
-    __m512i ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
-    __m512i cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
-    out[0] = _mm512_unpacklo_epi64(ab_low, cd_low);
-    out[1] = _mm512_unpackhi_epi64(ab_low, cd_low);
-    out[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
-    out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
-}
-
-/* The dot product instruction wants unsigned weights: q + 128, or the nibbles as they are, which are q + 8. */
-INLINE __m512i unsigned_q8(__m512i q) { return _mm512_xor_si512(q, _mm512_set1_epi8((char)0x80)); }
-INLINE __m512i low_nibbles(__m512i q) { return _mm512_and_si512(q, _mm512_set1_epi8(15)); }
-INLINE __m512i high_nibbles(__m512i q) { return low_nibbles(_mm512_srli_epi32(q, 4)); }
-
-NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
-    __m512i low[4], high[4];
-    copy_scales(packed->scale[b], rows, row_bytes);
-    load_transposed(low, rows + 2, row_bytes);
-    load_transposed(high, rows + 18, row_bytes);
-    for (int k = 0; k < 4; k++) {
-        _mm512_store_si512(packed->q[b][k], unsigned_q8(low[k]));
-        _mm512_store_si512(packed->q[b][4 + k], unsigned_q8(high[k]));
-    }
-}
-
-NOINLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
-    __m512i q[4];
-    copy_scales(packed->scale[b], rows, row_bytes);
-    load_transposed(q, rows + 2, row_bytes);
-    for (int k = 0; k < 4; k++) {
-        _mm512_store_si512(packed->q[b][k], low_nibbles(q[k]));
-        _mm512_store_si512(packed->q[b][4 + k], high_nibbles(q[k]));
-    }
-}
-
 /* The four values of x for columns 4 k .. 4 k + 3, in every lane. */
 INLINE __m512i four_inputs(const BlockQ8 *x, int k) {
     int32_t four;
@@ -64,97 +14,54 @@ INLINE __m512i four_inputs(const BlockQ8 *x, int k) {
     return _mm512_set1_epi32(four);
 }
 
-/* Weights are stored too large by `offset`; offset * sum(x) is taken away beforehand. */
-INLINE void dot_packed(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed, const BlockQ8 *x,
-                       size_t x_stride, int n_x, bool fresh, int offset) {
-    __mmask16 used = (__mmask16)((1u << n) - 1);
-    __m512 sum[8];
+INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
     for (int r = 0; r < n_x; r++) {
-        sum[r] = fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(used, out + (size_t)r * out_stride);
+        whole[r] = _mm512_dpbusd_epi32(whole[r], q, four_inputs(x + (size_t)r * x_stride, k));
     }
-    for (int b = 0; b < n_packed; b++) {
+}
+
+/* Weights are stored too large by `offset`: offset * sum(x) is taken away beforehand. */
+INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x, int offset) {
+    __m512 sum[8];
+    for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
+    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m512i whole[8];
-        for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride + (size_t)b].sum);
-        for (int k = 0; k < Q_BLOCK / 4; k++) {
-            __m512i q = _mm512_load_si512(packed->q[b][k]);
-            for (int r = 0; r < n_x; r++) {
-                whole[r] = _mm512_dpbusd_epi32(whole[r], q, four_inputs(x + (size_t)r * x_stride + b, k));
+        for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
+        if (offset == 128) {
+            for (int k = 0; k < 8; k++, q += 64) add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
+        } else {
+            for (int k = 0; k < 4; k++, q += 64) {
+                __m512i both = _mm512_loadu_si512(q), low = _mm512_set1_epi8(15);
+                add_products_int8(whole, _mm512_and_si512(both, low), x, x_stride, n_x, k);
+                add_products_int8(whole, _mm512_and_si512(_mm512_srli_epi32(both, 4), low), x, x_stride, n_x, 4 + k);
             }
         }
-        __m512 scale = _mm512_cvtph_ps(_mm256_load_si256((const void *)packed->scale[b]));
+        __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)scales));
         for (int r = 0; r < n_x; r++) {
-            __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x[(size_t)r * x_stride + (size_t)b].scale));
+            __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x[(size_t)r * x_stride].scale));
             sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[r]), both, sum[r]);
         }
     }
-    for (int r = 0; r < n_x; r++) _mm512_mask_storeu_ps(out + (size_t)r * out_stride, used, sum[r]);
+    for (int r = 0; r < n_x; r++) _mm512_store_ps(sums + r * PACK_ROWS, sum[r]);
 }
 
-INLINE void dot_packed_q8_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
-                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
-    dot_packed(out, out_stride, n, packed, n_packed, x, x_stride, n_x, fresh, 128);
+INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128);
 }
 
-INLINE void dot_packed_q4_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
-                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
-    dot_packed(out, out_stride, n, packed, n_packed, x, x_stride, n_x, fresh, 8);
-}
-
-/* A single row of x needs nothing packed: sum + whole * scales, the same steps as in dot_packed. */
-INLINE __m512 add_block(__m512 sum, __m512i whole, const uint8_t *rows, size_t row_bytes, const BlockQ8 *x) {
-    uint16_t half[LANES];
-    copy_scales(half, rows, row_bytes);
-    __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)half));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), _mm512_mul_ps(scale, _mm512_set1_ps(x->scale)), sum);
-}
-
-typedef __m512 AddBlock(__m512 sum, const uint8_t *rows, size_t row_bytes, const BlockQ8 *x);
-
-NOINLINE __m512 add_block_q8_0(__m512 sum, const uint8_t *rows, size_t row_bytes, const BlockQ8 *x) {
-    __m512i low[4], high[4], whole = _mm512_set1_epi32(-128 * x->sum), other = _mm512_setzero_si512();
-    load_transposed(low, rows + 2, row_bytes);
-    load_transposed(high, rows + 18, row_bytes);
-    for (int k = 0; k < 4; k++) {
-        whole = _mm512_dpbusd_epi32(whole, unsigned_q8(low[k]), four_inputs(x, k));
-        other = _mm512_dpbusd_epi32(other, unsigned_q8(high[k]), four_inputs(x, 4 + k));
-    }
-    return add_block(sum, _mm512_add_epi32(whole, other), rows, row_bytes, x);
-}
-
-NOINLINE __m512 add_block_q4_0(__m512 sum, const uint8_t *rows, size_t row_bytes, const BlockQ8 *x) {
-    __m512i q[4], whole = _mm512_set1_epi32(-8 * x->sum), other = _mm512_setzero_si512();
-    load_transposed(q, rows + 2, row_bytes);
-    for (int k = 0; k < 4; k++) {
-        whole = _mm512_dpbusd_epi32(whole, low_nibbles(q[k]), four_inputs(x, k));
-        other = _mm512_dpbusd_epi32(other, high_nibbles(q[k]), four_inputs(x, 4 + k));
-    }
-    return add_block(sum, _mm512_add_epi32(whole, other), rows, row_bytes, x);
-}
-
-/* Whole groups of 16 rows against one row of x; returns how many rows that were. */
-INLINE int dot_single(float *out, const Tensor *w, int first, int n_w, const BlockQ8 *x, AddBlock *add) {
-    size_t row_bytes = tensor_row_bytes(w), block_bytes = (size_t)dtype_info[w->dtype].block_bytes;
-    int i = 0;
-    for (; i + LANES <= n_w; i += LANES) {
-        const uint8_t *rows = tensor_row(w, first + i);
-        __m512 sum = _mm512_setzero_ps();
-        for (int b = 0; b < w->cols / Q_BLOCK; b++, rows += block_bytes) {
-            fetch(rows + LANES * row_bytes + (size_t)b * (LANES - 1) * block_bytes, LANES * block_bytes);
-            sum = add(sum, rows, row_bytes, x + b);
-        }
-        _mm512_storeu_ps(out + i, sum);
-    }
-    return i;
+INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    int i = n_x == 1 ? dot_single(out, w, first, n_w, x, add_block_q8_0) : 0;
-    dot_int8(out + i, out_stride, w, first + i, n_w - i, x, n_x, pack_q8_0, dot_packed_q8_0);
+    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q8_0);
 }
 
 static void dot_q4_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    int i = n_x == 1 ? dot_single(out, w, first, n_w, x, add_block_q4_0) : 0;
-    dot_int8(out + i, out_stride, w, first + i, n_w - i, x, n_x, pack_q4_0, dot_packed_q4_0);
+    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q4_0);
 }
 
 static void quantize_input(BlockQ8 *out, const float *x, int cols) {
@@ -247,16 +154,37 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
+INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
+                       size_t x_stride, int n_x, int n_cols) {
+    size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
+    __m512 sum[6][4], weight[4];
+    for (int r = 0; r < n_x; r++) {
+        for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_setzero_ps();
+    }
+    for (int c = 0; c < n_cols; c++, w += column_bytes) {
+        for (int g = 0; g < n_groups; g++) weight[g] = widen(dtype, w + (size_t)g * group_bytes, 0xffff);
+        for (int r = 0; r < n_x; r++) {
+            __m512 input = _mm512_set1_ps(x[(size_t)r * x_stride + (size_t)c]);
+            for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_fmadd_ps(weight[g], input, sum[r][g]);
+        }
+    }
+    for (int r = 0; r < n_x; r++) {
+        for (int g = 0; g < n_groups; g++, sums += PACK_ROWS) {
+            _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), sum[r][g]));
+        }
+    }
+}
+
 static void dot_f32(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_float(out, out_stride, DTYPE_F32, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+    dot_packed_float(out, out_stride, DTYPE_F32, w, first, n_w, x, n_x, tile_float);
 }
 
 static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_float(out, out_stride, DTYPE_F16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+    dot_packed_float(out, out_stride, DTYPE_F16, w, first, n_w, x, n_x, tile_float);
 }
 
 static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+    dot_packed_float(out, out_stride, DTYPE_BF16, w, first, n_w, x, n_x, tile_float);
 }
 
 static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -267,12 +195,12 @@ static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int fir
 
 static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
                        float scale) {
-    dot_float(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
+    dot_rows(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
 }
 
 static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
                        float scale) {
-    dot_float(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
+    dot_rows(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
 }
 
 INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,

@@ -63,7 +63,7 @@ static void dot_row(float *out, size_t out_stride, const Tensor *w, int row, con
     for (int r = 0; r < n_x; r++) out[(size_t)r * out_stride] = add_lanes(sum[r]);
 }
 
-static void dot_float(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+static void dot_rows(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
     for (int i = 0; i < n_w; i++) {
         for (int r = 0; r < n_x; r += X_ROWS) {
             const float *x_rows = (const float *)x + (size_t)r * (size_t)w->cols;
@@ -73,57 +73,81 @@ static void dot_float(float *out, size_t out_stride, const Tensor *w, int first,
     }
 }
 
-/* Apart from the loops over blocks, so that compilers see a plain sum of products and vectorise it. */
-static int dot_32(const int8_t *a, const int8_t *b) {
-    int sum = 0;
-    for (int i = 0; i < Q_BLOCK; i++) sum += a[i] * b[i];
-    return sum;
-}
+/* ---- Packed weights: one lane a row, the same steps for each ---- */
 
-static float block_scale(const uint8_t *block) {
-    uint16_t half;
-    memcpy(&half, block, sizeof half);
-    return f16_to_f32(half);
-}
+typedef float Lanes[PACK_ROWS];
 
-/* Blocks may lie at any address, so they are read as the bytes they are. */
-static float dot_q8_0(const uint8_t *w, const BlockQ8 *x, int n_blocks) {
-    float sum = 0.0f;
-    for (int b = 0; b < n_blocks; b++, w += sizeof(BlockQ8_0)) {
-        const int8_t *q = (const int8_t *)w + offsetof(BlockQ8_0, q);
-        sum += block_scale(w) * x[b].scale * (float)dot_32(q, x[b].q);
+static void widen_lanes(Lanes out, const uint8_t *at, Dtype dtype) {
+    uint16_t half[PACK_ROWS];
+    if (dtype == DTYPE_F32) {
+        memcpy(out, at, sizeof(Lanes));
+        return;
     }
-    return sum;
+    memcpy(half, at, sizeof half);
+    for (int i = 0; i < PACK_ROWS; i++) out[i] = dtype == DTYPE_F16 ? f16_to_f32(half[i]) : bf16_to_f32(half[i]);
 }
 
-static float dot_q4_0(const uint8_t *w, const BlockQ8 *x, int n_blocks) {
-    float sum = 0.0f;
-    for (int b = 0; b < n_blocks; b++, w += sizeof(BlockQ4_0)) {
-        const uint8_t *nibbles = w + offsetof(BlockQ4_0, nibbles);
-        int8_t q[Q_BLOCK];
-        for (int i = 0; i < Q_BLOCK / 2; i++) {
-            q[i] = (int8_t)((nibbles[i] & 15) - 8);
-            q[i + Q_BLOCK / 2] = (int8_t)((nibbles[i] >> 4) - 8);
+static void dot_group_float(Lanes total, const Tensor *w, int group, const float *x) {
+    const uint8_t *at = packed_group(w, group);
+    size_t bytes = PACK_ROWS * (size_t)dtype_info[w->dtype].block_bytes;
+    for (int col = 0; col < w->cols; col += SUM_COLUMNS) {
+        Lanes sum = {0}, weight;
+        for (int c = col; c < w->cols && c < col + SUM_COLUMNS; c++, at += bytes) {
+            widen_lanes(weight, at, w->dtype);
+            for (int i = 0; i < PACK_ROWS; i++) sum[i] += weight[i] * x[c];
         }
-        sum += block_scale(w) * x[b].scale * (float)dot_32(q, x[b].q);
+        for (int i = 0; i < PACK_ROWS; i++) total[i] += sum[i];
     }
-    return sum;
 }
 
-static void dot_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    int n_blocks = w->cols / Q_BLOCK;
-    for (int i = 0; i < n_w; i++) {
-        const uint8_t *row = tensor_row(w, first + i);
+/* whole[i] = block of row i . block of x, exactly; q are a block's packed bytes. */
+static void dot_block_q8_0(int whole[PACK_ROWS], const uint8_t *q, const BlockQ8 *x) {
+    for (int k = 0; k < Q_BLOCK / 4; k++)
+        for (int i = 0; i < PACK_ROWS; i++)
+            for (int j = 0; j < 4; j++) whole[i] += (q[(k * PACK_ROWS + i) * 4 + j] - 128) * x->q[4 * k + j];
+}
+
+static void dot_block_q4_0(int whole[PACK_ROWS], const uint8_t *q, const BlockQ8 *x) {
+    for (int k = 0; k < Q_BLOCK / 8; k++)
+        for (int i = 0; i < PACK_ROWS; i++)
+            for (int j = 0; j < 4; j++) {
+                uint8_t both = q[(k * PACK_ROWS + i) * 4 + j];
+                whole[i] += ((both & 15) - 8) * x->q[4 * k + j] + ((both >> 4) - 8) * x->q[16 + 4 * k + j];
+            }
+}
+
+static void dot_group_int8(Lanes total, const Tensor *w, int group, const BlockQ8 *x) {
+    const uint8_t *scales = packed_group(w, group), *q = scales + packed_scale_bytes(w);
+    size_t bytes = PACK_ROWS * ((size_t)dtype_info[w->dtype].block_bytes - 2);
+    for (int b = 0; b < w->cols / Q_BLOCK; b++, scales += 2 * PACK_ROWS, q += bytes) {
+        int whole[PACK_ROWS] = {0};
+        Lanes scale;
+        (w->dtype == DTYPE_Q8_0 ? dot_block_q8_0 : dot_block_q4_0)(whole, q, &x[b]);
+        widen_lanes(scale, scales, DTYPE_F16);
+        for (int i = 0; i < PACK_ROWS; i++) total[i] += scale[i] * x[b].scale * (float)whole[i];
+    }
+}
+
+static void dot_packed(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
+    assert(w->packed && first % PACK_ROWS == 0);
+    bool int8 = dtype_info[w->dtype].int8_input;
+    for (int i = 0; i < n_w; i += PACK_ROWS) {
         for (int r = 0; r < n_x; r++) {
-            const BlockQ8 *x_row = (const BlockQ8 *)x + (size_t)r * (size_t)n_blocks;
-            out[(size_t)r * out_stride + (size_t)i] =
-                w->dtype == DTYPE_Q8_0 ? dot_q8_0(row, x_row, n_blocks) : dot_q4_0(row, x_row, n_blocks);
+            Lanes total = {0};
+            int group = (first + i) / PACK_ROWS, n = n_w - i < PACK_ROWS ? n_w - i : PACK_ROWS;
+            if (int8)
+                dot_group_int8(total, w, group, (const BlockQ8 *)x + (size_t)r * (size_t)(w->cols / Q_BLOCK));
+            else
+                dot_group_float(total, w, group, (const float *)x + (size_t)r * (size_t)w->cols);
+            memcpy(out + (size_t)r * out_stride + i, total, (size_t)n * sizeof *out);
         }
     }
 }
+
+/* ---- Attention ---- */
 
 static void attention_scores(float *scores, size_t stride, const float *q, int n_q, const Tensor *keys, float scale) {
-    dot_float(scores, stride, keys, 0, keys->rows, q, n_q);
+    dot_rows(scores, stride, keys, 0, keys->rows, q, n_q);
     for (int h = 0; h < n_q; h++) {
         for (int i = 0; i < keys->rows; i++) scores[(size_t)h * stride + (size_t)i] *= scale;
     }
@@ -146,20 +170,20 @@ static void attention_mix(float *out, const float *weights, size_t stride, int n
 
 static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
                        float scale) {
-    attention_scores(scores, stride, q, n_q, &(Tensor){DTYPE_F32, n, head_dim, k, NULL, 0}, scale);
+    attention_scores(scores, stride, q, n_q, &(Tensor){DTYPE_F32, n, head_dim, k, NULL, 0, false}, scale);
 }
 
 static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
                        float scale) {
-    attention_scores(scores, stride, q, n_q, &(Tensor){DTYPE_F16, n, head_dim, k, NULL, 0}, scale);
+    attention_scores(scores, stride, q, n_q, &(Tensor){DTYPE_F16, n, head_dim, k, NULL, 0, false}, scale);
 }
 
 static void mix_f32(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
-    attention_mix(out, weights, stride, n_q, &(Tensor){DTYPE_F32, n, head_dim, v, NULL, 0});
+    attention_mix(out, weights, stride, n_q, &(Tensor){DTYPE_F32, n, head_dim, v, NULL, 0, false});
 }
 
 static void mix_f16(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
-    attention_mix(out, weights, stride, n_q, &(Tensor){DTYPE_F16, n, head_dim, v, NULL, 0});
+    attention_mix(out, weights, stride, n_q, &(Tensor){DTYPE_F16, n, head_dim, v, NULL, 0, false});
 }
 
 static void to_f16(uint16_t *out, const float *x, int n) {
@@ -178,12 +202,13 @@ static void swiglu(float *gate, const float *up, int n) {
 
 const Kernels kernels_generic = {
     .name = "generic",
-    .dot = {[DTYPE_F32] = dot_float,
-            [DTYPE_F16] = dot_float,
-            [DTYPE_BF16] = dot_float,
-            [DTYPE_Q8_0] = dot_int8,
-            [DTYPE_Q4_0] = dot_int8,
-            [DTYPE_Q8_GROUP] = dot_float},
+    .gemm_is_faster = true,
+    .dot = {[DTYPE_F32] = dot_packed,
+            [DTYPE_F16] = dot_packed,
+            [DTYPE_BF16] = dot_packed,
+            [DTYPE_Q8_0] = dot_packed,
+            [DTYPE_Q4_0] = dot_packed,
+            [DTYPE_Q8_GROUP] = dot_rows},
     .quantize_input = quantize_input_row,
     .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
     .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},

@@ -10,99 +10,128 @@
 
 /* Inner loops are written once and specialised by constant arguments, which needs them inlined. */
 #define INLINE static inline __attribute__((always_inline))
-/* Inlined into their loop, these would have it keep an address for each of LANES rows, in memory. */
-#define NOINLINE static __attribute__((noinline))
-
 INLINE int min_int(int a, int b) { return a < b ? a : b; }
 
-/* So many rows of x that they stay in the second-level cache, but not so few that reading the weights again shows. */
-INLINE int rows_at_a_time(size_t row_bytes) {
-    size_t n = (384 << 10) / row_bytes;
-    return n < 32 ? 32 : n > 512 ? 512 : (int)n / 8 * 8;
-}
-
-/* int8 dot products: LANES rows of weights side by side, one a lane.
+/* Packed weights: groups of PACK_ROWS rows against panels of rows of x, a tile of a few rows at a time.
  *
- * Bytes of one column from LANES rows lie far apart in memory, so a chunk of columns is packed first: for each four
- * columns, the four bytes of row 0, of row 1, ... One instruction then multiplies them by four bytes of x, the same in
- * each lane. A lane adds its row's blocks up in the order of the columns; that is all the sum depends on. Between chunks
- * the sums wait in `out`. Packing pays even for one row of x: without it each block ends in a sum across lanes. */
-enum { PACK_BLOCKS = 16 };
+ * A panel's part of the columns stays in the second-level cache, a group's part of those in the first. The sums of a group
+ * are kept in one small array meanwhile: in `out` they lie so far apart that caches hold few of them. */
+enum { PANEL_ROWS = 128, PANEL_BYTES = 384 << 10 };
 
-typedef struct {
-    uint8_t q[PACK_BLOCKS][Q_BLOCK / 4][LANES][4];
-    uint16_t scale[PACK_BLOCKS][LANES]; /* f16 */
-} PackedRows;
-
-/* Packs one block of LANES rows as block b; row i begins row_bytes * i after `rows`. */
-typedef void PackBlock(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes);
-
-INLINE void copy_scales(uint16_t out[LANES], const uint8_t *rows, size_t row_bytes) {
-    for (int i = 0; i < LANES; i++) memcpy(&out[i], rows + (size_t)i * row_bytes, sizeof out[i]);
+/* The units (of columns) that a panel takes in one go. */
+INLINE int units_at_a_time(int n_units, int n_x, size_t unit_bytes) {
+    int n = (int)(PANEL_BYTES / ((size_t)n_x * unit_bytes));
+    return min_int(n_units, n < 1 ? 1 : n);
 }
 
-/* out[r * out_stride + lane] += packed rows . x row r, for lane < n, r < n_x (a constant); `=` where fresh. */
-typedef void DotPacked(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed, const BlockQ8 *x,
-                       size_t x_stride, int n_x, bool fresh);
+/* sum (n_x, lanes) and out[r * out_stride + i], i < n. */
+INLINE void load_sums(float *sum, int lanes, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
+    memset(sum, 0, (size_t)lanes * (size_t)n_x * sizeof *sum);
+    for (int r = 0; !fresh && r < n_x; r++)
+        memcpy(sum + r * lanes, out + (size_t)r * out_stride, (size_t)n * sizeof *sum);
+}
 
-INLINE void dot_packed_all(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
-                           const BlockQ8 *x, size_t x_stride, int n_x, bool fresh, DotPacked *dot) {
-    int r = 0;
+INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_stride, int n, int n_x) {
+    for (int r = 0; r < n_x; r++) memcpy(out + (size_t)r * out_stride, sum + r * lanes, (size_t)n * sizeof *sum);
+}
+
+/* Tiles of as many rows of x as there are registers for; TILE(count) computes rows r .. r + count - 1. */
 #define ROWS_OF_X(count)                                                                                               \
-    for (; r + (count) <= n_x; r += (count))                                                                           \
-    dot(out + (size_t)r * out_stride, out_stride, n, packed, n_packed, x + (size_t)r * x_stride, x_stride, count, fresh)
-    if (LANES == 16) ROWS_OF_X(8); /* else there are not enough registers */
-    ROWS_OF_X(4);
-    ROWS_OF_X(2);
-    ROWS_OF_X(1);
-#undef ROWS_OF_X
-}
+    for (; r + (count) <= n_x; r += (count)) TILE(count)
 
-/* The group of rows that is packed next is fetched meanwhile, in the order in which it lies in memory. */
-INLINE void fetch(const uint8_t *from, size_t bytes) {
-    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
-}
+/* sum (n_x, PACK_ROWS) += n_blocks blocks of a group . x row r; n_x is a constant. */
+typedef void TileInt8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x);
 
-/* n_blocks blocks of n rows from `rows` on; next_rows, the group after, is fetched where it is not NULL. */
-INLINE void pack_chunk(PackedRows *packed, const uint8_t *rows, size_t row_bytes, int n, int n_blocks,
-                       size_t block_bytes, const uint8_t *next_rows, PackBlock *pack) {
-    uint8_t padded[LANES][PACK_BLOCKS * sizeof(BlockQ8_0)];
-    if (n < LANES) { /* the lanes past the last row hold zeros */
-        memset(padded, 0, sizeof padded);
-        for (int i = 0; i < n; i++) memcpy(padded[i], rows + (size_t)i * row_bytes, (size_t)n_blocks * block_bytes);
-        rows = padded[0];
-        row_bytes = sizeof padded[0];
-    }
-    for (int b = 0; b < n_blocks; b++) {
-        if (next_rows) fetch(next_rows + (size_t)b * LANES * block_bytes, LANES * block_bytes);
-        pack(packed, b, rows + (size_t)b * block_bytes, row_bytes);
-    }
-}
-
-INLINE void dot_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x,
-                     PackBlock *pack, DotPacked *dot) {
-    size_t row_bytes = tensor_row_bytes(w), block_bytes = (size_t)dtype_info[w->dtype].block_bytes;
-    int n_blocks = w->cols / Q_BLOCK;
-    int x_rows = rows_at_a_time((size_t)n_blocks * sizeof(BlockQ8));
-    PackedRows packed __attribute__((aligned(64)));
-    for (int r = 0; r < n_x; r += x_rows) {
-        const BlockQ8 *x_row = (const BlockQ8 *)x + (size_t)r * (size_t)n_blocks;
-        for (int i = 0; i < n_w; i += LANES) {
-            const uint8_t *rows = tensor_row(w, first + i);
-            for (int b = 0; b < n_blocks; b += PACK_BLOCKS) {
-                int n_packed = min_int(PACK_BLOCKS, n_blocks - b), n = min_int(LANES, n_w - i);
-                size_t at = (size_t)b * block_bytes;
-                const uint8_t *next_rows = n_w - i >= 2 * LANES ? rows + LANES * (row_bytes + at) : NULL;
-                pack_chunk(&packed, rows + at, row_bytes, n, n_packed, block_bytes, next_rows, pack);
-                dot_packed_all(out + (size_t)r * out_stride + i, out_stride, n, &packed, n_packed, x_row + b,
-                               (size_t)n_blocks, min_int(x_rows, n_x - r), b == 0, dot);
+INLINE void dot_panel_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
+                           int n_x, TileInt8 *tile) {
+    enum { BLOCKS = 16 }; /* of weights that stay in the first-level cache for all rows of x */
+    float sum[PANEL_ROWS * PACK_ROWS] __attribute__((aligned(64)));
+    int all = w->cols / Q_BLOCK, width = BLOCKS * units_at_a_time((all + BLOCKS - 1) / BLOCKS, n_x, BLOCKS * sizeof *x);
+    size_t scale_bytes = packed_scale_bytes(w), q_bytes = PACK_ROWS * (size_t)(dtype_info[w->dtype].block_bytes - 2);
+    for (int from = 0; from < all; from += width) {
+        int to = min_int(all, from + width);
+        for (int i = 0; i < n_w; i += PACK_ROWS) {
+            const uint8_t *scales = packed_group(w, (first + i) / PACK_ROWS), *q = scales + scale_bytes;
+            int n = min_int(PACK_ROWS, n_w - i);
+            load_sums(sum, PACK_ROWS, out + i, out_stride, n, n_x, from == 0);
+            for (int b = from; b < to; b += BLOCKS) {
+                int r = 0;
+#define TILE(count)                                                                                                    \
+    tile(sum + r * PACK_ROWS, scales + (size_t)b * PACK_ROWS * 2, q + (size_t)b * q_bytes, min_int(BLOCKS, to - b),    \
+         x + (size_t)r * (size_t)all + b, (size_t)all, count);
+                if (LANES == 16) ROWS_OF_X(8) /* else there are not enough registers */
+                ROWS_OF_X(4)
+                ROWS_OF_X(2)
+                ROWS_OF_X(1)
+#undef TILE
             }
+            store_sums(sum, PACK_ROWS, out + i, out_stride, n, n_x);
         }
     }
 }
 
-/* Float dot products: tiles of FLOAT_W rows of weights and up to four of x, each pair with one vector of partial sums
- * over columns. Keys against queries are the same thing. */
+INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
+                            int n_x, TileInt8 *tile) {
+    for (int r = 0; r < n_x; r += PANEL_ROWS)
+        dot_panel_int8(out + (size_t)r * out_stride, out_stride, w, first, n_w,
+                       x + (size_t)r * (size_t)(w->cols / Q_BLOCK), min_int(PANEL_ROWS, n_x - r), tile);
+}
+
+/* sum (n_x, n_groups * PACK_ROWS) += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
+ * times x row r; dtype, n_groups and n_x are constants. */
+typedef void TileFloat(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
+                       size_t x_stride, int n_x, int n_cols);
+
+enum { FLOAT_GROUPS = LANES == 16 ? 4 : 1, FLOAT_PANEL = PANEL_ROWS / 2 };
+
+INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
+                             const float *x, int n_x, int cols, int from, int to, TileFloat *tile) {
+    size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
+    for (int c = from; c < to; c += SUM_COLUMNS) {
+        int r = 0;
+#define TILE(count)                                                                                                    \
+    tile(sum + r * n_groups * PACK_ROWS, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,                   \
+         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c));
+        ROWS_OF_X(6)
+        ROWS_OF_X(4)
+        ROWS_OF_X(2)
+        ROWS_OF_X(1)
+#undef TILE
+    }
+}
+
+INLINE void dot_panel_float(float *out, size_t out_stride, Dtype dtype, const Tensor *w, int first, int n_w,
+                            const float *x, int n_x, TileFloat *tile) {
+    float sum[FLOAT_PANEL * FLOAT_GROUPS * PACK_ROWS] __attribute__((aligned(64)));
+    size_t bytes = packed_group_bytes(w);
+    int n_units = (w->cols + SUM_COLUMNS - 1) / SUM_COLUMNS;
+    int width = SUM_COLUMNS * units_at_a_time(n_units, n_x, SUM_COLUMNS * sizeof *x);
+    for (int from = 0; from < w->cols; from += width) {
+        int to = min_int(w->cols, from + width), i = 0;
+#define DOT_GROUPS(count)                                                                                              \
+    for (; i + ((count)-1) * PACK_ROWS < n_w; i += (count)*PACK_ROWS) {                                                \
+        int n = min_int((count)*PACK_ROWS, n_w - i);                                                                   \
+        load_sums(sum, (count)*PACK_ROWS, out + i, out_stride, n, n_x, from == 0);                                     \
+        dot_groups_float(sum, dtype, packed_group(w, (first + i) / PACK_ROWS), bytes, count, x, n_x, w->cols, from,    \
+                         to, tile);                                                                                    \
+        store_sums(sum, (count)*PACK_ROWS, out + i, out_stride, n, n_x);                                               \
+    }
+        DOT_GROUPS(FLOAT_GROUPS)
+        if (FLOAT_GROUPS > 1) DOT_GROUPS(1)
+#undef DOT_GROUPS
+    }
+}
+
+INLINE void dot_packed_float(float *out, size_t out_stride, Dtype dtype, const Tensor *w, int first, int n_w,
+                             const float *x, int n_x, TileFloat *tile) {
+    for (int r = 0; r < n_x; r += FLOAT_PANEL)
+        dot_panel_float(out + (size_t)r * out_stride, out_stride, dtype, w, first, n_w, x + (size_t)r * (size_t)w->cols,
+                        min_int(FLOAT_PANEL, n_x - r), tile);
+}
+
+/* Rows of floats: keys against queries, and what is not packed. Tiles of FLOAT_W rows and up to four of x, each pair with
+ * one vector of partial sums over columns. */
 enum { FLOAT_W = 4 };
 
 /* out[r * out_stride + i] = scale * dot(w row i, x row r), i < n (dtype and n_x are constants). */
@@ -112,26 +141,21 @@ typedef void DotTile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
 INLINE void dot_tiles(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, size_t row_bytes, int n,
                       const float *x, size_t x_stride, int n_x, int cols, float scale, DotTile *tile) {
     int r = 0;
-#define ROWS_OF_X(count)                                                                                               \
-    for (; r + (count) <= n_x; r += (count))                                                                           \
+#define TILE(count)                                                                                                    \
     tile(out + (size_t)r * out_stride, out_stride, dtype, w, row_bytes, n, x + (size_t)r * x_stride, x_stride, count,  \
-         cols, scale)
-    if (LANES == 16) ROWS_OF_X(4); /* else there are not enough registers */
-    ROWS_OF_X(2);
-    ROWS_OF_X(1);
-#undef ROWS_OF_X
+         cols, scale);
+    if (LANES == 16) ROWS_OF_X(4) /* else there are not enough registers */
+    ROWS_OF_X(2)
+    ROWS_OF_X(1)
+#undef TILE
 }
 
-INLINE void dot_float(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, int n_w, const float *x, int n_x,
-                      int cols, float scale, DotTile *tile) {
+INLINE void dot_rows(float *out, size_t out_stride, Dtype dtype, const uint8_t *w, int n_w, const float *x, int n_x,
+                     int cols, float scale, DotTile *tile) {
     size_t row_bytes = (size_t)cols * (size_t)(dtype == DTYPE_F32 ? 4 : 2);
-    int x_rows = rows_at_a_time((size_t)cols * sizeof *x);
-    for (int r = 0; r < n_x; r += x_rows) {
-        for (int i = 0; i < n_w; i += FLOAT_W) {
-            dot_tiles(out + (size_t)r * out_stride + i, out_stride, dtype, w + (size_t)i * row_bytes, row_bytes,
-                      min_int(FLOAT_W, n_w - i), x + (size_t)r * (size_t)cols, (size_t)cols, min_int(x_rows, n_x - r),
-                      cols, scale, tile);
-        }
+    for (int i = 0; i < n_w; i += FLOAT_W) {
+        dot_tiles(out + i, out_stride, dtype, w + (size_t)i * row_bytes, row_bytes, min_int(FLOAT_W, n_w - i), x,
+                  (size_t)cols, n_x, cols, scale, tile);
     }
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ALIGNMENT 64 /* a cache line, and the widest vector */
 
@@ -30,4 +32,23 @@ void *memory_alloc(size_t count, size_t size, const char *what, Error *error) {
 
 void memory_free(void *block) {
     if (block) free(((void **)block)[-1]);
+}
+
+/* The whole pages within a range; false where there is none. */
+static bool whole_pages(uintptr_t *from, size_t *bytes) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (*from + *bytes) & ~(page - 1);
+    *from = (*from + page - 1) & ~(page - 1);
+    *bytes = end > *from ? end - *from : 0;
+    return *bytes > 0;
+}
+
+/* Both are advice: where the system does not take it, nothing is lost but speed or memory. */
+void memory_prefer_large_pages(void *block, size_t bytes) {
+    uintptr_t from = (uintptr_t)block;
+    if (whole_pages(&from, &bytes)) madvise((void *)from, bytes, MADV_HUGEPAGE);
+}
+
+void memory_give_back(const void *block, size_t bytes) {
+    uintptr_t from = (uintptr_t)block;
+    if (whole_pages(&from, &bytes)) madvise((void *)from, bytes, MADV_DONTNEED);
 }

@@ -16,6 +16,11 @@ void *memory_alloc(size_t count, size_t size, const char *what, Error *error);
 /* Frees what memory_alloc gave; NULL is ignored. */
 void memory_free(void *block);
 
+/* Asks for large pages where there will be long runs of reading: fewer address translations. Before the first write. */
+void memory_prefer_large_pages(void *block, size_t bytes);
+/* Gives the whole pages within a range back: a mapped file's are read again where they are touched, others are then zero. */
+void memory_give_back(const void *from, size_t bytes);
+
 /* *out = a + b, *out = a * b; false where the result does not fit a size_t. */
 bool size_add(size_t *out, size_t a, size_t b);
 bool size_multiply(size_t *out, size_t a, size_t b);

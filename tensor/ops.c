@@ -42,20 +42,15 @@ void quantize_input(BlockQ8 *out, const float *x, int n_rows, int cols) {
 }
 
 static void gemm_tile(float *out, const float *x, const Tensor *w, int n_rows, int first, int n_w, float *tile) {
-    const float *weights = tile;
-    if (w->dtype == DTYPE_F32) {
-        weights = tensor_row(w, first);
-    } else {
-        for (int i = 0; i < n_w; i++) dequantize_row(tile + (size_t)i * (size_t)w->cols, w, first + i);
-    }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n_rows, n_w, w->cols, 1, x, w->cols, weights, w->cols, 0,
+    for (int i = 0; i < n_w; i++) dequantize_row(tile + (size_t)i * (size_t)w->cols, w, first + i);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n_rows, n_w, w->cols, 1, x, w->cols, tile, w->cols, 0,
                 out + first, w->rows);
 }
 
 void matmul(float *out, const float *x, const BlockQ8 *x_q8, const Tensor *w, int n_rows, MatmulPath path,
             float *tile) {
     const DtypeInfo *info = &dtype_info[w->dtype];
-    if (path == PATH_GEMM && n_rows >= GEMM_MIN_ROWS && !info->int8_input) {
+    if (path == PATH_GEMM && kernels()->gemm_is_faster && n_rows >= GEMM_MIN_ROWS && !info->int8_input) {
 #pragma omp for schedule(static) nowait
         for (int first = 0; first < w->rows; first += GEMM_TILE) {
             int n_w = w->rows - first < GEMM_TILE ? w->rows - first : GEMM_TILE;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/packed.h"
+
 uint16_t f32_to_f16(float value) {
     uint32_t bits = f32_bits(value), magnitude = bits & 0x7fffffff;
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
@@ -45,31 +47,49 @@ static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
     }
 }
 
-void dequantize_row(float *out, const Tensor *w, int row) {
-    const uint8_t *data = tensor_row(w, row);
+/* out (n,) = the first n values that begin at data, in any form but Q8_GROUP. */
+static void dequantize(float *out, const uint8_t *data, int n, Dtype dtype) {
     uint16_t half;
-    switch (w->dtype) {
+    switch (dtype) {
     case DTYPE_F32:
-        memcpy(out, data, (size_t)w->cols * sizeof *out);
+        memcpy(out, data, (size_t)n * sizeof *out);
         break;
     case DTYPE_F16:
-        for (int i = 0; i < w->cols; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
+        for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
         break;
     case DTYPE_BF16:
-        for (int i = 0; i < w->cols; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
+        for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
         break;
     case DTYPE_Q8_0:
-        dequantize_q8_0(out, data, w->cols / Q_BLOCK);
+        dequantize_q8_0(out, data, n / Q_BLOCK);
         break;
     case DTYPE_Q4_0:
-        dequantize_q4_0(out, data, w->cols / Q_BLOCK);
+        dequantize_q4_0(out, data, n / Q_BLOCK);
         break;
-    case DTYPE_Q8_GROUP:
-        dequantize_group(out, w, row, 0, w->cols);
-        break;
-    case DTYPE_COUNT:
+    default:
         assert(false);
     }
+}
+
+/* Some blocks at a time are brought together as rows have them. */
+static void dequantize_packed(float *out, const Tensor *w, int row) {
+    enum { VALUES = 256 };
+    const DtypeInfo *info = &dtype_info[w->dtype];
+    uint8_t stored[VALUES * sizeof(float)]; /* no form takes more */
+    for (int col = 0; col < w->cols; col += VALUES) {
+        int n = w->cols - col < VALUES ? w->cols - col : VALUES;
+        packed_read_blocks(stored, w, row, col / info->block, n / info->block);
+        dequantize(out + col, stored, n, w->dtype);
+    }
+}
+
+void dequantize_row(float *out, const Tensor *w, int row) {
+    if (w->dtype == DTYPE_Q8_GROUP)
+        dequantize_group(out, w, row, 0, w->cols);
+    else if (w->packed)
+        dequantize_packed(out, w, row);
+    else
+        dequantize(out, tensor_row(w, row), w->cols, w->dtype);
 }
 
 /* value as an integer in low..high. NaN, whose conversion C leaves undefined, gives low. */

@@ -1,7 +1,9 @@
 #include "tensor/tensor.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "tensor/packed.h"
 #include "tensor/quant.h"
 
 const DtypeInfo dtype_info[DTYPE_COUNT] = {
@@ -23,15 +25,17 @@ static size_t scale_count(const Tensor *tensor) {
 }
 
 size_t tensor_bytes(const Tensor *tensor) {
+    if (tensor->packed) return (size_t)packed_groups(tensor) * packed_group_bytes(tensor);
     return (size_t)tensor->rows * tensor_row_bytes(tensor) + scale_count(tensor) * sizeof(float);
 }
 
 const void *tensor_row(const Tensor *tensor, int row) {
+    assert(!tensor->packed);
     return (const uint8_t *)tensor->data + (size_t)row * tensor_row_bytes(tensor);
 }
 
 /* A run of equal-sized items, each beginning with a floating-point number of 2 or 4 bytes whose exponent mask tells NaN
- * and infinity: a plain value, or a block with its scale in front. */
+ * and infinity: a plain value, a scale, or a block with its scale in front. */
 typedef struct {
     const uint8_t *data;
     size_t count, stride;
@@ -40,17 +44,18 @@ typedef struct {
 } FloatRun;
 
 static FloatRun float_run(const Tensor *tensor) {
-    size_t values = (size_t)tensor->rows * (size_t)tensor->cols;
-    size_t stride = (size_t)dtype_info[tensor->dtype].block_bytes;
+    const DtypeInfo *info = &dtype_info[tensor->dtype];
+    size_t items = (size_t)tensor->rows * (size_t)(tensor->cols / info->block);
+    if (tensor->packed) items = tensor_bytes(tensor) / (size_t)info->block_bytes; /* what fills up is zero */
     switch (tensor->dtype) {
     case DTYPE_F32:
-        return (FloatRun){tensor->data, values, 4, 0x7f800000, 4};
+        return (FloatRun){tensor->data, items, 4, 0x7f800000, 4};
     case DTYPE_BF16:
-        return (FloatRun){tensor->data, values, 2, 0x7f80, 2};
+        return (FloatRun){tensor->data, items, 2, 0x7f80, 2};
     case DTYPE_Q8_GROUP:
         return (FloatRun){tensor->scales, scale_count(tensor), 4, 0x7f800000, 4};
     default:
-        return (FloatRun){tensor->data, values / (size_t)dtype_info[tensor->dtype].block, stride, 0x7c00, 2};
+        return (FloatRun){tensor->data, items, (size_t)info->block_bytes, 0x7c00, 2};
     }
 }
 
@@ -78,16 +83,34 @@ static size_t count_not_finite(const FloatRun *run, size_t begin, size_t end) {
     return bad;
 }
 
+/* The first bad item's offset from run->data, SIZE_MAX: there is none. */
+static size_t find_not_finite(const FloatRun *run, bool parallel) {
+    size_t chunk = 1 << 16, n_chunks = (run->count + chunk - 1) / chunk, first_bad = SIZE_MAX;
+#pragma omp parallel for reduction(min : first_bad) schedule(static) if (parallel && n_chunks > 64)
+    for (size_t c = 0; c < n_chunks; c++) {
+        size_t begin = c * chunk, end = begin + chunk < run->count ? begin + chunk : run->count;
+        if (first_bad != SIZE_MAX || count_not_finite(run, begin, end) == 0) continue;
+        for (first_bad = begin; item_is_finite(run, first_bad);) first_bad++;
+    }
+    return first_bad == SIZE_MAX ? SIZE_MAX : first_bad * run->stride;
+}
+
+/* In a packed tensor of blocks the scales of each group lie together. */
+static size_t find_in_groups(const Tensor *tensor) {
+    size_t first_bad = SIZE_MAX, group_bytes = packed_group_bytes(tensor);
+    size_t n_scales = (size_t)(tensor->cols / dtype_info[tensor->dtype].block) * PACK_ROWS;
+#pragma omp parallel for reduction(min : first_bad) schedule(static)
+    for (int g = 0; g < packed_groups(tensor); g++) {
+        FloatRun run = {packed_group(tensor, g), n_scales, 2, 0x7c00, 2};
+        size_t bad = first_bad == SIZE_MAX ? find_not_finite(&run, false) : SIZE_MAX;
+        if (bad != SIZE_MAX) first_bad = (size_t)g * group_bytes + bad;
+    }
+    return first_bad;
+}
+
 bool tensor_is_finite(const Tensor *tensor, size_t *offset) {
     FloatRun run = float_run(tensor);
-    size_t chunk = 1 << 16, n_chunks = (run.count + chunk - 1) / chunk, first_bad = SIZE_MAX;
-#pragma omp parallel for reduction(min : first_bad) schedule(static) if (n_chunks > 64)
-    for (size_t c = 0; c < n_chunks; c++) {
-        size_t begin = c * chunk, end = begin + chunk < run.count ? begin + chunk : run.count;
-        if (first_bad != SIZE_MAX || count_not_finite(&run, begin, end) == 0) continue;
-        for (first_bad = begin; item_is_finite(&run, first_bad);) first_bad++;
-    }
-    if (first_bad == SIZE_MAX) return true;
-    *offset = first_bad * run.stride;
-    return false;
+    bool groups = tensor->packed && dtype_info[tensor->dtype].block > 1;
+    *offset = groups ? find_in_groups(tensor) : find_not_finite(&run, true);
+    return *offset == SIZE_MAX;
 }

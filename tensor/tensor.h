@@ -24,18 +24,19 @@ typedef struct {
 
 extern const DtypeInfo dtype_info[DTYPE_COUNT];
 
-/* (rows, cols), a row contiguous; a vector is one row. The data belongs to whoever mapped the file. */
+/* (rows, cols), a row contiguous unless packed; a vector is one row. The data belongs to whoever mapped the file. */
 typedef struct {
     Dtype dtype;
     int rows, cols;
     const void *data;
     const void *scales; /* Q8_GROUP only: (rows, cols / group) f32, perhaps unaligned */
     int group;          /* Q8_GROUP only: divides cols */
+    bool packed;        /* in groups of 16 rows: tensor/packed.h */
 } Tensor;
 
-size_t tensor_row_bytes(const Tensor *tensor); /* of data */
-size_t tensor_bytes(const Tensor *tensor);     /* data and scales: what reading the whole tensor moves */
-const void *tensor_row(const Tensor *tensor, int row);
+size_t tensor_row_bytes(const Tensor *tensor);         /* of data */
+size_t tensor_bytes(const Tensor *tensor);             /* data and scales: what reading the whole tensor moves */
+const void *tensor_row(const Tensor *tensor, int row); /* not of a packed one */
 
 /* Looks for a value or scale that is NaN or infinite; large tensors with all threads. True if there is none; else *offset is the
  * first one's, in bytes from tensor->data (from tensor->scales for Q8_GROUP). */

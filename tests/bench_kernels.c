@@ -102,6 +102,20 @@ static Tensor make_weights(Dtype dtype, uint8_t *data, float *scales) {
     return w;
 }
 
+static Tensor pack(const Tensor *rows, uint8_t *data) {
+    Tensor packed = *rows;
+    if (!packed_can(rows->dtype)) return packed;
+    packed.packed = true;
+    packed.data = data;
+    double start = seconds();
+#pragma omp parallel for
+    for (int g = 0; g < packed_groups(rows); g++)
+        packed_write_group(data + (size_t)g * packed_group_bytes(rows), rows, g);
+    printf("%-8s packing: %.2f GB/s\n", dtype_info[rows->dtype].name,
+           1e-9 * (double)tensor_bytes(rows) / (seconds() - start));
+    return packed;
+}
+
 static double run_once(const Kernels *table, float *out, const Tensor *w, int n_w, const void *x, int n_x) {
     double start = seconds();
 #pragma omp parallel
@@ -129,11 +143,12 @@ static void bench_dtype(const Kernels *table, const Tensor *w, float *out, const
 }
 
 int main(int n_args, char **args) {
-    uint8_t *data = take(WEIGHT_BYTES);
+    uint8_t *data = take(WEIGHT_BYTES), *packed = take(WEIGHT_BYTES);
     float *scales = take(WEIGHT_BYTES / 64 * sizeof(float)), *x = take(sizeof(float) * MAX_X * COLS);
     BlockQ8 *x_q8 = take(sizeof(BlockQ8) * MAX_X * COLS / Q_BLOCK);
     float *out = take(sizeof(float) * 32 * (WEIGHT_BYTES / (COLS / 32 * sizeof(BlockQ4_0))));
     memset(data, 1, WEIGHT_BYTES);
+    memset(packed, 1, WEIGHT_BYTES);
     printf("memory read: %.1f GB/s, %d threads\n", 1e-9 * read_bandwidth((const uint64_t *)data, WEIGHT_BYTES / 8),
            omp_get_max_threads());
     print_peaks();
@@ -145,10 +160,11 @@ int main(int n_args, char **args) {
     }
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
         if (n_args > 2 && strcmp(args[2], dtype_info[dtype].name) != 0) continue;
-        Tensor w = make_weights((Dtype)dtype, data, scales);
+        Tensor rows = make_weights((Dtype)dtype, data, scales), w = pack(&rows, packed);
         bench_dtype(table, &w, out, x, x_q8);
     }
     memory_free(data);
+    memory_free(packed);
     memory_free(scales);
     memory_free(x);
     memory_free(x_q8);

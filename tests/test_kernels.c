@@ -41,9 +41,10 @@ static void guarded_free(Guarded *memory) { munmap(memory->pages, memory->size);
 
 /* One matrix and its inputs. Weights end at a page without access and begin wherever that puts them. */
 typedef struct {
-    Tensor w;
+    Tensor w;      /* rows as files have them */
+    Tensor packed; /* the same as the dot kernels take it */
     int n_x;
-    Guarded data, scales, x_memory;
+    Guarded data, packed_data, scales, x_memory;
     const void *x; /* as the dtype's kernel takes it */
     double *x_values;
 } Case;
@@ -78,9 +79,20 @@ static void case_make_weights(Case *c, Dtype dtype, int rows, int cols) {
     free(row);
 }
 
+static void case_pack(Case *c) {
+    c->packed = c->w;
+    if (!packed_can(c->w.dtype)) return;
+    c->packed.packed = true;
+    c->packed_data = guarded_take(tensor_bytes(&c->packed));
+    c->packed.data = c->packed_data.data;
+    for (int g = 0; g < packed_groups(&c->w); g++)
+        packed_write_group(c->packed_data.data + (size_t)g * packed_group_bytes(&c->w), &c->w, g);
+}
+
 static Case case_make(Dtype dtype, int rows, int cols, int n_x) {
     Case c = {.n_x = n_x};
     case_make_weights(&c, dtype, rows, cols);
+    case_pack(&c);
     size_t n = (size_t)n_x * (size_t)cols;
     float *x = malloc(n * sizeof *x);
     c.x_values = malloc(n * sizeof *c.x_values);
@@ -105,6 +117,7 @@ static Case case_make(Dtype dtype, int rows, int cols, int n_x) {
 
 static void case_free(Case *c) {
     guarded_free(&c->data);
+    if (c->packed.packed) guarded_free(&c->packed_data);
     if (c->w.dtype == DTYPE_Q8_GROUP) guarded_free(&c->scales);
     guarded_free(&c->x_memory);
     free(c->x_values);
@@ -137,7 +150,7 @@ static void canaries_check_and_free(float *out, int n_rows, size_t stride, int n
 
 /* Rounding errors of a dot product: at most one a step, of partial sums that are at most sum |w||x|. */
 static void check_dot(const Case *c, const float *out, size_t stride, int first, int n_w) {
-    int steps = dtype_info[c->w.dtype].int8_input ? c->w.cols / Q_BLOCK + 4 : c->w.cols + 24;
+    int steps = dtype_info[c->w.dtype].int8_input ? c->w.cols / Q_BLOCK + 4 : c->w.cols + 24; /* of any table */
     float *row = malloc((size_t)c->w.cols * sizeof *row);
     for (int i = 0; i < n_w; i++) {
         dequantize_row(row, &c->w, first + i);
@@ -154,13 +167,14 @@ static void check_dot(const Case *c, const float *out, size_t stride, int first,
     free(row);
 }
 
-/* The batch rule: each output is, bit for bit, what a call for it alone gives. */
+/* The batch rule: each output is, bit for bit, what a call for one row of x and one group of rows gives. */
 static void check_alone(const Kernels *table, const Case *c, const float *out, size_t stride, int first, int n_w) {
     for (int r = 0; r < c->n_x; r++) {
-        for (int i = 0; i < n_w; i++) {
-            float alone;
-            table->dot[c->w.dtype](&alone, 1, &c->w, first + i, 1, case_input(c, r), 1);
-            assert_memory_equal(&out[(size_t)r * stride + (size_t)i], &alone, sizeof alone);
+        for (int i = 0; i < n_w; i += PACK_ROWS) {
+            float alone[PACK_ROWS];
+            int n = n_w - i < PACK_ROWS ? n_w - i : PACK_ROWS;
+            table->dot[c->w.dtype](alone, 1, &c->packed, first + i, n, case_input(c, r), 1);
+            assert_memory_equal(&out[(size_t)r * stride + (size_t)i], alone, (size_t)n * sizeof *alone);
         }
     }
 }
@@ -171,7 +185,7 @@ static void check_case(Dtype dtype, int rows, int first, int n_w, int cols, int 
         const Kernels *table = kernels_available(t);
         size_t stride = (size_t)n_w + random_below(5);
         float *out = canaries_take((size_t)n_x * stride);
-        table->dot[dtype](out, stride, &c.w, first, n_w, c.x, n_x);
+        table->dot[dtype](out, stride, &c.packed, first, n_w, c.x, n_x);
         check_dot(&c, out, stride, first, n_w);
         check_alone(table, &c, out, stride, first, n_w);
         canaries_check_and_free(out, n_x, stride, n_w);
@@ -181,13 +195,13 @@ static void check_case(Dtype dtype, int rows, int first, int n_w, int cols, int 
 
 static void dots_of_random_shapes(void **unused) {
     (void)unused;
-    static const int odd[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 172, 257, 600};
+    static const int odd[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 172, 255, 256, 257, 600};
     state = 11;
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
         int block = dtype_info[dtype].block;
         for (int trial = 0; trial < 40; trial++) {
             int cols = block > 1 ? block * (1 + (int)random_below(36)) : odd[random_below(sizeof odd / sizeof *odd)];
-            int n_w = 1 + (int)random_below(trial % 2 ? 40 : 6), first = (int)random_below(20);
+            int n_w = 1 + (int)random_below(trial % 2 ? 90 : 6), first = PACK_ROWS * (int)random_below(3);
             int n_x = 1 + (int)random_below(trial % 3 ? 9 : 40);
             check_case((Dtype)dtype, first + n_w + (int)random_below(3), first, n_w, cols, n_x);
         }
@@ -200,6 +214,7 @@ static void dots_of_many_inputs(void **unused) {
     state = 13;
     check_case(DTYPE_Q8_0, 17, 0, 17, 32 * 310, 41);
     check_case(DTYPE_Q4_0, 17, 0, 17, 32 * 310, 41);
+    for (int dtype = DTYPE_F32; dtype <= DTYPE_BF16; dtype++) check_case((Dtype)dtype, 71, 0, 71, 2500, 53);
 }
 
 /* The largest sums that can occur: no saturation on the way. */
@@ -212,8 +227,16 @@ static void extreme_int8_values(void **unused) {
         memset(w8.q, k & 2 ? -128 : 127, sizeof w8.q);
         memset(w4.nibbles, k & 2 ? 0 : 255, sizeof w4.nibbles);
         memset(x.q, k & 1 ? -127 : 127, sizeof x.q);
+        _Alignas(PACK_ALIGN) uint8_t packed8[576], packed4[320]; /* scales 64, quants 512 and 256 */
         Tensor q8 = {.dtype = DTYPE_Q8_0, .rows = 1, .cols = 32, .data = &w8};
         Tensor q4 = {.dtype = DTYPE_Q4_0, .rows = 1, .cols = 32, .data = &w4};
+        packed_write_group(packed8, &q8, 0);
+        packed_write_group(packed4, &q4, 0);
+        q8.packed = q4.packed = true;
+        q8.data = packed8;
+        q4.data = packed4;
+        assert_int_equal(tensor_bytes(&q8), sizeof packed8);
+        assert_int_equal(tensor_bytes(&q4), sizeof packed4);
         for (int t = 0; kernels_available(t); t++) {
             float out;
             kernels_available(t)->dot[DTYPE_Q8_0](&out, 1, &q8, 0, 1, &x, 1);
@@ -232,7 +255,7 @@ static void nan_input_shows(void **unused) {
         BlockQ8 blocks[3];
         x[40] = NAN;
         kernels_available(t)->quantize_input(blocks, x, 96);
-        kernels_available(t)->dot[DTYPE_Q8_0](out, 3, &c.w, 0, 3, blocks, 1);
+        kernels_available(t)->dot[DTYPE_Q8_0](out, 3, &c.packed, 0, 3, blocks, 1);
         for (int i = 0; i < 3; i++) assert_true(isnan(out[i]));
         case_free(&c);
     }

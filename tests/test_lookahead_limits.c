@@ -167,23 +167,20 @@ static void zero(const Tensor *tensor) { memset((void *)tensor->data, 0, tensor_
 
 static Model *poisoned_model(bool greedy) {
     Model *poisoned = random_model(SEED, DTYPE_F32, false);
-    size_t row = (size_t)poisoned->config.dim * sizeof(float);
     for (int i = 0; i < poisoned->config.n_layers; i++) {
         zero(&poisoned->layers[i].w_output);
         zero(&poisoned->layers[i].w_down);
     }
     for (int t = 0; t < poisoned->config.vocab_size; t++) {
-        float *embedding = (float *)tensor_row(&poisoned->token_embedding, t), *output;
-        output = (float *)tensor_row(&poisoned->output, t);
-        embedding[0] = output[0] = 0;
-        if (t == POISON) memset(embedding, 0, row);
-        if (t == POISON) embedding[0] = 1;
-        if (t == POISON && greedy) output[1] = 100;
-        embedding[1] = t == BEFORE ? 1 : t == POISON ? 0 : -1;
+        const Tensor *embedding = &poisoned->token_embedding;
+        for (int i = 0; t == POISON && i < poisoned->config.dim; i++) *weight_at(embedding, t, i) = 0;
+        *weight_at(embedding, t, 0) = t == POISON;
+        *weight_at(&poisoned->output, t, 0) = 0;
+        if (t == POISON && greedy) *weight_at(&poisoned->output, t, 1) = 100;
+        *weight_at(embedding, t, 1) = t == BEFORE ? 1 : t == POISON ? 0 : -1;
     }
-    float *output = (float *)tensor_row(&poisoned->output, 0);
-    memset(output, 0, row);
-    output[0] = 3.4e38f;
+    for (int i = 1; i < poisoned->config.dim; i++) *weight_at(&poisoned->output, 0, i) = 0;
+    *weight_at(&poisoned->output, 0, 0) = 3.4e38f;
     return poisoned;
 }
 

@@ -16,6 +16,7 @@
 #include "model/part.h"
 #include "tensor/gguf_writer.h"
 #include "tensor/memory.h"
+#include "tensor/packed.h"
 #include "tensor/quant.h"
 #include "tests/support/memory_hooks.h"
 
@@ -171,9 +172,17 @@ static void write_gguf(bool tied, bool factors, Dtype matrices, Dtype vectors) {
 static Model *open_written(void) {
     Error error;
     Model *model;
-    if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
+    if (!model_map(&model, path, &error)) fail_msg("%s", error.message);
     assert_int_equal(unlink(path), 0);
     return model;
+}
+
+static size_t progress_done, progress_total;
+
+static void see_progress(size_t done, size_t total) {
+    assert_true(done > progress_done && done <= total);
+    progress_done = done;
+    progress_total = total;
 }
 
 /* ---- What was bound is what was written ---- */
@@ -215,6 +224,24 @@ static void check_weights(const Model *model, bool tied, double tolerance, doubl
     assert_int_equal(model->tied, tied);
 }
 
+/* Every matrix that can be is packed, once, and holds the same values. */
+static void check_packing(Model *model, bool tied, double tolerance) {
+    Error error;
+    progress_total = progress_done = 0;
+    assert_true(model_pack(model, see_progress, &error));
+    check_weights(model, tied, tolerance, 0);
+    const void *packed = model->packed;
+    bool packs = packed_can(model->layers[0].w_query.dtype);
+    assert_int_equal(model->layers[0].w_query.packed, packs);
+    assert_int_equal(model->token_embedding.packed, packs);
+    assert_int_equal(model->output.packed, packs);
+    assert_int_equal(packed != NULL, packs);
+    assert_int_equal(progress_total > 0, packs);
+    assert_int_equal(progress_done, progress_total);
+    assert_true(model_pack(model, NULL, &error));
+    assert_ptr_equal(model->packed, packed);
+}
+
 static void check_model(bool tied, const char *format, double tolerance) {
     Model *model = open_written();
     assert_string_equal(model->format, format);
@@ -227,6 +254,7 @@ static void check_model(bool tied, const char *format, double tolerance) {
     assert_int_equal(model_bytes_per_token(model), model_weight_bytes(model) - unread);
     for (int i = 0; i < model->n_tensors; i++)
         assert_ptr_equal(model->tensors[i].tensor.data, model->file.data + model->tensors[i].offset);
+    check_packing(model, tied, tolerance);
     model_close(model);
 }
 
@@ -273,6 +301,64 @@ static void weights_stay_in_the_file(void **state) {
     memory_hooks_fail_at(0);
     Model *model = open_written();
     assert_in_range(memory_hooks_largest(), 1, 4096); /* tables, no matrix */
+    model_close(model);
+}
+
+/* A file of packed matrices is used where it lies. */
+static void packed_files_are_used_as_they_are(void **state) {
+    (void)state;
+    Error error;
+    for (int dtype = 0; dtype < DTYPE_Q8_GROUP; dtype++) {
+        write_gguf(dtype % 2, false, (Dtype)dtype, DTYPE_F32);
+        Model *rows = open_written(), *packed;
+        GgufWriter *writer;
+        float expected[64], got[64];
+        assert_true(gguf_writer_open(&writer, path, &error));
+        Gguf gguf;
+        assert_true(gguf_parse(&gguf, rows->file, &error));
+        for (size_t i = 0; i < gguf.n_values; i++) gguf_write_value(writer, &gguf.values[i]);
+        gguf_write_aligned(writer);
+        for (int i = 0; i < rows->n_tensors; i++) {
+            const NamedTensor *named = &rows->tensors[i];
+            if (named->tensor.rows == 1)
+                gguf_write_tensor(writer, named->name, &named->tensor, 1, DTYPE_F32);
+            else
+                gguf_write_packed(writer, named->name, &named->tensor, (Dtype)dtype);
+        }
+        gguf_release(&gguf);
+        assert_true(gguf_writer_close(writer, NULL, &error));
+        packed = open_written();
+        assert_true(model_pack(packed, NULL, &error));
+        assert_null(packed->packed);
+        for (int i = 0; i < rows->n_tensors; i++) {
+            const Tensor *a = &rows->tensors[i].tensor, *b = &packed->tensors[i].tensor;
+            assert_int_equal(b->packed, a->rows > 1);
+            assert_int_equal((size_t)((const uint8_t *)b->data - packed->file.data) % PACK_ALIGN, 0);
+            for (int r = 0; r < a->rows; r++) {
+                dequantize_row(expected, a, r);
+                dequantize_row(got, b, r);
+                assert_memory_equal(got, expected, (size_t)a->cols * sizeof *got);
+            }
+        }
+        model_close(rows);
+        model_close(packed);
+    }
+}
+
+static void packing_without_memory_changes_nothing(void **state) {
+    (void)state;
+    Error error;
+    write_gguf(false, false, DTYPE_Q8_0, DTYPE_F32);
+    Model *model = open_written();
+    for (int nth = 1;; nth++) {
+        memory_hooks_fail_at(nth);
+        bool packed = model_pack(model, NULL, &error);
+        memory_hooks_fail_at(0);
+        check_weights(model, false, 1 / 240.0, 0);
+        assert_int_equal(model->layers[0].w_query.packed, packed);
+        if (packed) break;
+        assert_non_null(strstr(error.message, "out of memory"));
+    }
     model_close(model);
 }
 
@@ -486,6 +572,8 @@ int main(void) {
         cmocka_unit_test(gguf_files_are_bound),
         cmocka_unit_test(norms_and_rope_factors_become_f32),
         cmocka_unit_test(weights_stay_in_the_file),
+        cmocka_unit_test(packed_files_are_used_as_they_are),
+        cmocka_unit_test(packing_without_memory_changes_nothing),
         cmocka_unit_test(config_check_names_field_expected_got),
         cmocka_unit_test(part_names_are_found_again),
         cmocka_unit_test(damaged_files_are_refused),

@@ -92,7 +92,7 @@ static void test_swiglu_and_add(void **state) {
 typedef struct {
     float x[ROWS * COLS], weights[OUTS * COLS], out[ROWS * OUTS];
     BlockQ8 x_q8[ROWS * COLS / Q_BLOCK];
-    uint8_t stored[OUTS * COLS * 4];
+    uint8_t rows[OUTS * COLS * 4], stored[(OUTS + PACK_ROWS) * (COLS + Q_BLOCK) * 4];
     Tensor w;
 } Product;
 
@@ -100,9 +100,13 @@ static Product *product_new(Dtype dtype) {
     Product *p = calloc(1, sizeof *p);
     fill(p->x, ROWS * COLS);
     fill(p->weights, OUTS * COLS);
-    p->w = (Tensor){.dtype = dtype, .rows = OUTS, .cols = COLS, .data = p->stored};
+    p->w = (Tensor){.dtype = dtype, .rows = OUTS, .cols = COLS, .data = p->rows};
     for (int i = 0; i < OUTS; i++)
-        quantize_row(p->stored + (size_t)i * tensor_row_bytes(&p->w), p->weights + i * COLS, COLS, dtype);
+        quantize_row(p->rows + (size_t)i * tensor_row_bytes(&p->w), p->weights + i * COLS, COLS, dtype);
+    for (int g = 0; g < packed_groups(&p->w); g++)
+        packed_write_group(p->stored + (size_t)g * packed_group_bytes(&p->w), &p->w, g);
+    p->w.packed = true;
+    p->w.data = p->stored;
     return p;
 }
 

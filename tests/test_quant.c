@@ -195,7 +195,7 @@ static void group_rows_dequantise(void **unused) {
     float out[COLS];
     for (int i = 0; i < ROWS * COLS; i++) q[i] = (int8_t)(i * 7 - 128);
     for (int i = 0; i < ROWS * COLS / GROUP; i++) memcpy(scales + 1 + i * 4, &(float){(float)(i + 1)}, 4);
-    Tensor w = {DTYPE_Q8_GROUP, ROWS, COLS, q, scales + 1, GROUP};
+    Tensor w = {DTYPE_Q8_GROUP, ROWS, COLS, q, scales + 1, GROUP, false};
     for (int row = 0; row < ROWS; row++) {
         dequantize_row(out, &w, row);
         for (int i = 0; i < COLS; i++) {

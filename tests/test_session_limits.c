@@ -166,20 +166,19 @@ static void zero_matrix(const Tensor *tensor) { memset((void *)tensor->data, 0, 
 
 static Model *poisoned_model(void) {
     Model *model = random_model(7, DTYPE_F32, false);
-    size_t dim = (size_t)model->config.dim;
     for (int i = 0; i < model->config.n_layers; i++) {
         zero_matrix(&model->layers[i].w_output);
         zero_matrix(&model->layers[i].w_down);
     }
     for (int token = 0; token < model->config.vocab_size; token++) {
-        float *embedding = (float *)tensor_row(&model->token_embedding, token);
-        embedding[0] = 0;
-        if (token == POISON) memset(embedding, 0, dim * sizeof *embedding);
-        if (token == POISON) embedding[0] = 1; /* after normalisation: sqrt(dim), times a norm near 1 */
+        *weight_at(&model->token_embedding, token, 0) =
+            token == POISON; /* normalised: sqrt(dim), times a norm near 1 */
     }
-    float *output = (float *)tensor_row(&model->output, 0);
-    memset(output, 0, dim * sizeof *output);
-    output[0] = 3.4e38f;
+    for (int i = 1; i < model->config.dim; i++) {
+        *weight_at(&model->token_embedding, POISON, i) = 0;
+        *weight_at(&model->output, 0, i) = 0;
+    }
+    *weight_at(&model->output, 0, 0) = 3.4e38f;
     return model;
 }
 

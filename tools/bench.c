@@ -191,7 +191,7 @@ static bool measure_shape(const Bench *b, const Shape *shape, Dtype dtype, Error
     Model *model;
     if (!b->csv) fprintf(stderr, "%s: drawing weights ...\n", shape->name);
     if (!model_random(&model, &shape->config, dtype, shape->tied, 1, error)) return false;
-    bool done = measure_model(b, model, shape->name, error);
+    bool done = model_pack(model, NULL, error) && measure_model(b, model, shape->name, error);
     model_close(model);
     return done;
 }

@@ -50,29 +50,37 @@ static void print_config(const Model *model, const char *path) {
     printf("rms epsilon       %.3g\n", c->rms_epsilon);
 }
 
+static const char *type_name(const Tensor *tensor) {
+    static char name[32];
+    snprintf(name, sizeof name, "%s%s", dtype_info[tensor->dtype].name, tensor->packed ? "-packed" : "");
+    return name;
+}
+
 static void print_tensor_types(const Model *model) {
     char number[32];
     printf("tensors           %d, %s bytes", model->n_tensors, with_commas(number, model_weight_bytes(model)));
     printf(", %s read for each token decoded\n", with_commas(number, model_bytes_per_token(model)));
-    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+    for (int form = 0; form < 2 * DTYPE_COUNT; form++) {
+        Tensor like = {.dtype = (Dtype)(form / 2), .packed = form % 2};
         size_t n = 0, bytes = 0;
         for (int i = 0; i < model->n_tensors; i++) {
-            if (model->tensors[i].tensor.dtype != (Dtype)dtype) continue;
+            const Tensor *tensor = &model->tensors[i].tensor;
+            if (tensor->dtype != like.dtype || tensor->packed != like.packed) continue;
             n++;
-            bytes += tensor_bytes(&model->tensors[i].tensor);
+            bytes += tensor_bytes(tensor);
         }
-        if (n) printf("  %-16s%zu, %s bytes\n", dtype_info[dtype].name, n, with_commas(number, bytes));
+        if (n) printf("  %-16s%zu, %s bytes\n", type_name(&like), n, with_commas(number, bytes));
     }
 }
 
 static void print_tensors(const Model *model) {
     char number[32];
-    printf("\n%-28s %-9s %16s %14s %14s\n", "tensor", "type", "rows x columns", "bytes", "at byte");
+    printf("\n%-28s %-11s %16s %14s %14s\n", "tensor", "type", "rows x columns", "bytes", "at byte");
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
         char shape[32];
         snprintf(shape, sizeof shape, "%d x %d", named->tensor.rows, named->tensor.cols);
-        printf("%-28s %-9s %16s %14s", named->name, dtype_info[named->tensor.dtype].name, shape,
+        printf("%-28s %-11s %16s %14s", named->name, type_name(&named->tensor), shape,
                with_commas(number, tensor_bytes(&named->tensor)));
         printf(" %14s\n", with_commas(number, named->offset));
     }
@@ -123,7 +131,7 @@ static int inspect(const Settings *settings) {
     Error error;
     Path path;
     Model *model;
-    if (!open_find_model(path, settings->model, &error) || !model_open(&model, path, &error))
+    if (!open_find_model(path, settings->model, &error) || !model_map(&model, path, &error))
         return command_fail(&error);
     print_config(model, path);
     print_tensor_types(model);

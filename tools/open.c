@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tensor/gguf.h"
+#include "tools/terminal.h"
 
 #define SHIPPED_MODEL "tales-6m-q8_0.gguf"
 
@@ -92,13 +93,18 @@ bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *mode
     return error_set(error, "%s: expected the %d tokens of %s, got %d", path, expected, model_path, got);
 }
 
+static void show_packing(size_t done, size_t total) { terminal_progress("loading", done, total); }
+
 bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
                Error *error) {
     Path path;
     *model = NULL;
     *tokenizer = NULL;
-    if (!open_find_model(path, model_given, error) || !model_open(model, path, error)) return false;
-    if (open_vocabulary(tokenizer, *model, path, tokenizer_given, error)) return true;
+    if (!open_find_model(path, model_given, error) || !model_map(model, path, error)) return false;
+    if (open_vocabulary(tokenizer, *model, path, tokenizer_given, error) && model_pack(*model, show_packing, error))
+        return true;
+    tokenizer_close(*tokenizer);
+    *tokenizer = NULL;
     model_close(*model);
     *model = NULL;
     return false;

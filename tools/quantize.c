@@ -15,6 +15,7 @@
 typedef struct {
     const char *in, *out, *tokenizer;
     int type;
+    bool packed;
 } Settings;
 
 /* In the order of --type's choices. The numbers of general.file_type are llama.cpp's. */
@@ -123,9 +124,13 @@ static bool make_metadata(GgufWriter *writer, const Model *model, const Settings
     return made;
 }
 
+static void write_matrix(GgufWriter *writer, const char *name, const Tensor *matrix, Dtype dtype) {
+    gguf_write_tensor(writer, name, matrix, 2, dtype);
+}
+
 /* Vectors stay F32: they are small, and every value they touch passes through them. A matrix whose columns are no multiple
  * of the type's block becomes F16. Returns how many these were. */
-static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype) {
+static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype, bool packed) {
     int n_other = 0;
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
@@ -134,10 +139,10 @@ static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype) {
         bool is_vector = part_find(named->name, model->config.n_layers, &part, &layer) && part_is_vector(part);
         bool fits = named->tensor.cols % dtype_info[dtype].block == 0;
         n_other += !is_vector && !fits;
-        gguf_write_tensor(writer, named->name, &named->tensor, is_vector ? 1 : 2,
-                          is_vector ? DTYPE_F32
-                          : fits    ? dtype
-                                    : DTYPE_F16);
+        if (is_vector)
+            gguf_write_tensor(writer, named->name, &named->tensor, 1, DTYPE_F32);
+        else
+            (packed ? gguf_write_packed : write_matrix)(writer, named->name, &named->tensor, fits ? dtype : DTYPE_F16);
     }
     return n_other;
 }
@@ -171,7 +176,8 @@ static bool write_model(const Model *model, const Settings *settings, Error *err
         return false;
     }
     gguf_write_int(writer, "general.file_type", types[settings->type].file_type);
-    int n_other = add_tensors(writer, model, dtype);
+    if (settings->packed) gguf_write_aligned(writer);
+    int n_other = add_tensors(writer, model, dtype, settings->packed);
     if (!gguf_writer_close(writer, show_progress, error)) return false;
     if (n_other)
         fprintf(stderr, "foretell: %d matrices are F16: their columns are no multiple of %s's block of %d\n", n_other,
@@ -187,7 +193,7 @@ static bool is_same_file(const char *a, const char *b) {
 static int quantize(const Settings *settings) {
     Error error;
     Model *model;
-    if (!model_open(&model, settings->in, &error)) return command_fail(&error);
+    if (!model_map(&model, settings->in, &error)) return command_fail(&error);
     bool done = !is_same_file(settings->in, settings->out) ||
                 error_set(&error, "%s: will not write over the model that is read", settings->out);
     done = done && write_model(model, settings, &error);
@@ -199,6 +205,8 @@ static int quantize_main(int argc, char **argv) {
     Settings s = {.type = 3};
     const Option options[] = {
         {"type", 0, "f32|f16|bf16|q8_0|q4_0", OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
+        {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0, "as foretell computes with them, for it alone: loads at once",
+         NULL},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
     };
     int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);
@@ -212,5 +220,7 @@ static int quantize_main(int argc, char **argv) {
 const Command quantize_command = {
     "quantize", "IN OUT", "Writes any model as a GGUF file, its matrices in the form of --type.",
     "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.\n"
+    "--packed: the matrices lie as foretell computes with them, so nothing is rearranged when the file is loaded, and\n"
+    "several programs share its pages. No other program reads such a file; quantize turns it back, the same bits.\n"
     "A .bin model's vocabulary lies beside it: tokenizer.bin, or the only tok*.bin.",
     quantize_main};

@@ -16,6 +16,14 @@ for type in f32 f16 bf16 q8_0 q4_0; do
     check "$type: the same tensors" '[ "$(names "$model")" = "$(names "$work/$type.gguf")" ]'
     foretell -m "$work/$type.gguf" -p 'Once upon a time' -n 8 --temp 0
     check "$type: it tells something" '[ $status -eq 0 ] && [[ $(cat "$work/out") = "Once upon a time "* ]]'
+    "$program" quantize "$model" "$work/packed" --type $type --packed
+    "$program" inspect "$work/packed" >"$work/out"
+    check "$type packed: said by inspect" 'grep -qE "^  ${type^^}-packed +50," "$work/out"'
+    tale() { "$program" -m "$1" -p 'Once upon a time' -n 30 -s 1 2>&1 | grep -v "tok.s$\|read$\|ms$\|peak$"; }
+    check "$type packed: the same tale" '[ -n "$(tale "$work/packed")" ] && [ "$(tale "$work/packed")" = "$(tale "$work/$type.gguf")" ]'
+    "$program" quantize "$work/packed" "$work/again" --type $type
+    check "$type packed, and back: not a bit lost" 'cmp "$work/$type.gguf" "$work/again"'
+    rm "$work/packed" "$work/again"
     mv "$work/$type.gguf" "$work/$type.kept"
 done
 "$program" quantize "$work/f32.kept" "$work/again"

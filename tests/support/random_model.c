@@ -1,11 +1,13 @@
 #include "tests/support/random_model.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/packed.h"
 #include "tensor/quant.h"
 
 /* What every number of columns must be a multiple of. */
@@ -100,9 +102,26 @@ static void add_name(Builder *builder, Tensor tensor, const char *format, ...) {
     named->tensor = tensor;
 }
 
+static Tensor pack(Tensor rows) {
+    if (!packed_can(rows.dtype)) return rows;
+    Tensor packed = rows;
+    packed.packed = true;
+    uint8_t *data = misaligned_alloc(tensor_bytes(&packed), alignment_of(rows.dtype));
+    for (int g = 0; g < packed_groups(&rows); g++)
+        packed_write_group(data + (size_t)g * packed_group_bytes(&rows), &rows, g);
+    misaligned_free(rows.data, alignment_of(rows.dtype));
+    packed.data = data;
+    return packed;
+}
+
+float *weight_at(const Tensor *matrix, int row, int col) {
+    assert(matrix->packed && matrix->dtype == DTYPE_F32);
+    return (float *)packed_group(matrix, row / PACK_ROWS) + col * PACK_ROWS + row % PACK_ROWS;
+}
+
 /* Normal values of variance gain^2 / cols: an input of size 1 gives an output of size gain. */
 static Tensor make_matrix(Builder *builder, int rows, int cols, double gain) {
-    Tensor tensor = {builder->dtype, rows, cols, NULL, NULL, 0};
+    Tensor tensor = {builder->dtype, rows, cols, NULL, NULL, 0, false};
     if (builder->dtype == DTYPE_Q8_GROUP) {
         tensor.group = builder->group;
         tensor.scales = misaligned_alloc((size_t)rows * (size_t)(cols / tensor.group) * sizeof(float), 1);
@@ -114,7 +133,7 @@ static Tensor make_matrix(Builder *builder, int rows, int cols, double gain) {
         store_row(&tensor, r, values);
     }
     free(values);
-    return tensor;
+    return pack(tensor);
 }
 
 static const float *make_norm(Builder *builder, int index, const char *name_format, int layer) {
@@ -126,7 +145,7 @@ static const float *make_norm(Builder *builder, int index, const char *name_form
         snprintf(name, sizeof name, "%s.weight", name_format);
     else
         snprintf(name, sizeof name, "blk.%d.%s.weight", layer, name_format);
-    add_name(builder, (Tensor){DTYPE_F32, 1, dim, norm, NULL, 0}, "%s", name);
+    add_name(builder, (Tensor){DTYPE_F32, 1, dim, norm, NULL, 0, false}, "%s", name);
     return norm;
 }
 
