@@ -24,7 +24,7 @@ JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 CURSES_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 # Each instruction set is a translation unit of its own; the table is chosen at run time, so the binary stays portable.
-ISA_x86_64 := avx512
+ISA_x86_64 := avx2 avx512
 ISA        := $(ISA_$(MACHINE))
 OTHER_ISA  := $(filter-out $(ISA),avx2 avx512)
 FLAGS_avx2   := -mavx2 -mfma -mf16c

@@ -30,6 +30,7 @@ static const struct {
 } tables[] = {
     {&kernels_generic, always},
 #if defined(__x86_64__)
+    {&kernels_avx2, has_avx2},
     {&kernels_avx512, has_avx512},
 #endif
 };
