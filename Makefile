@@ -24,11 +24,13 @@ JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 CURSES_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 # Each instruction set is a translation unit of its own; the table is chosen at run time, so the binary stays portable.
-ISA_x86_64 := avx512
-ISA        := $(ISA_$(MACHINE))
-OTHER_ISA  := $(filter-out $(ISA),avx2 avx512)
-FLAGS_avx2   := -mavx2 -mfma -mf16c
-FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_x86_64  := avx2 avx512
+ISA_aarch64 := neon neondot
+ISA         := $(ISA_$(MACHINE))
+OTHER_ISA   := $(filter-out $(ISA),$(ISA_x86_64) $(ISA_aarch64))
+FLAGS_avx2    := -mavx2 -mfma -mf16c
+FLAGS_neondot := -march=armv8.2-a+dotprod
+FLAGS_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
 LIB_SOURCES  := $(filter-out $(OTHER_ISA:%=tensor/kernels_%.c),$(wildcard tensor/*.c tokenizer/*.c model/*.c sampler/*.c))
 TOOL_SOURCES := $(wildcard tools/*.c)
@@ -60,6 +62,11 @@ $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) $(BASE_FLAGS) $(FLAGS_$(patsubst tensor/kernels_%,%,$*)) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# gcc 12 for AArch64 crashes where it vectorises a loop of fmax(double, float), as some tests have.
+ifeq ($(MACHINE),aarch64)
+$(B)/tests/%.o: BASE_FLAGS += -fno-tree-vectorize
+endif
 
 # The tests reach every allocation and may make it fail.
 $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a

@@ -19,6 +19,11 @@ static bool has_avx512(void) {
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vnni");
 }
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+static bool has_dot_product(void) { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP; }
 #endif
 
 static bool always(void) { return true; }
@@ -30,7 +35,11 @@ static const struct {
 } tables[] = {
     {&kernels_generic, always},
 #if defined(__x86_64__)
+    {&kernels_avx2, has_avx2},
     {&kernels_avx512, has_avx512},
+#elif defined(__aarch64__)
+    {&kernels_neon, always},
+    {&kernels_neondot, has_dot_product},
 #endif
 };
 

@@ -1,6 +1,6 @@
 /* Kernels: the few inner loops where the time goes, in one table of function pointers per instruction set.
  * kernels_generic.c is the specification. The table is chosen once, at run time, by what the processor has;
- * the environment variable KERNELS=generic|avx2|avx512 overrides it (for tests).
+ * the environment variable KERNELS=generic|avx2|avx512|neon|neondot overrides it (for tests).
  *
  * The rule that makes forks exact: an output is computed by one fixed sequence of operations that depends on the
  * number of columns alone, not on how many other outputs are computed beside it. So a row's result is the same bits
@@ -48,6 +48,9 @@ extern const Kernels kernels_generic;
 #if defined(__x86_64__)
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+#elif defined(__aarch64__)
+extern const Kernels kernels_neon;
+extern const Kernels kernels_neondot;
 #endif
 
 /* The table in use. The first call chooses it; later calls cost a load. KERNELS naming a table that is unknown or

@@ -7,45 +7,6 @@ enum { LANES = 8 };
 
 /* int8 */
 
-/* 16 bytes each of rows i and 4 + i, one row a half. */
-INLINE __m256i load_rows(const uint8_t *rows, size_t row_bytes, int i) {
-    __m128i low = _mm_loadu_si128((const void *)(rows + (size_t)i * row_bytes));
-    __m128i high = _mm_loadu_si128((const void *)(rows + (size_t)(4 + i) * row_bytes));
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-}
-
-/* out[k] = the k-th four bytes of all 8 rows, in order. */
-INLINE void load_transposed(__m256i out[4], const uint8_t *rows, size_t row_bytes) {
-    __m256i a = load_rows(rows, row_bytes, 0), b = load_rows(rows, row_bytes, 1);
-    __m256i c = load_rows(rows, row_bytes, 2), d = load_rows(rows, row_bytes, 3);
-    __m256i ab_low = _mm256_unpacklo_epi32(a, b), ab_high = _mm256_unpackhi_epi32(a, b);
-    __m256i cd_low = _mm256_unpacklo_epi32(c, d), cd_high = _mm256_unpackhi_epi32(c, d);
-    out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
-    out[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
-    out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
-    out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
-}
-
-NOINLINE void pack_q8_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
-    __m256i q[4];
-    copy_scales(packed->scale[b], rows, row_bytes);
-    for (int half = 0; half < 2; half++) {
-        load_transposed(q, rows + 2 + 16 * half, row_bytes);
-        for (int k = 0; k < 4; k++) _mm256_storeu_si256((void *)packed->q[b][4 * half + k], q[k]);
-    }
-}
-
-NOINLINE void pack_q4_0(PackedRows *packed, int b, const uint8_t *rows, size_t row_bytes) {
-    __m256i low = _mm256_set1_epi8(15);
-    __m256i q[4];
-    copy_scales(packed->scale[b], rows, row_bytes);
-    load_transposed(q, rows + 2, row_bytes);
-    for (int k = 0; k < 4; k++) {
-        _mm256_storeu_si256((void *)packed->q[b][k], _mm256_and_si256(q[k], low));
-        _mm256_storeu_si256((void *)packed->q[b][4 + k], _mm256_and_si256(_mm256_srli_epi32(q[k], 4), low));
-    }
-}
-
 /* The four values of x for columns 4 k .. 4 k + 3, in every lane. */
 INLINE __m256i four_inputs(const BlockQ8 *x, int k) {
     int32_t four;
@@ -53,84 +14,67 @@ INLINE __m256i four_inputs(const BlockQ8 *x, int k) {
     return _mm256_set1_epi32(four);
 }
 
-/* The instruction multiplies unsigned by signed and adds pairs in 16 bits: |w| times x with the sign of w, at most
- * 2 * 128 * 127 = 32512. */
-INLINE __m256i whole_q8_0(__m256i whole, __m256i q, __m256i x) {
-    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
-    return _mm256_add_epi32(whole, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
+/* Sums of products of nibbles, of pairs of columns in 16 bits. The instruction multiplies unsigned by signed; the pairs of
+ * a whole block add up to at most 8 * 2 * 15 * 127 = 30480. A byte of Q8_0 is two nibbles: with all of it at once two
+ * products could exceed 16 bits. */
+typedef struct {
+    __m256i low, high;
+} Pairs;
 
-INLINE void load_sums(__m256 *sum, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
-    for (int r = 0; r < n_x; r++) {
-        float wide[LANES] = {0};
-        if (!fresh) memcpy(wide, out + (size_t)r * out_stride, (size_t)n * sizeof *wide);
-        sum[r] = _mm256_loadu_ps(wide);
+/* Columns 4 k .. 4 k + 3 of 8 rows; Q4_0's high nibbles are those of columns 16 further on. */
+INLINE void add_products_int8(Pairs *pairs, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k, bool q8) {
+    __m256i nibble = _mm256_set1_epi8(15);
+    __m256i low = _mm256_and_si256(q, nibble), high = _mm256_and_si256(_mm256_srli_epi16(q, 4), nibble);
+    for (int r = 0; r < n_x; r++, x += x_stride) {
+        __m256i x_low = four_inputs(x, k), x_high = q8 ? x_low : four_inputs(x, 4 + k);
+        pairs[r].low = _mm256_add_epi16(pairs[r].low, _mm256_maddubs_epi16(low, x_low));
+        pairs[r].high = _mm256_add_epi16(pairs[r].high, _mm256_maddubs_epi16(high, x_high));
     }
 }
 
-INLINE void store_sums(float *out, size_t out_stride, int n, int n_x, const __m256 *sum) {
-    for (int r = 0; r < n_x; r++) {
-        float wide[LANES];
-        _mm256_storeu_ps(wide, sum[r]);
-        memcpy(out + (size_t)r * out_stride, wide, (size_t)n * sizeof *wide);
-    }
+/* sum (8,) += the block's scaled sum; weights are stored too large by 128 or 8. */
+INLINE void add_block(float *sum, Pairs pairs, __m256 scale, const BlockQ8 *x, bool q8) {
+    __m256i low = _mm256_madd_epi16(pairs.low, _mm256_set1_epi16(1));
+    __m256i high = _mm256_madd_epi16(pairs.high, _mm256_set1_epi16(q8 ? 16 : 1));
+    __m256i whole = _mm256_add_epi32(_mm256_add_epi32(low, high), _mm256_set1_epi32((q8 ? -128 : -8) * x->sum));
+    __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(x->scale));
+    _mm256_store_ps(sum, _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), both, _mm256_load_ps(sum)));
 }
 
-INLINE void add_block(__m256 *sum, const __m256i *whole, const uint16_t *scales, const BlockQ8 *x, size_t x_stride,
-                      int n_x) {
-    __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const void *)scales));
-    for (int r = 0; r < n_x; r++) {
-        __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(x[(size_t)r * x_stride].scale));
-        sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole[r]), both, sum[r]);
-    }
-}
-
-INLINE void dot_packed_q8_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
-                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
-    __m256 sum[4];
-    load_sums(sum, out, out_stride, n, n_x, fresh);
-    for (int b = 0; b < n_packed; b++, x++) {
-        __m256i whole[4];
-        for (int r = 0; r < n_x; r++) whole[r] = _mm256_setzero_si256();
-        for (int k = 0; k < Q_BLOCK / 4; k++) {
-            __m256i q = _mm256_loadu_si256((const void *)packed->q[b][k]);
-            for (int r = 0; r < n_x; r++) whole[r] = whole_q8_0(whole[r], q, four_inputs(x + (size_t)r * x_stride, k));
-        }
-        add_block(sum, whole, packed->scale[b], x, x_stride, n_x);
-    }
-    store_sums(out, out_stride, n, n_x, sum);
-}
-
-/* A block's products of nibbles fit 16 bits: 8 * 2 * 15 * 127 = 30480. */
-INLINE void dot_packed_q4_0(float *out, size_t out_stride, int n, const PackedRows *packed, int n_packed,
-                            const BlockQ8 *x, size_t x_stride, int n_x, bool fresh) {
-    __m256 sum[4];
-    load_sums(sum, out, out_stride, n, n_x, fresh);
-    for (int b = 0; b < n_packed; b++, x++) {
-        __m256i whole[4];
-        for (int r = 0; r < n_x; r++) whole[r] = _mm256_setzero_si256();
-        for (int k = 0; k < Q_BLOCK / 4; k++) {
-            __m256i q = _mm256_loadu_si256((const void *)packed->q[b][k]);
-            for (int r = 0; r < n_x; r++) {
-                __m256i pairs = _mm256_maddubs_epi16(q, four_inputs(x + (size_t)r * x_stride, k));
-                whole[r] = _mm256_add_epi16(whole[r], pairs);
+INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x, bool q8) {
+    int n_quads = q8 ? 8 : 4;
+    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS, q += n_quads * 4 * PACK_ROWS) {
+        for (int half = 0; half < PACK_ROWS; half += LANES) {
+            Pairs pairs[4];
+            for (int r = 0; r < n_x; r++) pairs[r].low = pairs[r].high = _mm256_setzero_si256();
+            for (int k = 0; k < n_quads; k++) {
+                __m256i four = _mm256_loadu_si256((const void *)(q + 4 * (k * PACK_ROWS + half)));
+                add_products_int8(pairs, four, x, x_stride, n_x, k, q8);
             }
+            __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(scales + 2 * half)));
+            for (int r = 0; r < n_x; r++)
+                add_block(sum + r * PACK_ROWS + half, pairs[r], scale, x + (size_t)r * x_stride, q8);
         }
-        for (int r = 0; r < n_x; r++) {
-            __m256i less = _mm256_set1_epi32(-8 * x[(size_t)r * x_stride].sum);
-            whole[r] = _mm256_add_epi32(_mm256_madd_epi16(whole[r], _mm256_set1_epi16(1)), less);
-        }
-        add_block(sum, whole, packed->scale[b], x, x_stride, n_x);
     }
-    store_sums(out, out_stride, n, n_x, sum);
+}
+
+INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true);
+}
+
+INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_int8(out, out_stride, w, first, n_w, x, n_x, pack_q8_0, dot_packed_q8_0);
+    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q8_0);
 }
 
 static void dot_q4_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_int8(out, out_stride, w, first, n_w, x, n_x, pack_q4_0, dot_packed_q4_0);
+    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q4_0);
 }
 
 /* The sum of 32 whole numbers. */
@@ -224,16 +168,36 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
+INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
+                       size_t x_stride, int n_x, int n_cols) {
+    size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
+    __m256 low[6], high[6];
+    (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
+    for (int r = 0; r < n_x; r++) low[r] = high[r] = _mm256_setzero_ps();
+    for (int c = 0; c < n_cols; c++, w += 2 * half_bytes) {
+        __m256 w_low = widen(dtype, w, LANES), w_high = widen(dtype, w + half_bytes, LANES);
+        for (int r = 0; r < n_x; r++) {
+            __m256 input = _mm256_set1_ps(x[(size_t)r * x_stride + (size_t)c]);
+            low[r] = _mm256_fmadd_ps(w_low, input, low[r]);
+            high[r] = _mm256_fmadd_ps(w_high, input, high[r]);
+        }
+    }
+    for (int r = 0; r < n_x; r++, sums += PACK_ROWS) {
+        _mm256_store_ps(sums, _mm256_add_ps(_mm256_load_ps(sums), low[r]));
+        _mm256_store_ps(sums + LANES, _mm256_add_ps(_mm256_load_ps(sums + LANES), high[r]));
+    }
+}
+
 static void dot_f32(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_float(out, out_stride, DTYPE_F32, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+    dot_packed_float(out, out_stride, DTYPE_F32, w, first, n_w, x, n_x, tile_float);
 }
 
 static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_float(out, out_stride, DTYPE_F16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+    dot_packed_float(out, out_stride, DTYPE_F16, w, first, n_w, x, n_x, tile_float);
 }
 
 static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_float(out, out_stride, DTYPE_BF16, tensor_row(w, first), n_w, x, n_x, w->cols, 1.0f, dot_tile);
+    dot_packed_float(out, out_stride, DTYPE_BF16, w, first, n_w, x, n_x, tile_float);
 }
 
 static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -244,12 +208,12 @@ static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int fir
 
 static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
                        float scale) {
-    dot_float(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
+    dot_rows(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
 }
 
 static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
                        float scale) {
-    dot_float(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
+    dot_rows(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
 }
 
 INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,
