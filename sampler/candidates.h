@@ -22,7 +22,7 @@ typedef struct {
     Candidate *items; /* (count,) of (capacity,) */
     int count, capacity;
     bool sorted;    /* by logit, largest first, lower id first among equals */
-    float *scratch; /* (capacity,) f32 */
+    float *scratch; /* (2 capacity,) f32 */
     /* What all tokens are like together, before any was dropped: truncation leaves these as they are. */
     float max_logit;
     double log_sum;             /* ln sum exp(z - max_logit); so -ln p = log_sum - (z - max_logit) */
