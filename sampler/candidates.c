@@ -217,25 +217,80 @@ void candidates_top_k(Candidates *candidates, int k) {
     candidates->sorted = true;
 }
 
-void candidates_top_p(Candidates *candidates, float p) {
-    if (p >= 1) return;
-    int kept = 0, ready = candidates->sorted ? candidates->count : 0;
+/* The prefix of the sorted first ones whose sum reaches p; false if these do not. */
+static bool find_prefix(Candidates *candidates, int ready, float p) {
     double sum = 0;
-    do {
-        if (kept == ready) ready = candidates_sort_run(candidates, ready, ORDER_LOGIT);
-        sum += candidates->items[kept++].prob;
-    } while (sum < p && kept < candidates->count);
+    for (int i = 0; i < ready; i++) {
+        sum += candidates->items[i].prob;
+        if (sum < p && i + 1 < candidates->count) continue;
+        candidates->count = i + 1;
+        candidates->sorted = true;
+        return true;
+    }
+    return false;
+}
+
+enum { BUCKETS = 1024, BUCKETS_A_NAT = 64 };
+
+/* Larger logits have lower buckets; the last one has all the rest. */
+static int bucket_of(float logit, float max) {
+    float place = (max - logit) * BUCKETS_A_NAT;
+    return place < BUCKETS - 1 ? (int)place : BUCKETS - 1;
+}
+
+/* For prefixes that are long: only the bucket in which p is reached needs its order. */
+static void find_long_prefix(Candidates *candidates, float p) {
+    Candidate *items = candidates->items;
+    double sums[BUCKETS] = {0}, sum = 0;
+    float max = items[candidates_argmax(candidates)].logit;
+    int n = candidates->count, last = 0, kept = 0;
+    for (int i = 0; i < n; i++) sums[bucket_of(items[i].logit, max)] += items[i].prob;
+    while (last < BUCKETS - 1 && sum + sums[last] < p) sum += sums[last++];
+    for (int i = 0; i < n; i++)
+        if (bucket_of(items[i].logit, max) < last) swap(&items[i], &items[kept++]);
+    int end = kept;
+    for (int i = kept; i < n; i++)
+        if (bucket_of(items[i].logit, max) == last) swap(&items[i], &items[end++]);
+    select_sorted(&by_logit, items + kept, end - kept, end - kept);
+    do sum += items[kept++].prob;
+    while (sum < p && kept < n);
     candidates->count = kept;
-    candidates->sorted = true;
+    candidates->sorted = false;
+}
+
+void candidates_top_p(Candidates *candidates, float p) {
+    enum { FIRST = 64 };
+    if (p >= 1) return;
+    int n = candidates->count, ready = candidates->sorted || n < FIRST ? n : FIRST;
+    if (!candidates->sorted) select_sorted(&by_logit, candidates->items, select_roughly(candidates, ready), ready);
+    if (!find_prefix(candidates, ready, p)) find_long_prefix(candidates, p);
 }
 
 void candidates_min_p(Candidates *candidates, float p) {
     assert(p <= 1);
-    if (p <= 0) return;
-    float floor = p * candidates->items[candidates_argmax(candidates)].prob;
-    int kept = 0;
-    for (int i = 0; i < candidates->count; i++)
-        if (candidates->items[i].prob >= floor) candidates->items[kept++] = candidates->items[i];
+    if (p > 0) candidates_keep_probable(candidates, p * candidates->items[candidates_argmax(candidates)].prob);
+}
+
+FLOATS_CLONES static float max_prob_of(const Candidate *items, int n) {
+    float max = 0;
+#pragma omp simd reduction(max : max)
+    for (int i = 0; i < n; i++) max = items[i].prob > max ? items[i].prob : max;
+    return max;
+}
+
+void candidates_keep_probable(Candidates *candidates, double floor) {
+    Candidate *items = candidates->items, likeliest = items[candidates_argmax(candidates)];
+    int n = candidates->count, kept = 0;
+    for (int start = 0; start < n; start += FLOATS_BLOCK) {
+        int end = n - start < FLOATS_BLOCK ? n : start + FLOATS_BLOCK;
+        if (max_prob_of(items + start, end - start) < floor) continue;
+        for (int i = start; i < end; i++) {
+            Candidate item = items[i];
+            items[kept] = item; /* always: whether it stays is a coin's throw, and a branch would guess */
+            kept += item.prob >= floor;
+        }
+    }
+    if (kept == 0) items[kept++] = likeliest;
     candidates->count = kept;
 }
 

@@ -57,10 +57,12 @@ int candidates_sort_run(Candidates *candidates, int ready, CandidatesOrder order
 /* Keeps the k largest, sorted. k <= 0 keeps all as they are. */
 void candidates_top_k(Candidates *candidates, int k);
 /* Keeps the shortest prefix, by probability, whose sum is at least p; the crossing token stays (Holtzman et al.,
- * 1904.09751). p >= 1 keeps all. */
+ * 1904.09751). p >= 1 keeps all. A long prefix (of more than 64) is left unsorted. */
 void candidates_top_p(Candidates *candidates, float p);
 /* Keeps those with prob >= p * (the largest prob) (Nguyen et al., 2407.01082). p <= 0 keeps all. */
 void candidates_min_p(Candidates *candidates, float p);
+/* Keeps p >= floor, or the likeliest alone. */
+void candidates_keep_probable(Candidates *candidates, double floor);
 
 /* The index of the likeliest. */
 int candidates_argmax(const Candidates *candidates);

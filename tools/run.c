@@ -440,6 +440,7 @@ static int run_main(int argc, char **argv) {
     if (s.list_samplers) return list_samplers();
     check_settings(&s);
     if (s.trace) s.sampler.lookahead.eager = true;
+    if (s.trace && s.sampler.lookahead.chunk == LOOKAHEAD_AUTO) s.sampler.lookahead.chunk = LOOKAHEAD_CHUNK;
     return run_settings(&s);
 }
 
