@@ -24,12 +24,7 @@ void candidates_close(Candidates *candidates) {
     *candidates = (Candidates){0};
 }
 
-/* Vectors as gcc and clang have them on any processor: eight sums side by side. */
-enum { LANES = 8 };
-typedef float Floats __attribute__((vector_size(LANES * sizeof(float))));
-typedef double Doubles __attribute__((vector_size(LANES * sizeof(double))));
-typedef long long Masks __attribute__((vector_size(LANES * sizeof(long long))));
-
+/* Sums over all tokens, in lanes. */
 typedef struct {
     Doubles weight, d, dd;               /* weighted by exp(d), d = logit - max */
     Doubles finite, finite_d, finite_dd; /* each counted once */
@@ -54,19 +49,13 @@ static inline void add(Sums *sums, const float *logits, const float *weights, do
 
 FLOATS_CLONES static void add_all(Sums *out, const float *logits, const float *weights, int n, double max) {
     Sums sums = {0};
-    float z[LANES], w[LANES] = {0};
-    int whole = n - n % LANES;
-    for (int i = 0; i < whole; i += LANES) add(&sums, logits + i, weights + i, max);
-    for (int i = 0; i < LANES; i++) z[i] = -INFINITY;
+    float z[FLOATS_LANES], w[FLOATS_LANES] = {0};
+    int whole = n - n % FLOATS_LANES;
+    for (int i = 0; i < whole; i += FLOATS_LANES) add(&sums, logits + i, weights + i, max);
+    for (int i = 0; i < FLOATS_LANES; i++) z[i] = -INFINITY;
     for (int i = whole; i < n; i++) z[i - whole] = logits[i], w[i - whole] = weights[i];
     add(&sums, z, w, max);
     *out = sums;
-}
-
-static double total(const Doubles *lanes) {
-    double sum = 0;
-    for (int i = 0; i < LANES; i++) sum += (*lanes)[i];
-    return sum;
 }
 
 /* With d = z - max and weights exp(d): -ln p = log_sum - d, so H = log_sum - E[d] and Var[-ln p] = Var[d]: two sums and
@@ -74,12 +63,12 @@ static double total(const Doubles *lanes) {
 static void describe(Candidates *candidates, const float *logits, const float *weights) {
     Sums sums;
     add_all(&sums, logits, weights, candidates->count, candidates->max_logit);
-    double sum = total(&sums.weight), mean = total(&sums.d) / sum;
-    double finite = total(&sums.finite), finite_mean = total(&sums.finite_d) / finite;
+    double sum = floats_total(&sums.weight), mean = floats_total(&sums.d) / sum;
+    double finite = floats_total(&sums.finite), finite_mean = floats_total(&sums.finite_d) / finite;
     candidates->log_sum = log(sum);
     candidates->entropy = fmax(0, candidates->log_sum - mean);
-    candidates->varentropy = fmax(0, total(&sums.dd) / sum - mean * mean);
-    candidates->logit_sigma = sqrt(fmax(0, total(&sums.finite_dd) / finite - finite_mean * finite_mean));
+    candidates->varentropy = fmax(0, floats_total(&sums.dd) / sum - mean * mean);
+    candidates->logit_sigma = sqrt(fmax(0, floats_total(&sums.finite_dd) / finite - finite_mean * finite_mean));
 }
 
 /* weights = exp(logits - max); returns what makes probabilities of them. */

@@ -6,7 +6,7 @@
 #include "sampler/floats.h"
 #include "sampler/noise.h"
 
-#define MOST_NOISE 23 /* no noise is larger: u < 1 - 2^-33 */
+#define MOST_NOISE 23   /* no noise is larger: u < 1 - 2^-33 */
 #define SLACK      1e-3 /* far more than what floats lose below */
 
 /* The search for the largest key, logit / T + noise. Few tokens can have it: a token's noise is at most noise_bound of its
@@ -73,8 +73,8 @@ int draw_candidate(const Candidates *candidates, double temperature, uint64_t se
     int best = candidates_argmax(candidates), n = candidates->count;
     float max = candidates->items[best].logit;
     if (temperature < DRAW_GREEDY_BELOW || max == -INFINITY) return best;
-    Search search = {candidates, temperature, seed, position, sequence, max, (float)(1 / temperature),
-                     max / temperature, best, -INFINITY};
+    Search search = {candidates,        temperature, seed,     position, sequence, max, (float)(1 / temperature),
+                     max / temperature, best,        -INFINITY};
     compare(&search, best);
     for (int start = 0; start < n; start += FLOATS_BLOCK)
         search_block(&search, start, n - start < FLOATS_BLOCK ? n - start : FLOATS_BLOCK);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 FLOATS_CLONES float floats_max(const float *x, int n) {
     float max = -INFINITY;
@@ -16,14 +17,41 @@ FLOATS_CLONES int floats_reaching(const float *x, int n, float floor) {
     return count;
 }
 
-FLOATS_CLONES double floats_sum(const float *x, int n) {
-    double lanes[FLOATS_LANES] = {0}, sum = 0;
-    int i = 0;
-    for (; i + FLOATS_LANES <= n; i += FLOATS_LANES)
-        for (int j = 0; j < FLOATS_LANES; j++) lanes[j] += x[i + j];
-    for (int j = 0; j < FLOATS_LANES; j++) sum += lanes[j];
-    for (; i < n; i++) sum += x[i];
+double floats_total(const Doubles *lanes) {
+    double sum = 0;
+    for (int i = 0; i < FLOATS_LANES; i++) sum += (*lanes)[i];
     return sum;
+}
+
+#define EACH(value)                                                                                                    \
+    (Doubles) { value, value, value, value, value, value, value, value }
+
+/* exp(d) = 2^k exp(r), |r| <= ln 2 / 2, by Taylor's series to r^13/13!. d is not below -700: what is smaller adds nothing
+ * beside the 1 of the largest. k is rounded, and its bits brought to the low end, by a number so large that doubles of its size
+ * are whole. */
+static inline void add_exps(Doubles *sum, const float *x, double shift) {
+    const double log2_e = 1.4426950408889634, ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
+    const Doubles whole = EACH(0x1.8p52), lowest = EACH(-700.);
+    Floats floats;
+    memcpy(&floats, x, sizeof floats);
+    Doubles d = __builtin_convertvector(floats, Doubles) - shift;
+    Masks is_low = (Masks)(d < lowest);
+    d = (Doubles)(((Masks)d & ~is_low) | ((Masks)lowest & is_low));
+    Doubles rounded = d * log2_e + whole, k = rounded - whole, r = d - k * ln2_high - k * ln2_low;
+    Doubles series = EACH(1. / 6227020800);
+    static const double factorials[] = {479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1};
+    for (int i = 0; i < 13; i++) series = series * r + 1 / factorials[i];
+    *sum += (Doubles)((Masks)series + ((Masks)rounded << 52));
+}
+
+FLOATS_CLONES double floats_sum_exp(const float *x, int n, double shift) {
+    Doubles sum = {0};
+    float rest[FLOATS_LANES];
+    int whole = n - n % FLOATS_LANES;
+    for (int i = 0; i < whole; i += FLOATS_LANES) add_exps(&sum, x + i, shift);
+    for (int i = 0; i < FLOATS_LANES; i++) rest[i] = whole + i < n ? x[whole + i] : -INFINITY;
+    add_exps(&sum, rest, shift);
+    return floats_total(&sum);
 }
 
 FLOATS_CLONES static void find_maxima(float *maxima, const float *x, int n, int block) {

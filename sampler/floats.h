@@ -18,14 +18,21 @@
 #define FLOATS_BLOCK 64
 #define FLOATS_LANES 8
 
+/* Vectors as gcc and clang have them on any processor. */
+typedef float Floats __attribute__((vector_size(FLOATS_LANES * sizeof(float))));
+typedef double Doubles __attribute__((vector_size(FLOATS_LANES * sizeof(double))));
+typedef uint64_t Masks __attribute__((vector_size(FLOATS_LANES * sizeof(uint64_t))));
+
+double floats_total(const Doubles *lanes);
+
 /* n >= 1; -inf where all are. */
 float floats_max(const float *x, int n);
 
 /* How many are at least `floor`. */
 int floats_reaching(const float *x, int n, float floor);
 
-/* The sum, in double. */
-double floats_sum(const float *x, int n);
+/* The sum of exp(x - shift) in double precision, within a few of its roundings; no x > shift. */
+double floats_sum_exp(const float *x, int n, double shift);
 
 /* top = the k largest of x, the largest first; 1 <= k <= n. */
 void floats_largest(float *top, int k, const float *x, int n);

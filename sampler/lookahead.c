@@ -13,7 +13,9 @@
 
 /* ---------------------------------------------------------------- settings */
 
-Lookahead lookahead_default(void) { return (Lookahead){.k = 20, .n = 20, .depth = 1, .discount = 1, .chunk = LOOKAHEAD_AUTO}; }
+Lookahead lookahead_default(void) {
+    return (Lookahead){.k = 20, .n = 20, .depth = 1, .discount = 1, .chunk = LOOKAHEAD_AUTO};
+}
 
 static bool check_int(const char *flag, int value, int low, int high, Error *error) {
     if (value >= low && value <= high) return true;
@@ -24,8 +26,7 @@ bool lookahead_check(const Lookahead *lookahead, Error *error) {
     if (!check_int("fe-k", lookahead->k, 1, LOOKAHEAD_MAX_K, error) ||
         !check_int("fe-n", lookahead->n, 2, 1 << 20, error) ||
         !check_int("fe-depth", lookahead->depth, 1, LOOKAHEAD_MAX_DEPTH, error) ||
-        (lookahead->chunk != LOOKAHEAD_AUTO &&
-         !check_int("fe-chunk", lookahead->chunk, 1, LOOKAHEAD_MAX_K, error)))
+        (lookahead->chunk != LOOKAHEAD_AUTO && !check_int("fe-chunk", lookahead->chunk, 1, LOOKAHEAD_MAX_K, error)))
         return false;
     if (!(lookahead->alpha >= -1 && lookahead->alpha <= 1))
         return error_set(error, "--alpha: expected a number from -1 to 1, got %g", lookahead->alpha);
@@ -140,12 +141,11 @@ static void set_score(Look *look, int i, double hhat) {
     if (look->best < 0 || wins(look, i, look->best)) look->best = i;
 }
 
-/* From the logits: a probability that is zero as a float may win here. */
+/* p in double precision, from the logits: a probability that is zero as a float may win here. */
 static double sum_of_exps(const Candidates *candidates, float max) {
-    float *exps = candidates->scratch;
-    for (int i = 0; i < candidates->count; i++) exps[i] = candidates->items[i].logit;
-    kernels()->exp_sum(exps, exps, max, candidates->count);
-    return floats_sum(exps, candidates->count);
+    float *logits = candidates->scratch;
+    for (int i = 0; i < candidates->count; i++) logits[i] = candidates->items[i].logit;
+    return floats_sum_exp(logits, candidates->count, max);
 }
 
 static bool is_neutral(const Look *look, int token) {

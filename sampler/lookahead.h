@@ -51,7 +51,7 @@ typedef struct {
     int depth;       /* 1 .. LOOKAHEAD_MAX_DEPTH: Hhat averaged along each candidate's greedy continuation */
     double discount; /* in [0,1]: the weight of step j is discount^(j-1) */
     bool eager;      /* evaluate all k in one pass, neutral ones too, so that the winner always has its row */
-    int chunk;       /* rows in a pass when lazy, 1 .. LOOKAHEAD_MAX_K or LOOKAHEAD_AUTO; the token does not depend on it */
+    int chunk; /* rows in a pass when lazy, 1 .. LOOKAHEAD_MAX_K or LOOKAHEAD_AUTO; the token does not depend on it */
 } Lookahead;
 
 /* k 20, n 20, alpha 0, article, token, neutral, depth 1, discount 1, lazy, chunk LOOKAHEAD_AUTO */

@@ -12,8 +12,8 @@ typedef struct {
 
 static inline Words next(Words x, uint32_t key0, uint32_t key1) {
     uint64_t product0 = (uint64_t)0xD2511F53 * x.a, product1 = (uint64_t)0xCD9E8D57 * x.c;
-    return (Words){(uint32_t)(product1 >> 32) ^ x.b ^ key0, (uint32_t)product1,
-                   (uint32_t)(product0 >> 32) ^ x.d ^ key1, (uint32_t)product0};
+    return (Words){(uint32_t)(product1 >> 32) ^ x.b ^ key0, (uint32_t)product1, (uint32_t)(product0 >> 32) ^ x.d ^ key1,
+                   (uint32_t)product0};
 }
 
 /* Ten rounds, without a loop: then compilers make vector instructions of the loop over many tokens. */
@@ -36,14 +36,13 @@ Philox philox4x32(const uint32_t counter[4], const uint32_t key[2]) {
     return (Philox){{x.a, x.b, x.c, x.d}};
 }
 
-FLOATS_CLONES void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed,
-                               int position, int sequence, NoiseStage stage) {
+FLOATS_CLONES void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed, int position,
+                               int sequence, NoiseStage stage) {
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
 #pragma omp simd
     for (int i = 0; i < n; i++)
-        words[i] = mix((Words){(uint32_t)tokens[i], (uint32_t)position, (uint32_t)sequence, (uint32_t)stage}, key0,
-                       key1)
-                       .a;
+        words[i] =
+            mix((Words){(uint32_t)tokens[i], (uint32_t)position, (uint32_t)sequence, (uint32_t)stage}, key0, key1).a;
 }
 
 double noise_uniform(uint64_t seed, int token, int position, int sequence, NoiseStage stage) {

@@ -29,9 +29,10 @@ double noise_gumbel(uint64_t seed, int token, int position, int sequence, NoiseS
 void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed, int position, int sequence,
                  NoiseStage stage);
 
-/* At least the Gumbel noise of x, less than .07 above it where that is above 2. With u = (x + .5) / 2^32: -ln u >= 1 - u, so
- * the noise is at most -ln(1 - u); the highest 24 bits of 1 - u are not above it; and the bits of a float, taken for a
- * number, are its logarithm with straight lines between the powers of two, which run below it. */
+/* At least the Gumbel noise of x but for rounding (1e-4), and little more where that matters: .14 from 2 to 12. With
+ * u = (x + .5) / 2^32: -ln u >= 1 - u, so the noise is at most -ln(1 - u); the highest 24 bits of 1 - u are not above it;
+ * and the bits of a float, taken for a number, are its logarithm with straight lines between the powers of two, which run
+ * below it. */
 static inline float noise_bound(uint32_t x) {
     union {
         float value;
