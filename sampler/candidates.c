@@ -159,7 +159,7 @@ static const Order by_logit = {.kind = ORDER_LOGIT};
 
 FLOATS_CLONES static float max_logit_of(const Candidate *items, int n) {
     float max = -INFINITY;
-#pragma omp simd reduction(max : max)
+    FLOATS_MAX_IN(max)
     for (int i = 0; i < n; i++) max = items[i].logit > max ? items[i].logit : max;
     return max;
 }
@@ -262,7 +262,7 @@ void candidates_min_p(Candidates *candidates, float p) {
 
 FLOATS_CLONES static float max_prob_of(const Candidate *items, int n) {
     float max = 0;
-#pragma omp simd reduction(max : max)
+    FLOATS_MAX_IN(max)
     for (int i = 0; i < n; i++) max = items[i].prob > max ? items[i].prob : max;
     return max;
 }

@@ -29,7 +29,7 @@ static float limit_of(const Search *search) {
 
 FLOATS_CLONES static float split(const Candidate *items, int n, float max, float per_degree, int *tokens, float *keys) {
     float largest = -INFINITY;
-#pragma omp simd reduction(max : largest)
+    FLOATS_MAX_IN(largest)
     for (int i = 0; i < n; i++) {
         tokens[i] = items[i].token;
         keys[i] = (items[i].logit - max) * per_degree;

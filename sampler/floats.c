@@ -6,7 +6,7 @@
 
 FLOATS_CLONES float floats_max(const float *x, int n) {
     float max = -INFINITY;
-#pragma omp simd reduction(max : max)
+    FLOATS_MAX_IN(max)
     for (int i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
     return max;
 }
@@ -58,7 +58,7 @@ FLOATS_CLONES static void find_maxima(float *maxima, const float *x, int n, int 
     for (int start = 0; start < n; start += block) {
         int m = n - start < block ? n - start : block;
         float max = -INFINITY;
-#pragma omp simd reduction(max : max)
+        FLOATS_MAX_IN(max)
         for (int i = 0; i < m; i++) max = x[start + i] > max ? x[start + i] : max;
         *maxima++ = max;
     }

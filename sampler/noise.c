@@ -39,7 +39,6 @@ Philox philox4x32(const uint32_t counter[4], const uint32_t key[2]) {
 FLOATS_CLONES void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed, int position,
                                int sequence, NoiseStage stage) {
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
-#pragma omp simd
     for (int i = 0; i < n; i++)
         words[i] =
             mix((Words){(uint32_t)tokens[i], (uint32_t)position, (uint32_t)sequence, (uint32_t)stage}, key0, key1).a;
