@@ -22,7 +22,7 @@ typedef struct {
     Candidate *items; /* (count,) of (capacity,) */
     int count, capacity;
     bool sorted;    /* by logit, largest first, lower id first among equals */
-    float *scratch; /* (capacity,) f32 */
+    float *scratch; /* (2 capacity,) f32 */
     /* What all tokens are like together, before any was dropped: truncation leaves these as they are. */
     float max_logit;
     double log_sum;             /* ln sum exp(z - max_logit); so -ln p = log_sum - (z - max_logit) */
@@ -57,10 +57,12 @@ int candidates_sort_run(Candidates *candidates, int ready, CandidatesOrder order
 /* Keeps the k largest, sorted. k <= 0 keeps all as they are. */
 void candidates_top_k(Candidates *candidates, int k);
 /* Keeps the shortest prefix, by probability, whose sum is at least p; the crossing token stays (Holtzman et al.,
- * 1904.09751). p >= 1 keeps all. */
+ * 1904.09751). p >= 1 keeps all. A long prefix (of more than 64) is left unsorted. */
 void candidates_top_p(Candidates *candidates, float p);
 /* Keeps those with prob >= p * (the largest prob) (Nguyen et al., 2407.01082). p <= 0 keeps all. */
 void candidates_min_p(Candidates *candidates, float p);
+/* Keeps p >= floor, or the likeliest alone. */
+void candidates_keep_probable(Candidates *candidates, double floor);
 
 /* The index of the likeliest. */
 int candidates_argmax(const Candidates *candidates);

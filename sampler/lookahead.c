@@ -2,14 +2,20 @@
 
 #include <assert.h>
 #include <math.h>
+#include <time.h>
 
 #include "sampler/draw.h"
+#include "sampler/floats.h"
 #include "sampler/noise.h"
 #include "tensor/kernels.h"
 
+#define WORTH_THREADS 100000 /* logits: below, one thread is done before the others have begun */
+
 /* ---------------------------------------------------------------- settings */
 
-Lookahead lookahead_default(void) { return (Lookahead){.k = 20, .n = 20, .depth = 1, .discount = 1, .chunk = 4}; }
+Lookahead lookahead_default(void) {
+    return (Lookahead){.k = 20, .n = 20, .depth = 1, .discount = 1, .chunk = LOOKAHEAD_AUTO};
+}
 
 static bool check_int(const char *flag, int value, int low, int high, Error *error) {
     if (value >= low && value <= high) return true;
@@ -20,7 +26,7 @@ bool lookahead_check(const Lookahead *lookahead, Error *error) {
     if (!check_int("fe-k", lookahead->k, 1, LOOKAHEAD_MAX_K, error) ||
         !check_int("fe-n", lookahead->n, 2, 1 << 20, error) ||
         !check_int("fe-depth", lookahead->depth, 1, LOOKAHEAD_MAX_DEPTH, error) ||
-        !check_int("fe-chunk", lookahead->chunk, 1, LOOKAHEAD_MAX_K, error))
+        (lookahead->chunk != LOOKAHEAD_AUTO && !check_int("fe-chunk", lookahead->chunk, 1, LOOKAHEAD_MAX_K, error)))
         return false;
     if (!(lookahead->alpha >= -1 && lookahead->alpha <= 1))
         return error_set(error, "--alpha: expected a number from -1 to 1, got %g", lookahead->alpha);
@@ -136,10 +142,10 @@ static void set_score(Look *look, int i, double hhat) {
 }
 
 /* p in double precision, from the logits: a probability that is zero as a float may win here. */
-static double sum_of_exps(const Candidates *candidates, double max) {
-    double sum = 0;
-    for (int i = 0; i < candidates->count; i++) sum += exp(candidates->items[i].logit - max);
-    return sum;
+static double sum_of_exps(const Candidates *candidates, float max) {
+    float *logits = candidates->scratch;
+    for (int i = 0; i < candidates->count; i++) logits[i] = candidates->items[i].logit;
+    return floats_sum_exp(logits, candidates->count, max);
 }
 
 static bool is_neutral(const Look *look, int token) {
@@ -168,34 +174,47 @@ static void set_bounds(Look *look, double max, double log_sum) {
     }
 }
 
+typedef double Entropies[LOOKAHEAD_MAX_DEPTH]; /* of one candidate, step by step */
+
 static int likeliest_token(const float *logits, int vocab_size) {
+    float max = floats_max(logits, vocab_size);
     int best = 0;
-    for (int i = 1; i < vocab_size; i++)
-        if (logits[i] > logits[best]) best = i;
+    while (logits[best] != max) best++;
     return best;
 }
 
+static void add_future(LookaheadCandidate *item, int token, float prob) {
+    int at = item->n_futures;
+    if (at == LOOKAHEAD_FUTURES && prob <= item->futures[at - 1].prob) return;
+    if (at == LOOKAHEAD_FUTURES) at--;
+    for (; at > 0 && prob > item->futures[at - 1].prob; at--) item->futures[at] = item->futures[at - 1];
+    item->futures[at] = (LookaheadFuture){token, prob};
+    if (item->n_futures < LOOKAHEAD_FUTURES) item->n_futures++;
+}
+
 static void find_futures(const Look *look, LookaheadCandidate *item, const float *logits) {
-    float *exps = look->candidates->scratch;
-    float scale = 1 / kernels()->exp_sum(exps, logits, logits[likeliest_token(logits, look->candidates->capacity)],
-                                         look->candidates->capacity);
-    for (int t = 0; t < look->candidates->capacity; t++) {
-        float prob = exps[t] * scale;
-        int at = item->n_futures;
-        if (at == LOOKAHEAD_FUTURES && prob <= item->futures[at - 1].prob) continue;
-        if (at == LOOKAHEAD_FUTURES) at--;
-        for (; at > 0 && prob > item->futures[at - 1].prob; at--) item->futures[at] = item->futures[at - 1];
-        item->futures[at] = (LookaheadFuture){t, prob};
-        if (item->n_futures < LOOKAHEAD_FUTURES) item->n_futures++;
+    float *probs = look->candidates->scratch;
+    int vocab = look->candidates->capacity;
+    float scale = 1 / kernels()->exp_sum(probs, logits, floats_max(logits, vocab), vocab);
+    for (int t = 0; t < vocab; t++) probs[t] *= scale;
+    for (int start = 0; start < vocab; start += FLOATS_BLOCK) {
+        int n = vocab - start < FLOATS_BLOCK ? vocab - start : FLOATS_BLOCK;
+        bool full = item->n_futures == LOOKAHEAD_FUTURES;
+        if (full && floats_max(probs + start, n) <= item->futures[LOOKAHEAD_FUTURES - 1].prob) continue;
+        for (int t = start; t < start + n; t++) add_future(item, t, probs[t]);
     }
 }
 
-static double entropy_behind(const Look *look, int branch) {
-    return future_entropy(session_logits(look->step->session, branch), look->candidates->capacity, look->lookahead->n,
-                          look->candidates->scratch);
+/* hhat[i][depth] of each branch. A row's value is its own, whichever thread finds it. */
+static void find_entropies(const Look *look, const int *branches, int m, int depth, Entropies *hhat) {
+    int vocab = look->candidates->capacity, n = look->lookahead->n < vocab ? look->lookahead->n : vocab;
+    bool side_by_side = m <= vocab / n * 2 && (long long)m * vocab > WORTH_THREADS;
+    int threads = side_by_side ? session_options(look->step->session).threads : 1;
+#pragma omp parallel for if (threads > 1) num_threads(threads) schedule(dynamic)
+    for (int i = 0; i < m; i++)
+        hhat[i][depth] = future_entropy(session_logits(look->step->session, branches[i]), vocab, look->lookahead->n,
+                                        look->candidates->scratch + (side_by_side ? i * n : 0));
 }
-
-typedef double Entropies[LOOKAHEAD_MAX_DEPTH]; /* of one candidate, step by step */
 
 /* The entropies of steps 2 .. depth. A fork of each fork goes on, so that the fork stays what is promoted. */
 static bool continue_greedily(const Look *look, const int *forks, int m, Entropies *hhat, Error *error) {
@@ -210,10 +229,16 @@ static bool continue_greedily(const Look *look, const int *forks, int m, Entropi
             steps[i] =
                 (BranchToken){tails[i], likeliest_token(session_logits(session, tails[i]), look->candidates->capacity)};
         if (!session_decode(session, steps, m, error)) return false;
-        for (int i = 0; i < m; i++) hhat[i][j] = entropy_behind(look, tails[i]);
+        find_entropies(look, tails, m, j, hhat);
     }
     for (int i = 0; i < m; i++) session_drop(session, tails[i]);
     return true;
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 /* The exact values of m candidates, in one pass a depth. On errors their forks are left to the caller. */
@@ -223,6 +248,7 @@ static bool evaluate(Look *look, const int *which, int m, Error *error) {
     Entropies hhat[LOOKAHEAD_MAX_K];
     Session *session = look->step->session;
     LookaheadCandidate *items = look->report->candidates;
+    double start = seconds_now();
     assert(m >= 1 && m <= LOOKAHEAD_MAX_K);
     for (int i = 0; i < m; i++) {
         if (!session_fork(session, look->step->branch, &forks[i], error)) return false;
@@ -230,16 +256,19 @@ static bool evaluate(Look *look, const int *which, int m, Error *error) {
         steps[i] = (BranchToken){forks[i], items[which[i]].token};
     }
     if (!session_decode(session, steps, m, error)) return false;
+    find_entropies(look, forks, m, 0, hhat);
     for (int i = 0; i < m; i++) {
         items[which[i]].evaluated = true;
-        hhat[i][0] = entropy_behind(look, forks[i]);
         if (look->step->futures) find_futures(look, &items[which[i]], session_logits(session, forks[i]));
     }
     int depth = look->lookahead->depth;
     if (depth > 1 && !continue_greedily(look, forks, m, hhat, error)) return false;
-    for (int i = 0; i < m; i++)
-        if (!items[which[i]].neutral)
-            set_score(look, which[i], future_depth_mean(hhat[i], depth, look->lookahead->discount));
+    for (int i = 0; i < m; i++) {
+        if (items[which[i]].neutral) continue;
+        set_score(look, which[i], future_depth_mean(hhat[i], depth, look->lookahead->discount));
+        if (look->step->cost) lookahead_cost_future(look->step->cost, items[which[i]].hhat);
+    }
+    if (look->step->cost) lookahead_cost_pass(look->step->cost, m, seconds_now() - start);
     return true;
 }
 
@@ -270,17 +299,30 @@ static bool is_settled(const Look *look, int next) {
     return !look->lookahead->eager && look->best >= 0 && !wins(look, next, look->best);
 }
 
+/* Of the m candidates at the front, all of which may win, how many to evaluate now. */
+static int chunk_of(const Look *look, const int *which, int m) {
+    double bounds[LOOKAHEAD_MAX_K], b = look->exponents.b;
+    int chunk = look->lookahead->chunk;
+    if (chunk == LOOKAHEAD_AUTO && look->step->cost) {
+        for (int i = 0; i < m; i++) bounds[i] = look->key[which[i]];
+        return lookahead_cost_choose(look->step->cost, bounds, m,
+                                     is_greedy(look->step) ? 1 / b : look->step->temperature / b);
+    }
+    if (chunk == LOOKAHEAD_AUTO) chunk = LOOKAHEAD_CHUNK;
+    return chunk < m ? chunk : m;
+}
+
 /* The front of those not yet evaluated. What is neutral needs all others, and gets a row only where all do. */
 static int next_batch(const Look *look, int next, int *which) {
     bool eager = look->lookahead->eager, all = eager || look->report->candidates[next].neutral;
-    int m = 0, limit = all ? look->report->count : look->lookahead->chunk;
-    for (int i = 0; i < look->report->count && m < limit; i++) {
+    int m = 0;
+    for (int i = 0; i < look->report->count; i++) {
         const LookaheadCandidate *item = &look->report->candidates[look->order[i]];
         if (item->evaluated || (item->neutral && !eager)) continue;
         if (!all && is_settled(look, look->order[i])) break;
         which[m++] = look->order[i];
     }
-    return m;
+    return all || m == 0 ? m : chunk_of(look, which, m);
 }
 
 static bool look_ahead(Look *look, Error *error) {

@@ -11,7 +11,7 @@
  *                                    +-- [ 43 44 ] itself keeps one row and the logits that follow it
  *
  * Lazy and exact: Hhat <= 1, so ln s <= a ln p. Candidates are evaluated in descending order of the bound (a ln p)/T + noise,
- * a chunk a pass, until the best exact value reaches the next bound (the idea is EPIC's, 2601.01714). The token is that of
+ * a chunk a pass (lookahead_cost.h chooses how many), until the best exact value reaches the next bound (the idea is EPIC's, 2601.01714). The token is that of
  * evaluating all (`eager`), always: the noise belongs to the token, not to the order.
  *
  * Nothing here allocates: scratch memory is the candidates' own. */
@@ -23,11 +23,13 @@
 #include "model/session.h"
 #include "sampler/candidates.h"
 #include "sampler/future.h"
+#include "sampler/lookahead_cost.h"
 #include "sampler/token_flags.h"
 
-#define LOOKAHEAD_MAX_K     64
 #define LOOKAHEAD_MAX_DEPTH 16
 #define LOOKAHEAD_FUTURES   5
+#define LOOKAHEAD_AUTO      0 /* the chunk: chosen pass by pass from what passes cost */
+#define LOOKAHEAD_CHUNK     4 /* the chunk where nobody keeps what they cost */
 
 /* Where it is done. WORD: where less than half of the survivors' mass begins a word, the step acts as alpha = -1; elsewhere
  * pieces that would continue the word are neutral. SENTENCE: the same, and only behind a token that ends a sentence or a
@@ -49,10 +51,10 @@ typedef struct {
     int depth;       /* 1 .. LOOKAHEAD_MAX_DEPTH: Hhat averaged along each candidate's greedy continuation */
     double discount; /* in [0,1]: the weight of step j is discount^(j-1) */
     bool eager;      /* evaluate all k in one pass, neutral ones too, so that the winner always has its row */
-    int chunk;       /* rows in a pass when lazy, >= 1 */
+    int chunk; /* rows in a pass when lazy, 1 .. LOOKAHEAD_MAX_K or LOOKAHEAD_AUTO; the token does not depend on it */
 } Lookahead;
 
-/* k 20, n 20, alpha 0, article, token, neutral, depth 1, discount 1, lazy, chunk 4 */
+/* k 20, n 20, alpha 0, article, token, neutral, depth 1, discount 1, lazy, chunk LOOKAHEAD_AUTO */
 Lookahead lookahead_default(void);
 /* Errors: a setting out of range (named by its flag, with the value and the range). */
 bool lookahead_check(const Lookahead *lookahead, Error *error);
@@ -69,6 +71,7 @@ typedef struct {
     int position, sequence;
     const TokenFlags *flags; /* (vocab_size,) */
     int previous;            /* the branch's last token, -1 where there is none; for the sentence gate */
+    LookaheadCost *cost;     /* for LOOKAHEAD_AUTO, learns from each pass; NULL: then chunks are LOOKAHEAD_CHUNK */
     bool futures;            /* report the likeliest next tokens: a softmax over the vocabulary for each row */
 } LookaheadStep;
 

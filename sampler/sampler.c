@@ -109,7 +109,8 @@ SamplerState sampler_start(const Sampler *sampler) {
     return (SamplerState){.mirostat = mirostat_start(sampler->mirostat_tau)};
 }
 
-/* The two largest natural probabilities, and the entropy of what is left, renormalised. */
+/* The two largest natural probabilities, and the entropy of what is left, renormalised: a logarithm for each of them, so
+ * only for those who ask. */
 static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
     double sum = 0, sum_p_ln_p = 0;
     for (int i = 0; i < c->count; i++) {
@@ -128,13 +129,16 @@ static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
 }
 
 static double temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
+    TemperatureKind kind = sampler->temperature.kind;
     TemperatureInput input = {.entropy = candidates->entropy,
                               .vocab_size = candidates->capacity,
                               .prompt_entropy = state->prompt_entropy,
-                              .kl = state->kl,
-                              .observed_low = entropy_window_percentile(&state->window, 0.25),
-                              .observed_high = entropy_window_percentile(&state->window, 0.75)};
-    look_at_survivors(candidates, &input);
+                              .kl = state->kl};
+    if (kind == TEMPERATURE_LINEAR) {
+        input.observed_low = entropy_window_percentile(&state->window, 0.25);
+        input.observed_high = entropy_window_percentile(&state->window, 0.75);
+    }
+    if (kind == TEMPERATURE_UDT || kind == TEMPERATURE_DYNATEMP) look_at_survivors(candidates, &input);
     return temperature_of(&sampler->temperature, &input);
 }
 

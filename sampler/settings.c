@@ -38,6 +38,7 @@ static bool add_bias(Sampler *sampler, const char *text, Error *error);
 static bool set_wave(Sampler *sampler, const char *text, Error *error);
 static bool set_clock(Sampler *sampler, const char *text, Error *error);
 static bool set_preset(Sampler *sampler, const char *text, Error *error);
+static bool set_chunk(Sampler *sampler, const char *text, Error *error);
 
 /* Rows of the table: the flag, what its value is called, where it goes, its range, its help. */
 #define ROW(kind_, flag, metavar, field, low, high, low_open, help)                                                    \
@@ -103,7 +104,7 @@ static const Row rows[] = {
     CHOICE_("fe-eog", "neutral|raw|exclude", lookahead.eog, "what the end of the text counts as"),
     INT_("fe-depth", "D", lookahead.depth, 1, LOOKAHEAD_MAX_DEPTH, "steps ahead"),
     DOUBLE_("fe-discount", "G", lookahead.discount, 0, 1, "weight of each further step"),
-    INT_("fe-chunk", "N", lookahead.chunk, 1, LOOKAHEAD_MAX_K, "candidates evaluated in a pass, unless eager"),
+    OTHER_("fe-chunk", "N|auto", set_chunk, "candidates a pass, unless eager; auto: by what passes cost here"),
     FLAG_("fe-eager", lookahead.eager, "evaluate all candidates, needed or not"),
     OTHER_("wave", "SHAPE:AMP:PERIOD", set_wave, "alpha swings (and [:PHASE[:BIAS]]): sine, triangle, ..."),
     OTHER_("wave-clock", "UNIT", set_clock, "what it counts: token, word, sentence or line"),
@@ -262,6 +263,17 @@ static bool set_clock(Sampler *sampler, const char *text, Error *error) {
     return wave_parse_clock(&sampler->wave, text, error);
 }
 
+static bool set_chunk(Sampler *sampler, const char *text, Error *error) {
+    double chunk = LOOKAHEAD_AUTO;
+    bool is_number = strcmp(text, "auto") != 0;
+    NumberRange range = {1, LOOKAHEAD_MAX_K, false, false};
+    if (is_number && (!number_parse(&chunk, text, strlen(text), range, "--fe-chunk", error) || chunk != floor(chunk)))
+        return error_set(error, "--fe-chunk: expected a whole number from 1 to %d or auto, got '%s'", LOOKAHEAD_MAX_K,
+                         text);
+    sampler->lookahead.chunk = (int)chunk;
+    return true;
+}
+
 /* A preset begins anew: only the seed stays. Its settings are "name value" or "name", with commas between. */
 static bool set_preset(Sampler *sampler, const char *text, Error *error) {
     const SamplerPreset *preset;
@@ -325,7 +337,9 @@ static int show_other(const Sampler *sampler, const Row *row, char *out, size_t 
     if (row->set == set_order) return show_order(sampler, out, capacity);
     if (row->set == set_wave && sampler->waves) return wave_print(&sampler->wave, out, capacity);
     if (row->set == set_clock) return snprintf(out, capacity, "%s", wave_unit_names[sampler->wave.clock]);
-    return snprintf(out, capacity, "%s", "");
+    if (row->set == set_chunk && sampler->lookahead.chunk != LOOKAHEAD_AUTO)
+        return snprintf(out, capacity, "%d", sampler->lookahead.chunk);
+    return snprintf(out, capacity, "%s", row->set == set_chunk ? "auto" : "");
 }
 
 static int show_field(const Sampler *sampler, const Row *row, char *out, size_t capacity) {

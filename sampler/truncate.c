@@ -15,15 +15,6 @@ void candidates_typical(Candidates *candidates, float mass) {
     candidates->sorted = false;
 }
 
-void candidates_keep_probable(Candidates *candidates, double floor) {
-    Candidate likeliest = candidates->items[candidates_argmax(candidates)];
-    int kept = 0;
-    for (int i = 0; i < candidates->count; i++)
-        if (candidates->items[i].prob >= floor) candidates->items[kept++] = candidates->items[i];
-    if (kept == 0) candidates->items[kept++] = likeliest;
-    candidates->count = kept;
-}
-
 void candidates_epsilon(Candidates *candidates, float e) {
     if (e > 0) candidates_keep_probable(candidates, e);
 }

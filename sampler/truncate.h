@@ -12,9 +12,6 @@
  * (Meister et al., "Locally typical sampling", 2202.00666). mass >= 1 keeps all. */
 void candidates_typical(Candidates *candidates, float mass);
 
-/* Keeps p >= floor, or the likeliest alone. */
-void candidates_keep_probable(Candidates *candidates, double floor);
-
 /* Keeps p >= e, or the likeliest alone (Hewitt et al., 2210.15191). e <= 0 keeps all. */
 void candidates_epsilon(Candidates *candidates, float e);
 

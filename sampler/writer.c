@@ -49,6 +49,7 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
                           .position = sequence->length,
                           .sequence = sequence->number,
                           .flags = writer->flags,
+                          .cost = &writer->cost,
                           .futures = writer->futures,
                           .previous = sequence->length > 0 ? sequence->history[sequence->length - 1] : -1};
     lookahead.alpha = writer->alpha;

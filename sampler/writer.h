@@ -44,6 +44,7 @@ typedef struct {
     Candidates candidates;       /* those that were drawn from */
     int chosen;                  /* the index of the drawn one; its branch is its fork or -1 */
     double temperature, alpha;
+    LookaheadCost cost;     /* what the passes cost, over all steps */
     LookaheadReport report; /* all zero where the sampler does not look ahead */
 } Writer;
 

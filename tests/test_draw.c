@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "sampler/draw.h"
+#include "sampler/noise.h"
+#include "tests/support/random.h"
 
 static Candidates open(const float *logits, int n) {
     Error error;
@@ -71,11 +73,58 @@ static void draws_follow_the_softmax(void **state) {
     }
 }
 
+/* The definition: the noise of every candidate, whatever its logit. */
+static int naive_draw(const Candidates *c, double temperature, uint64_t seed, int position, int sequence) {
+    int best = candidates_argmax(c);
+    double best_key = -INFINITY;
+    for (int i = 0; i < c->count; i++) {
+        const Candidate *item = &c->items[i];
+        double key = item->logit / temperature + noise_gumbel(seed, item->token, position, sequence, NOISE_DRAW);
+        if (key > best_key || (key == best_key && item->token < c->items[best].token)) best = i, best_key = key;
+    }
+    return best;
+}
+
+static void fill_logits(Random *random, float *logits, int n) {
+    float spread = (float)pow(10, 4 * random_unit(random) - 2), level = random_chance(random, 0.3) ? 3e4f : 0;
+    bool ties = random_chance(random, 0.3), huge = random_chance(random, 0.05);
+    for (int i = 0; i < n; i++) {
+        double z = random_unit(random) + random_unit(random) + random_unit(random) - 1.5;
+        logits[i] = level + spread * (float)(ties ? round(4 * z) : z);
+        if (huge) logits[i] *= 1e30f;
+        if (random_chance(random, 0.05)) logits[i] = -INFINITY;
+    }
+    logits[random_int(random, 0, n - 1)] = level;
+}
+
+static void most_noise_is_not_needed(void **state) {
+    (void)state;
+    enum { MOST = 3000, CASES = 6000 };
+    static float logits[MOST];
+    static const double temperatures[] = {1.01e-4, 1e-3, .1, .7, 1, 1, 1.5, 10, 1e4, 1e30, 1e300};
+    Random random = random_from(5);
+    Candidates c;
+    Error error;
+    assert_true(candidates_open(&c, MOST, &error));
+    for (int i = 0; i < CASES; i++) {
+        int n = random_int(&random, 1, random_chance(&random, 0.1) ? MOST : 200);
+        double temperature = temperatures[random_int(&random, 0, 10)];
+        uint64_t seed = random_u64(&random);
+        fill_logits(&random, logits, n);
+        candidates_from_logits(&c, logits, n);
+        if (random_chance(&random, 0.3)) candidates_top_k(&c, random_int(&random, 1, n));
+        int expected = naive_draw(&c, temperature, seed, i, i % 3);
+        assert_int_equal(draw_candidate(&c, temperature, seed, i, i % 3), expected);
+    }
+    candidates_close(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_temperature_takes_the_likeliest),
         cmocka_unit_test(a_draw_does_not_depend_on_order),
         cmocka_unit_test(draws_follow_the_softmax),
+        cmocka_unit_test(most_noise_is_not_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,7 @@ static void order_does_not_matter(void **state) {
         Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
         Lookahead lookahead = random_lookahead(&random);
         lookahead.eager = seed % 2;
+        lookahead.chunk = 1 + (int)(seed % 5);
         looker.temperature = random_temperature(&random);
         looker.seed = seed;
         random_flags(&random, looker.flags, model->config.vocab_size);
@@ -286,6 +287,7 @@ static void threads_do_not_matter(void **state) {
         Lookahead lookahead = lookahead_default();
         lookahead.alpha = 0.5;
         lookahead.depth = 1 + (int)(seed % 2);
+        lookahead.chunk = LOOKAHEAD_CHUNK; /* which ones are looked at would depend on the time, else */
         for (int t = 0; t < 3; t++) {
             lookers[t] = looker_open(model, (SessionOptions){.threads = t + 1}, prompt, PROMPT);
             lookers[t].seed = seed;

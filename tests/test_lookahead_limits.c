@@ -60,8 +60,8 @@ static void settings_out_of_range_are_refused_by_name(void **state) {
     refuses(bad, "--fe-n: expected a whole number from 2 to 1048576, got 1");
     bad = good, bad.depth = 17;
     refuses(bad, "--fe-depth: expected a whole number from 1 to 16, got 17");
-    bad = good, bad.chunk = 0;
-    refuses(bad, "--fe-chunk: expected a whole number from 1 to 64, got 0");
+    bad = good, bad.chunk = -1;
+    refuses(bad, "--fe-chunk: expected a whole number from 1 to 64, got -1");
     bad = good, bad.alpha = 1.5;
     refuses(bad, "--alpha: expected a number from -1 to 1, got 1.5");
     bad.alpha = (double)NAN;

@@ -61,12 +61,43 @@ static void gumbel_moments(void **state) {
     assert_true(fabs(variance - 1.6449340668) < 0.03);
 }
 
+static void many_words_are_those_of_each(void **state) {
+    (void)state;
+    enum { MOST = 70 };
+    int tokens[MOST];
+    uint32_t words[MOST];
+    for (int n = 1; n <= MOST; n++) {
+        uint64_t seed = (uint64_t)n * 0x9E3779B97F4A7C15u;
+        for (int i = 0; i < n; i++) tokens[i] = i * 7919 % 128000;
+        noise_words(words, tokens, n, seed, n, n % 4, (NoiseStage)(n % 2));
+        for (int i = 0; i < n; i++) {
+            double u = noise_uniform(seed, tokens[i], n, n % 4, (NoiseStage)(n % 2));
+            assert_true((words[i] + 0.5) / 4294967296.0 == u);
+        }
+    }
+}
+
+static void check_bound(uint32_t x) {
+    double noise = -log(-log((x + 0.5) / 4294967296.0)), bound = noise_bound(x);
+    assert_true(noise <= bound + 1e-4);
+    if (noise > 2 && noise < 12) assert_true(bound < noise + .14);
+}
+
+/* All of the ends, where rounding is worst, and some of the middle. */
+static void bounds_are_above_the_noise(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < 300000; i++) {
+        check_bound(i);
+        check_bound(~i);
+        check_bound(i * 14321 + 7);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(philox_known_answers),
-        cmocka_unit_test(uniform_is_the_first_word),
-        cmocka_unit_test(every_argument_matters),
-        cmocka_unit_test(gumbel_moments),
+        cmocka_unit_test(philox_known_answers),         cmocka_unit_test(uniform_is_the_first_word),
+        cmocka_unit_test(every_argument_matters),       cmocka_unit_test(gumbel_moments),
+        cmocka_unit_test(many_words_are_those_of_each), cmocka_unit_test(bounds_are_above_the_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,6 +286,23 @@ static uint32_t hash_logits(const Run *run) {
     return hash;
 }
 
+/* The sizes of the passes that looked ahead, the common ones, with what each took. */
+static void print_chunks(const Lookahead *lookahead, const LookaheadCost *cost) {
+    if (lookahead->eager || cost->all == 0) return;
+    if (lookahead->chunk == LOOKAHEAD_AUTO)
+        fprintf(stderr, "chunk   auto");
+    else
+        fprintf(stderr, "chunk   %d", lookahead->chunk);
+    const char *between = ": ";
+    for (int rows = 1; rows <= LOOKAHEAD_MAX_K; rows++, between = ", ") {
+        while (rows <= LOOKAHEAD_MAX_K && 100LL * cost->passes[rows] < 2LL * cost->all) rows++;
+        if (rows <= LOOKAHEAD_MAX_K)
+            fprintf(stderr, "%s%d row%s %.0f %% (%.2f ms)", between, rows, rows > 1 ? "s" : "",
+                    100. * cost->passes[rows] / cost->all, cost->seconds[rows] * 1e3);
+    }
+    fprintf(stderr, "\n");
+}
+
 static void print_statistics(const Run *run) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
@@ -309,6 +326,7 @@ static void print_statistics(const Run *run) {
         fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
                 (double)(counts.rows - run->n_prompt - run->n_without) / (double)run->n_decoded,
                 (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
+    if (run->settings->sampler.future) print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
 }
 
 static void release(Run *run) {
@@ -440,6 +458,7 @@ static int run_main(int argc, char **argv) {
     if (s.list_samplers) return list_samplers();
     check_settings(&s);
     if (s.trace) s.sampler.lookahead.eager = true;
+    if (s.trace && s.sampler.lookahead.chunk == LOOKAHEAD_AUTO) s.sampler.lookahead.chunk = LOOKAHEAD_CHUNK;
     return run_settings(&s);
 }
 

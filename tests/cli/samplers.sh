@@ -13,12 +13,13 @@ for seed in 1 2 3 4 5; do
         lazy=$(text "--fe $options")
         [ "$lazy" = "$(text "--fe $options --fe-eager")" ] && same=$((same + 1))
         [ "$lazy" = "$(text "--fe $options --fe-chunk 1")" ] && same=$((same + 1))
+        [ "$lazy" = "$(text "--fe $options --fe-chunk 4")" ] && same=$((same + 1))
         [ "$lazy" = "$(text "--fe $options -t 1")" ] && same=$((same + 1))
         [ "$lazy" = "$(text "--fe $options -t 3")" ] && same=$((same + 1))
         [ "$lazy" != "$(text '')" ] && different=$((different + 1))
     done
 done
-check 'lazy and eager, chunks of 1 and 4, 1, 2 and 3 threads: the same texts' '[ $same -eq 100 ]'
+check 'lazy and eager, chunks by cost, of 1 and of 4, 1, 2 and 3 threads: the same texts' '[ $same -eq 125 ]'
 check 'and not those of the plain chain' '[ $different -ge 20 ]'
 
 seed=8

@@ -26,13 +26,14 @@ void looker_close(Looker *looker) {
     free(looker->flags);
 }
 
-LookaheadStep looker_where(const Looker *looker) {
+LookaheadStep looker_where(Looker *looker) {
     return (LookaheadStep){.session = looker->session,
                            .branch = TRUNK,
                            .temperature = looker->temperature,
                            .seed = looker->seed,
                            .position = session_length(looker->session, TRUNK),
                            .flags = looker->flags,
+                           .cost = &looker->cost,
                            .previous = looker->previous};
 }
 
@@ -84,7 +85,7 @@ Lookahead random_lookahead(Random *random) {
     lookahead.eog = (LookaheadEog)random_int(random, 0, 2);
     lookahead.depth = random_chance(random, 0.7) ? 1 : random_int(random, 2, 4);
     lookahead.discount = random_unit(random);
-    lookahead.chunk = random_int(random, 1, 7);
+    lookahead.chunk = random_chance(random, 0.5) ? LOOKAHEAD_AUTO : random_int(random, 1, 7);
     return lookahead;
 }
 

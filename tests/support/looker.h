@@ -11,6 +11,7 @@ typedef struct {
     Candidates candidates;
     TokenFlags *flags; /* (vocab_size,) none at first */
     LookaheadReport report;
+    LookaheadCost cost;
     double temperature;
     float min_p;
     uint64_t seed;
@@ -30,9 +31,9 @@ int looker_take(Looker *looker);
 /* Draws and takes. */
 int looker_step(Looker *looker, const Lookahead *lookahead);
 bool looker_is_full(const Looker *looker, const Lookahead *lookahead);
-LookaheadStep looker_where(const Looker *looker);
+LookaheadStep looker_where(Looker *looker);
 
-/* Settings of all kinds; depth is 1 more often than not. */
+/* Settings of all kinds, chunks chosen by cost among them; depth is 1 more often than not. */
 Lookahead random_lookahead(Random *random);
 double random_temperature(Random *random);
 /* Each flag for about a third of the tokens. */

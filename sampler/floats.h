@@ -1,0 +1,49 @@
+/* Floats: passes over many numbers, most of which are of no interest.
+ *
+ * They are looked at in blocks, in loops without branches that compilers turn into vector instructions; only the few blocks
+ * that hold something are looked at one by one. */
+#ifndef SAMPLER_FLOATS_H
+#define SAMPLER_FLOATS_H
+
+#include <stdint.h> /* for __GLIBC__ too */
+
+/* Compiled once for each of these instruction sets, chosen when the program is loaded. No result depends on which: floats
+ * are not contracted, and sums are made in FLOATS_LANES parts whatever the width of the vectors. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define FLOATS_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FLOATS_CLONES
+#endif
+
+/* Before a loop that finds the largest of floats: the order in which they are compared does not matter. clang 14 knows no
+ * such loop, and warns. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define FLOATS_PRAGMA(text)  _Pragma(#text)
+#define FLOATS_MAX_IN(value) FLOATS_PRAGMA(omp simd reduction(max : value))
+#else
+#define FLOATS_MAX_IN(value)
+#endif
+
+#define FLOATS_BLOCK 64
+#define FLOATS_LANES 8
+
+/* Vectors as gcc and clang have them on any processor. */
+typedef float Floats __attribute__((vector_size(FLOATS_LANES * sizeof(float))));
+typedef double Doubles __attribute__((vector_size(FLOATS_LANES * sizeof(double))));
+typedef uint64_t Masks __attribute__((vector_size(FLOATS_LANES * sizeof(uint64_t))));
+
+double floats_total(const Doubles *lanes);
+
+/* n >= 1; -inf where all are. */
+float floats_max(const float *x, int n);
+
+/* How many are at least `floor`. */
+int floats_reaching(const float *x, int n, float floor);
+
+/* The sum of exp(x - shift) in double precision, within a few of its roundings; no x > shift. */
+double floats_sum_exp(const float *x, int n, double shift);
+
+/* top = the k largest of x, the largest first; 1 <= k <= n. */
+void floats_largest(float *top, int k, const float *x, int n);
+
+#endif
