@@ -91,7 +91,7 @@ static bool measure_shape(const Bench *b, const char *name, Dtype dtype, Error *
     const Shape *shape = shapes_find("shape", name);
     if (wants_model(b)) {
         bench_progress("%s: drawing weights", name);
-        if (!model_random(&model, &shape->config, dtype, shape->tied, 1, error)) return false;
+        if (!bench_draw(&model, &shape->config, dtype, shape->tied, error)) return false;
         bool done = measure_model(b, model, name, NULL, error);
         model_close(model);
         if (!done) return false;

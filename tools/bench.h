@@ -69,6 +69,8 @@ typedef struct {
     double bytes_per_token;
 } Subject;
 
+/* Random weights, ready to compute with: what export_random writes with the seed 1. */
+bool bench_draw(Model **model, const Config *config, Dtype dtype, bool tied, Error *error);
 /* A session with room for n_positions in the trunk and for n_forks one row longer. */
 bool bench_open_session(const Subject *subject, int n_positions, int n_forks, Session **session, Error *error);
 /* Makes the trunk n_positions long, with tokens that mean nothing, or as it was if it is that long. */

@@ -106,7 +106,7 @@ static bool measure_dtype(const Bench *b, Dtype dtype, const float *x, const Blo
     config.vocab_size = (int)(WEIGHT_BYTES / (size_t)(COLS / info->block * info->block_bytes)) / 64 * 64;
     Model *model;
     bench_progress("%s: drawing weights", info->name);
-    if (!model_random(&model, &config, dtype, true, 1, error)) return false;
+    if (!bench_draw(&model, &config, dtype, true, error)) return false;
     bool done = measure_product(b, &model->output, x, x_q8, error);
     model_close(model);
     return done;

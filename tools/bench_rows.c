@@ -10,6 +10,10 @@ enum { FILL = 512 };      /* positions filled between two signs of life */
 #define SHORT_PASS   0.02 /* seconds; shorter passes are run BENCH_MAX_RUNS times */
 #define BEYOND_CACHE 1e8  /* bytes of weights that no cache holds */
 
+bool bench_draw(Model **model, const Config *config, Dtype dtype, bool tied, Error *error) {
+    return model_random(model, config, dtype, tied, 1, error);
+}
+
 bool bench_open_session(const Subject *s, int n_positions, int n_forks, Session **session, Error *error) {
     int context = s->bench->context > n_positions ? s->bench->context : n_positions + 1;
     SessionOptions options = {.context = context, .branches = n_forks + 1, .threads = s->bench->threads};
