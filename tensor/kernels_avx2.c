@@ -42,9 +42,10 @@ INLINE void add_block(float *sum, Pairs pairs, __m256 scale, const BlockQ8 *x, b
 }
 
 INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8) {
+                      size_t x_stride, int n_x, bool q8, Share ahead) {
     int n_quads = q8 ? 8 : 4;
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS, q += n_quads * 4 * PACK_ROWS) {
+        fetch(q, scales, ahead);
         for (int half = 0; half < PACK_ROWS; half += LANES) {
             Pairs pairs[4];
             for (int r = 0; r < n_x; r++) pairs[r].low = pairs[r].high = _mm256_setzero_si256();
@@ -60,13 +61,13 @@ INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n
 }
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true, ahead);
 }
 
 INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false, ahead);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -169,12 +170,13 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
 }
 
 INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols) {
+                       size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     __m256 low[6], high[6];
     (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
     for (int r = 0; r < n_x; r++) low[r] = high[r] = _mm256_setzero_ps();
     for (int c = 0; c < n_cols; c++, w += 2 * half_bytes) {
+        if (ahead) __builtin_prefetch(w + AHEAD / 2, 0, 2);
         __m256 w_low = widen(dtype, w, LANES), w_high = widen(dtype, w + half_bytes, LANES);
         for (int r = 0; r < n_x; r++) {
             __m256 input = _mm256_set1_ps(x[(size_t)r * x_stride + (size_t)c]);

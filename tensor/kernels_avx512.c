@@ -27,8 +27,7 @@ INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int 
     for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m512i whole[8];
-        fetch(q, ahead);
-        __builtin_prefetch(scales + AHEAD, 0, 2);
+        fetch(q, scales, ahead);
         for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
         if (offset == 128) {
             for (int k = 0; k < 8; k++, q += 64) {

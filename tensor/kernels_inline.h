@@ -57,8 +57,9 @@ INLINE Share share_of(int r, int count, int n_x, size_t block_bytes) {
     return (Share){lines * r / n_x * LINE, lines * (r + count) / n_x * LINE};
 }
 
-INLINE void fetch(const uint8_t *block, Share share) {
+INLINE void fetch(const uint8_t *block, const uint8_t *scales, Share share) {
     for (int at = share.from; at < share.to; at += LINE) __builtin_prefetch(block + AHEAD + at, 0, 2);
+    __builtin_prefetch(scales + AHEAD, 0, 2);
 }
 
 /* Tiles of as many rows of x as there are registers for; TILE(count) computes rows r .. r + count - 1. */

@@ -9,8 +9,9 @@
 #include "tools/commands.h"
 #include "tools/terminal.h"
 
-static const Command *const commands[] = {&run_command,      &tokenize_command, &inspect_command, &perplexity_command,
-                                          &quantize_command, &bench_command,    &replay_command,  &explore_command};
+static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
+                                          &perplexity_command, &quantize_command, &bench_command,
+                                          &export_command,     &replay_command,   &explore_command};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {

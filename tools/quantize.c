@@ -1,28 +1,22 @@
 /* foretell quantize: any model into a GGUF file with its matrices in another form. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "model/part.h"
-#include "tensor/gguf_writer.h"
 #include "tensor/memory.h"
 #include "tools/commands.h"
+#include "tools/metadata.h"
 #include "tools/open.h"
+#include "tools/shapes.h"
 #include "tools/terminal.h"
+#include "tools/unfinished.h"
 
 typedef struct {
     const char *in, *out, *tokenizer;
     int type;
     bool packed;
 } Settings;
-
-/* In the order of --type's choices. The numbers of general.file_type are llama.cpp's. */
-static const struct {
-    Dtype dtype;
-    uint32_t file_type;
-} types[] = {{DTYPE_F32, 0}, {DTYPE_F16, 1}, {DTYPE_BF16, 32}, {DTYPE_Q8_0, 7}, {DTYPE_Q4_0, 2}};
 
 /* The metadata of a GGUF file, as they are but for the file type. */
 static bool copy_metadata(GgufWriter *writer, Bytes file, Error *error) {
@@ -32,26 +26,6 @@ static bool copy_metadata(GgufWriter *writer, Bytes file, Error *error) {
         if (!bytes_equal(gguf.values[i].key, "general.file_type")) gguf_write_value(writer, &gguf.values[i]);
     gguf_release(&gguf);
     return true;
-}
-
-static Bytes text_bytes(const char *text) { return (Bytes){(const uint8_t *)text, strlen(text)}; }
-
-static void write_config(GgufWriter *writer, const Model *model) {
-    const Config *c = &model->config;
-    gguf_write_string(writer, "general.architecture", text_bytes("llama"));
-    if (model->name[0]) gguf_write_string(writer, "general.name", text_bytes(model->name));
-    gguf_write_int(writer, "llama.context_length", (uint32_t)c->context_length);
-    gguf_write_int(writer, "llama.embedding_length", (uint32_t)c->dim);
-    gguf_write_int(writer, "llama.block_count", (uint32_t)c->n_layers);
-    gguf_write_int(writer, "llama.feed_forward_length", (uint32_t)c->hidden_dim);
-    gguf_write_int(writer, "llama.attention.head_count", (uint32_t)c->n_heads);
-    gguf_write_int(writer, "llama.attention.head_count_kv", (uint32_t)c->n_kv_heads);
-    gguf_write_int(writer, "llama.attention.key_length", (uint32_t)c->head_dim);
-    gguf_write_int(writer, "llama.attention.value_length", (uint32_t)c->head_dim);
-    gguf_write_float(writer, "llama.attention.layer_norm_rms_epsilon", c->rms_epsilon);
-    gguf_write_int(writer, "llama.rope.dimension_count", (uint32_t)c->rope_dim);
-    gguf_write_float(writer, "llama.rope.freq_base", c->rope_theta);
-    gguf_write_int(writer, "llama.vocab_size", (uint32_t)c->vocab_size);
 }
 
 /* A GGUF vocabulary spells a space as U+2581. Returns the end of what was written. */
@@ -97,16 +71,10 @@ static bool make_vocabulary(Vocabulary *v, const Tokenizer *tokenizer, Error *er
 }
 
 static void write_vocabulary(GgufWriter *writer, const Vocabulary *v, const Tokenizer *tokenizer) {
-    size_t n = (size_t)tokenizer_size(tokenizer);
-    gguf_write_string(writer, "tokenizer.ggml.model", text_bytes("llama"));
-    gguf_write_strings(writer, "tokenizer.ggml.tokens", v->texts, n);
-    gguf_write_floats(writer, "tokenizer.ggml.scores", v->scores, n);
-    gguf_write_ints(writer, "tokenizer.ggml.token_type", v->types, n);
-    gguf_write_int(writer, "tokenizer.ggml.bos_token_id", (uint32_t)tokenizer_bos(tokenizer));
-    gguf_write_int(writer, "tokenizer.ggml.eos_token_id", (uint32_t)tokenizer_eos(tokenizer));
-    gguf_write_int(writer, "tokenizer.ggml.unknown_token_id", 0);
-    gguf_write_bool(writer, "tokenizer.ggml.add_bos_token", tokenizer_adds_bos(tokenizer));
-    gguf_write_bool(writer, "tokenizer.ggml.add_space_prefix", tokenizer_adds_space_prefix(tokenizer));
+    metadata_write_vocabulary(writer, &(MetadataVocabulary){v->texts, v->scores, v->types,
+                                                            (size_t)tokenizer_size(tokenizer), tokenizer_bos(tokenizer),
+                                                            tokenizer_eos(tokenizer), tokenizer_adds_bos(tokenizer),
+                                                            tokenizer_adds_space_prefix(tokenizer)});
 }
 
 /* The metadata of a llama2.c model: its sizes, and its vocabulary from the file beside it. */
@@ -116,7 +84,7 @@ static bool make_metadata(GgufWriter *writer, const Model *model, const Settings
     if (!open_vocabulary(&tokenizer, model, settings->in, settings->tokenizer, error)) return false;
     bool made = make_vocabulary(&vocabulary, tokenizer, error);
     if (made) {
-        write_config(writer, model);
+        metadata_write_config(writer, &model->config, model->name);
         write_vocabulary(writer, &vocabulary, tokenizer);
     }
     memory_free(vocabulary.texts);
@@ -147,35 +115,19 @@ static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype, bool
     return n_other;
 }
 
-/* What Ctrl-C leaves behind is nothing: the unfinished file goes with the program. */
-static char unfinished[PATH_MAX];
-
-static void on_interrupt(int signal_number) {
-    unlink(unfinished);
-    _exit(128 + signal_number);
-}
-
-static bool catch_interrupt(const char *out, Error *error) {
-    struct sigaction action = {.sa_handler = on_interrupt};
-    int length = snprintf(unfinished, sizeof unfinished, "%s.part", out);
-    if (length < 0 || length >= (int)sizeof unfinished) return error_set(error, "%.200s...: the path is too long", out);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    return true;
-}
-
 static void show_progress(size_t done, size_t total) { terminal_progress("quantize", done, total); }
 
 static bool write_model(const Model *model, const Settings *settings, Error *error) {
     GgufWriter *writer;
-    Dtype dtype = types[settings->type].dtype;
-    if (!catch_interrupt(settings->out, error) || !gguf_writer_open(&writer, settings->out, error)) return false;
+    Dtype dtype = shapes_dtype(settings->type);
+    if (!unfinished_guard(settings->out, false, error) || !gguf_writer_open(&writer, settings->out, error))
+        return false;
     bool is_gguf = gguf_is(model->file);
     if (is_gguf ? !copy_metadata(writer, model->file, error) : !make_metadata(writer, model, settings, error)) {
         gguf_writer_abandon(writer);
         return false;
     }
-    gguf_write_int(writer, "general.file_type", types[settings->type].file_type);
+    gguf_write_int(writer, "general.file_type", metadata_file_type(dtype));
     if (settings->packed) gguf_write_aligned(writer);
     int n_other = add_tensors(writer, model, dtype, settings->packed);
     if (!gguf_writer_close(writer, show_progress, error)) return false;
@@ -202,9 +154,9 @@ static int quantize(const Settings *settings) {
 }
 
 static int quantize_main(int argc, char **argv) {
-    Settings s = {.type = 3};
+    Settings s = {.type = SHAPES_Q8_0};
     const Option options[] = {
-        {"type", 0, "f32|f16|bf16|q8_0|q4_0", OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
+        {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
         {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0, "as foretell computes with them, for it alone: loads at once",
          NULL},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},

@@ -1,0 +1,24 @@
+#include "tools/unfinished.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static char whole[PATH_MAX], part[PATH_MAX];
+
+static void on_interrupt(int signal_number) {
+    unlink(part);
+    if (whole[0]) unlink(whole);
+    _exit(128 + signal_number);
+}
+
+bool unfinished_guard(const char *path, bool is_temporary, Error *error) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    int length = snprintf(part, sizeof part, "%s.part", path);
+    if (length < 0 || length >= (int)sizeof part) return error_set(error, "%.200s...: the path is too long", path);
+    snprintf(whole, sizeof whole, "%s", is_temporary ? path : "");
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return true;
+}
