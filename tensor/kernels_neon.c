@@ -55,7 +55,7 @@ INLINE void add_block(float *sum, const int32x4_t *whole, const uint8_t *scales,
 }
 
 INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8) {
+                      size_t x_stride, int n_x, bool q8, Share ahead) {
     enum { PAIRS = 4 }; /* of fours of columns in a block */
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         fetch(q, scales, ahead);
