@@ -389,10 +389,13 @@ static LookaheadOutcome outcome_of(const Look *look) {
 
 static bool draw(Look *look, int *chosen, Error *error) {
     LookaheadReport *report = look->report;
-    *chosen = plain_draw(look->step, look->candidates);
-    report->ghost_plain = look->candidates->items[*chosen].token;
-    report->ghost_argmax = look->candidates->items[candidates_argmax(look->candidates)].token;
     report->outcome = outcome_of(look);
+    report->ghost_plain = report->ghost_argmax = -1;
+    if (report->outcome != LOOKAHEAD_DONE || look->step->futures) { /* a look at each survivor */
+        *chosen = plain_draw(look->step, look->candidates);
+        report->ghost_plain = look->candidates->items[*chosen].token;
+        report->ghost_argmax = look->candidates->items[candidates_argmax(look->candidates)].token;
+    }
     if (report->outcome != LOOKAHEAD_DONE) return true;
     look_at_some(look);
     if (report->count > 1)

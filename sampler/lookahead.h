@@ -72,7 +72,7 @@ typedef struct {
     const TokenFlags *flags; /* (vocab_size,) */
     int previous;            /* the branch's last token, -1 where there is none; for the sentence gate */
     LookaheadCost *cost;     /* for LOOKAHEAD_AUTO, learns from each pass; NULL: then chunks are LOOKAHEAD_CHUNK */
-    bool futures;            /* report the likeliest next tokens: a softmax over the vocabulary for each row */
+    bool futures;            /* report the ghosts, and the likeliest next tokens: a softmax over the vocabulary a row */
 } LookaheadStep;
 
 typedef struct {
@@ -108,7 +108,8 @@ typedef struct {
     int count, chosen;                              /* its index */
     bool all_closed;                                /* every s was 0: p decided */
     int passes, rows;                               /* computed in this step */
-    int ghost_plain, ghost_argmax; /* tokens that alpha = -1 with the same noise, and the likeliest, would have been */
+    int ghost_plain, ghost_argmax; /* tokens that alpha = -1 with the same noise, and the likeliest, would have been; -1
+                                      where it looked ahead and nobody asked for futures */
 } LookaheadReport;
 
 /* Draws one of the survivors, which have room for the whole vocabulary and at least one finite logit: *chosen is its index in

@@ -285,6 +285,7 @@ static void where_all_scores_are_zero_p_decides(void **state) {
             looker.candidates.items[i].logit = (float)(i % 5) / 2; /* all of them likely */
         Error error;
         step.seed = (uint64_t)setting;
+        step.futures = true;
         lookahead.k = looker.candidates.count;
         if (!lookahead_draw(&lookahead, &step, &looker.candidates, &looker.chosen, &looker.report, &error))
             fail_msg("%s", error.message);
