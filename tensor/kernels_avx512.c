@@ -22,14 +22,18 @@ INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_
 
 /* Weights are stored too large by `offset`: offset * sum(x) is taken away beforehand. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, int offset) {
+                      size_t x_stride, int n_x, int offset, Share ahead) {
     __m512 sum[8];
     for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m512i whole[8];
+        fetch(q, ahead);
+        __builtin_prefetch(scales + AHEAD, 0, 2);
         for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
         if (offset == 128) {
-            for (int k = 0; k < 8; k++, q += 64) add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
+            for (int k = 0; k < 8; k++, q += 64) {
+                add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
+            }
         } else {
             for (int k = 0; k < 4; k++, q += 64) {
                 __m512i both = _mm512_loadu_si512(q), low = _mm512_set1_epi8(15);
@@ -47,13 +51,13 @@ INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int 
 }
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128, ahead);
 }
 
 INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8, ahead);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -155,14 +159,18 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
 }
 
 INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols) {
+                       size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
     __m512 sum[6][4], weight[4];
     for (int r = 0; r < n_x; r++) {
         for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_setzero_ps();
     }
     for (int c = 0; c < n_cols; c++, w += column_bytes) {
-        for (int g = 0; g < n_groups; g++) weight[g] = widen(dtype, w + (size_t)g * group_bytes, 0xffff);
+        for (int g = 0; g < n_groups; g++) {
+            const uint8_t *at = w + (size_t)g * group_bytes;
+            if (ahead) __builtin_prefetch(at + AHEAD / 2, 0, 2);
+            weight[g] = widen(dtype, at, 0xffff);
+        }
         for (int r = 0; r < n_x; r++) {
             __m512 input = _mm512_set1_ps(x[(size_t)r * x_stride + (size_t)c]);
             for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_fmadd_ps(weight[g], input, sum[r][g]);

@@ -24,15 +24,41 @@ INLINE int units_at_a_time(int n_units, int n_x, size_t unit_bytes) {
     return min_int(n_units, n < 1 ? 1 : n);
 }
 
-/* sum (n_x, lanes) and out[r * out_stride + i], i < n. */
+/* n floats, nearly always all of the lanes: then a copy of constant size. */
+INLINE void copy_lanes(float *to, const float *from, int n, int lanes) {
+    if (n == lanes)
+        memcpy(to, from, (size_t)lanes * sizeof *to);
+    else
+        memcpy(to, from, (size_t)n * sizeof *to);
+}
+
+/* sum (n_x, lanes) and out[r * out_stride + i], i < n; lanes is a constant. */
 INLINE void load_sums(float *sum, int lanes, const float *out, size_t out_stride, int n, int n_x, bool fresh) {
-    memset(sum, 0, (size_t)lanes * (size_t)n_x * sizeof *sum);
-    for (int r = 0; !fresh && r < n_x; r++)
-        memcpy(sum + r * lanes, out + (size_t)r * out_stride, (size_t)n * sizeof *sum);
+    for (int r = 0; r < n_x; r++) {
+        if (fresh || n < lanes) memset(sum + r * lanes, 0, (size_t)lanes * sizeof *sum);
+        if (!fresh) copy_lanes(sum + r * lanes, out + (size_t)r * out_stride, n, lanes);
+    }
 }
 
 INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_stride, int n, int n_x) {
-    for (int r = 0; r < n_x; r++) memcpy(out + (size_t)r * out_stride, sum + r * lanes, (size_t)n * sizeof *sum);
+    for (int r = 0; r < n_x; r++) copy_lanes(out + (size_t)r * out_stride, sum + r * lanes, n, lanes);
+}
+
+/* Weights AHEAD of those being multiplied are fetched meanwhile: the processor's own guess ends at each page. The tiles
+ * of a panel share this evenly, since only so many lines can be under way at once: of each block, bytes from .. to - 1. */
+enum { AHEAD = 16384, LINE = 64 };
+
+typedef struct {
+    int from, to;
+} Share;
+
+INLINE Share share_of(int r, int count, int n_x, size_t block_bytes) {
+    int lines = (int)block_bytes / LINE;
+    return (Share){lines * r / n_x * LINE, lines * (r + count) / n_x * LINE};
+}
+
+INLINE void fetch(const uint8_t *block, Share share) {
+    for (int at = share.from; at < share.to; at += LINE) __builtin_prefetch(block + AHEAD + at, 0, 2);
 }
 
 /* Tiles of as many rows of x as there are registers for; TILE(count) computes rows r .. r + count - 1. */
@@ -41,7 +67,7 @@ INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_strid
 
 /* sum (n_x, PACK_ROWS) += n_blocks blocks of a group . x row r; n_x is a constant. */
 typedef void TileInt8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x);
+                      size_t x_stride, int n_x, Share ahead);
 
 INLINE void dot_panel_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
                            int n_x, TileInt8 *tile) {
@@ -59,7 +85,7 @@ INLINE void dot_panel_int8(float *out, size_t out_stride, const Tensor *w, int f
                 int r = 0;
 #define TILE(count)                                                                                                    \
     tile(sum + r * PACK_ROWS, scales + (size_t)b * PACK_ROWS * 2, q + (size_t)b * q_bytes, min_int(BLOCKS, to - b),    \
-         x + (size_t)r * (size_t)all + b, (size_t)all, count);
+         x + (size_t)r * (size_t)all + b, (size_t)all, count, share_of(r, count, n_x, q_bytes));
                 if (LANES == 16) ROWS_OF_X(8) /* else there are not enough registers */
                 ROWS_OF_X(4)
                 ROWS_OF_X(2)
@@ -79,9 +105,9 @@ INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int 
 }
 
 /* sum (n_x, n_groups * PACK_ROWS) += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
- * times x row r; dtype, n_groups and n_x are constants. */
+ * times x row r; dtype, n_groups and n_x are constants. Up to four rows the processor's own guess is as good (ahead). */
 typedef void TileFloat(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols);
+                       size_t x_stride, int n_x, int n_cols, bool ahead);
 
 enum { FLOAT_GROUPS = LANES == 16 ? 4 : 1, FLOAT_PANEL = PANEL_ROWS / 2 };
 
@@ -92,7 +118,7 @@ INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t g
         int r = 0;
 #define TILE(count)                                                                                                    \
     tile(sum + r * n_groups * PACK_ROWS, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,                   \
-         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c));
+         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c), r == 0 && n_x > 4);
         ROWS_OF_X(6)
         ROWS_OF_X(4)
         ROWS_OF_X(2)
