@@ -41,13 +41,15 @@ INLINE __m256i whole_q4_0(__m256i pairs, const BlockQ8 *x) {
 
 /* n_halves of a group's rows, from scales and q on. */
 INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                        size_t x_stride, int n_x, int n_halves, bool q8) {
+                        size_t x_stride, int n_x, int n_halves, bool q8, Share ahead) {
     __m256 sum[2][4];
     for (int h = 0; h < n_halves; h++) {
         for (int r = 0; r < n_x; r++) sum[h][r] = _mm256_load_ps(sums + r * PACK_ROWS + h * LANES);
     }
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m256i whole[2][4];
+        fetch(q, ahead);
+        __builtin_prefetch(scales + AHEAD, 0, 2);
         for (int h = 0; h < n_halves; h++) {
             for (int r = 0; r < n_x; r++) whole[h][r] = _mm256_setzero_si256();
         }
@@ -74,23 +76,23 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
 
 /* There are registers for four rows of x and half a group, or for two and the whole. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8) {
+                      size_t x_stride, int n_x, bool q8, Share ahead) {
     if (n_x <= 2) {
-        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, q8);
+        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, q8, ahead);
         return;
     }
-    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, q8);
-    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, q8);
+    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, q8, ahead);
+    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, q8, (Share){0, 0});
 }
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true, ahead);
 }
 
 INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false, ahead);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -193,12 +195,13 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
 }
 
 INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols) {
+                       size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     __m256 low[6], high[6];
     (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
     for (int r = 0; r < n_x; r++) low[r] = high[r] = _mm256_setzero_ps();
     for (int c = 0; c < n_cols; c++, w += 2 * half_bytes) {
+        if (ahead) __builtin_prefetch(w + AHEAD / 2, 0, 2);
         __m256 w_low = widen(dtype, w, LANES), w_high = widen(dtype, w + half_bytes, LANES);
         for (int r = 0; r < n_x; r++) {
             __m256 input = _mm256_set1_ps(x[(size_t)r * x_stride + (size_t)c]);

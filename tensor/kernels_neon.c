@@ -55,10 +55,12 @@ INLINE void add_block(float *sum, const int32x4_t *whole, const uint8_t *scales,
 }
 
 INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8) {
+                      size_t x_stride, int n_x, bool q8, Share ahead) {
     enum { PAIRS = 4 }; /* of fours of columns in a block */
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         int32x4_t whole[4][GROUP_VECTORS];
+        fetch(q, ahead);
+        __builtin_prefetch(scales + AHEAD, 0, 2);
         for (int r = 0; r < n_x; r++) {
             for (int v = 0; v < GROUP_VECTORS; v++) whole[r][v] = vdupq_n_s32(0);
         }
@@ -77,13 +79,13 @@ INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n
 }
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true, ahead);
 }
 
 INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false);
+                      size_t x_stride, int n_x, Share ahead) {
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false, ahead);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
@@ -130,7 +132,7 @@ INLINE float32x4_t widen(Dtype dtype, const uint8_t *at, int n) {
 }
 
 INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols) {
+                       size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t vector_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     float32x4_t sum[6][GROUP_VECTORS], weight[GROUP_VECTORS];
     (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
@@ -138,6 +140,7 @@ INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_
         for (int v = 0; v < GROUP_VECTORS; v++) sum[r][v] = vdupq_n_f32(0.0f);
     }
     for (int c = 0; c < n_cols; c++) {
+        if (ahead) __builtin_prefetch(w + AHEAD / 2, 0, 2);
         for (int v = 0; v < GROUP_VECTORS; v++, w += vector_bytes) weight[v] = widen(dtype, w, LANES);
         for (int r = 0; r < n_x; r++) {
             float input = x[(size_t)r * x_stride + (size_t)c];
