@@ -14,50 +14,74 @@ INLINE __m256i four_inputs(const BlockQ8 *x, int k) {
     return _mm256_set1_epi32(four);
 }
 
-/* Sums of products of nibbles, of pairs of columns in 16 bits. The instruction multiplies unsigned by signed; the pairs of
- * a whole block add up to at most 8 * 2 * 15 * 127 = 30480. A byte of Q8_0 is two nibbles: with all of it at once two
- * products could exceed 16 bits. */
-typedef struct {
-    __m256i low, high;
-} Pairs;
+/* The instruction multiplies unsigned by signed and adds pairs in 16 bits: |w| times x with the sign of w, at most
+ * 2 * 128 * 127 = 32512. So each step's pairs must be widened before they are added up. */
+INLINE void add_products_q8_0(__m256i *whole, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
+    __m256i w = _mm256_xor_si256(q, _mm256_set1_epi8((char)0x80)), size = _mm256_abs_epi8(w);
+    for (int r = 0; r < n_x; r++, x += x_stride) {
+        __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(x, k), w));
+        whole[r] = _mm256_add_epi32(whole[r], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+}
 
-/* Columns 4 k .. 4 k + 3 of 8 rows; Q4_0's high nibbles are those of columns 16 further on. */
-INLINE void add_products_int8(Pairs *pairs, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k, bool q8) {
+/* Pairs of nibbles of a whole block fit 16 bits: 8 * 2 * 15 * 127 = 30480. */
+INLINE void add_products_q4_0(__m256i *pairs, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
     __m256i nibble = _mm256_set1_epi8(15);
     __m256i low = _mm256_and_si256(q, nibble), high = _mm256_and_si256(_mm256_srli_epi16(q, 4), nibble);
     for (int r = 0; r < n_x; r++, x += x_stride) {
-        __m256i x_low = four_inputs(x, k), x_high = q8 ? x_low : four_inputs(x, 4 + k);
-        pairs[r].low = _mm256_add_epi16(pairs[r].low, _mm256_maddubs_epi16(low, x_low));
-        pairs[r].high = _mm256_add_epi16(pairs[r].high, _mm256_maddubs_epi16(high, x_high));
+        pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(low, four_inputs(x, k)));
+        pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(high, four_inputs(x, 4 + k)));
     }
 }
 
-/* sum (8,) += the block's scaled sum; weights are stored too large by 128 or 8. */
-INLINE void add_block(float *sum, Pairs pairs, __m256 scale, const BlockQ8 *x, bool q8) {
-    __m256i low = _mm256_madd_epi16(pairs.low, _mm256_set1_epi16(1));
-    __m256i high = _mm256_madd_epi16(pairs.high, _mm256_set1_epi16(q8 ? 16 : 1));
-    __m256i whole = _mm256_add_epi32(_mm256_add_epi32(low, high), _mm256_set1_epi32((q8 ? -128 : -8) * x->sum));
-    __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(x->scale));
-    _mm256_store_ps(sum, _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), both, _mm256_load_ps(sum)));
+/* Nibbles are stored too large by 8. */
+INLINE __m256i whole_q4_0(__m256i pairs, const BlockQ8 *x) {
+    return _mm256_add_epi32(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)), _mm256_set1_epi32(-8 * x->sum));
 }
 
-INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8, Share ahead) {
-    int n_quads = q8 ? 8 : 4;
-    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS, q += n_quads * 4 * PACK_ROWS) {
+/* n_halves of a group's rows, from scales and q on. */
+INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                        size_t x_stride, int n_x, int n_halves, bool q8, Share ahead) {
+    __m256 sum[2][4];
+    for (int h = 0; h < n_halves; h++) {
+        for (int r = 0; r < n_x; r++) sum[h][r] = _mm256_load_ps(sums + r * PACK_ROWS + h * LANES);
+    }
+    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
+        __m256i whole[2][4];
         fetch(q, scales, ahead);
-        for (int half = 0; half < PACK_ROWS; half += LANES) {
-            Pairs pairs[4];
-            for (int r = 0; r < n_x; r++) pairs[r].low = pairs[r].high = _mm256_setzero_si256();
-            for (int k = 0; k < n_quads; k++) {
-                __m256i four = _mm256_loadu_si256((const void *)(q + 4 * (k * PACK_ROWS + half)));
-                add_products_int8(pairs, four, x, x_stride, n_x, k, q8);
+        for (int h = 0; h < n_halves; h++) {
+            for (int r = 0; r < n_x; r++) whole[h][r] = _mm256_setzero_si256();
+        }
+        for (int k = 0; k < (q8 ? 8 : 4); k++, q += 4 * PACK_ROWS) {
+            for (int h = 0; h < n_halves; h++) {
+                __m256i four = _mm256_loadu_si256((const void *)(q + 4 * h * LANES));
+                (q8 ? add_products_q8_0 : add_products_q4_0)(whole[h], four, x, x_stride, n_x, k);
             }
-            __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(scales + 2 * half)));
-            for (int r = 0; r < n_x; r++)
-                add_block(sum + r * PACK_ROWS + half, pairs[r], scale, x + (size_t)r * x_stride, q8);
+        }
+        for (int h = 0; h < n_halves; h++) {
+            __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const void *)(scales + 2 * h * LANES)));
+            for (int r = 0; r < n_x; r++) {
+                const BlockQ8 *block = x + (size_t)r * x_stride;
+                __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(block->scale));
+                __m256i exact = q8 ? whole[h][r] : whole_q4_0(whole[h][r], block);
+                sum[h][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), both, sum[h][r]);
+            }
         }
     }
+    for (int h = 0; h < n_halves; h++) {
+        for (int r = 0; r < n_x; r++) _mm256_store_ps(sums + r * PACK_ROWS + h * LANES, sum[h][r]);
+    }
+}
+
+/* There are registers for four rows of x and half a group, or for two and the whole. */
+INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
+                      size_t x_stride, int n_x, bool q8, Share ahead) {
+    if (n_x <= 2) {
+        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, q8, ahead);
+        return;
+    }
+    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, q8, ahead);
+    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, q8, (Share){0, 0});
 }
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
@@ -173,10 +197,10 @@ INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_
                        size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     __m256 low[6], high[6];
-    (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
+    (void)group_bytes, (void)n_groups, (void)ahead; /* FLOAT_GROUPS is 1 */
     for (int r = 0; r < n_x; r++) low[r] = high[r] = _mm256_setzero_ps();
     for (int c = 0; c < n_cols; c++, w += 2 * half_bytes) {
-        if (ahead) __builtin_prefetch(w + AHEAD / 2, 0, 2);
+        if (n_x > 1) __builtin_prefetch(w + AHEAD / 2, 0, 2);
         __m256 w_low = widen(dtype, w, LANES), w_high = widen(dtype, w + half_bytes, LANES);
         for (int r = 0; r < n_x; r++) {
             __m256 input = _mm256_set1_ps(x[(size_t)r * x_stride + (size_t)c]);

@@ -1,5 +1,5 @@
-/* What the x86 tables share: loop nests around their inner loops, and plain C that compilers vectorise well. Included by
- * kernels_<isa>.c, once it has defined LANES: the 32-bit lanes of its vectors. */
+/* What the tables with vectors share: loop nests around their inner loops, and plain C that compilers vectorise well.
+ * Included by kernels_<isa>.c, once it has defined LANES: the 32-bit lanes of its vectors. */
 #ifndef TENSOR_KERNELS_INLINE_H
 #define TENSOR_KERNELS_INLINE_H
 

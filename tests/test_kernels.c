@@ -476,6 +476,16 @@ static void swiglu_of_any_length(void **unused) {
     }
 }
 
+/* EXPECT_KERNELS in the environment names the table that this processor, or its emulator, should choose. */
+static void the_fastest_is_chosen(void **unused) {
+    (void)unused;
+    const char *expected = getenv("EXPECT_KERNELS");
+    const Kernels *last = NULL;
+    for (int t = 0; kernels_available(t); t++) last = kernels_available(t);
+    if (!getenv("KERNELS")) assert_ptr_equal(kernels(), last);
+    if (expected) assert_string_equal(last->name, expected);
+}
+
 static void the_environment_chooses(void **unused) {
     (void)unused;
     Error error;
@@ -501,6 +511,7 @@ static void the_environment_chooses(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_fastest_is_chosen), /* first: the others use one table after the other */
         cmocka_unit_test(dots_of_random_shapes),
         cmocka_unit_test(dots_of_many_inputs),
         cmocka_unit_test(extreme_int8_values),
