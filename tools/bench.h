@@ -1,7 +1,7 @@
 /* Bench: what the parts of `foretell bench` share: its settings, the lists they are given as, timing, and the table.
  *
- * Every figure is the median of several runs, with the smallest and the largest. What is compared is measured in turn, run
- * by run, because what other programs leave of a machine changes from second to second. */
+ * Every figure is the median of several runs, with the smallest and the largest. What is compared is measured in turn,
+ * run by run, because what other programs leave of a machine changes from second to second. */
 #ifndef TOOLS_BENCH_H
 #define TOOLS_BENCH_H
 

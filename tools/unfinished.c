@@ -18,7 +18,7 @@ bool unfinished_guard(const char *path, bool is_temporary, Error *error) {
     int length = snprintf(part, sizeof part, "%s.part", path);
     if (length < 0 || length >= (int)sizeof part) return error_set(error, "%.200s...: the path is too long", path);
     snprintf(whole, sizeof whole, "%s", is_temporary ? path : "");
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaction(signals[i], &action, NULL);
     return true;
 }

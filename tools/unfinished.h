@@ -4,8 +4,8 @@
 
 #include "tensor/error.h"
 
-/* From now on SIGINT and SIGTERM end the program with 128 + their number, and the file and "<path>.part", which is what a
- * GgufWriter writes to before it gives the file its name, go with it; the file itself only where it is temporary.
+/* From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE end the program with 128 + their number, and "<path>.part" goes with it,
+ * which is what a GgufWriter writes to before it gives the file its name; where it is temporary the file itself, too.
  * There is one such path at a time. Errors: the path is too long. */
 bool unfinished_guard(const char *path, bool is_temporary, Error *error);
 

@@ -79,6 +79,9 @@ wait $child
 status=$?
 check 'interrupted: nothing is left' '[ $status -eq 143 ] && [ -z "$(ls -A "$work/tmp")" ]'
 
+TMPDIR=$work/tmp "$program" bench "${tiny[@]}" -t 1 --start-up 2>/dev/null | head -n 3 >"$work/out"
+check 'nobody reads on: nothing is left either' '[ -z "$(ls -A "$work/tmp")" ]'
+
 list='with commas between, got'
 usage_error "--rows: expected whole numbers from 1 to 64 $list '0'" bench --rows 0
 usage_error "--rows: expected whole numbers from 1 to 64 $list '1,65'" bench --rows 1,65
