@@ -197,10 +197,10 @@ INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_
                        size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     __m256 low[6], high[6];
-    (void)group_bytes, (void)n_groups, (void)ahead; /* FLOAT_GROUPS is 1 */
+    (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
     for (int r = 0; r < n_x; r++) low[r] = high[r] = _mm256_setzero_ps();
     for (int c = 0; c < n_cols; c++, w += 2 * half_bytes) {
-        if (n_x > 1) __builtin_prefetch(w + AHEAD / 2, 0, 2);
+        if (ahead) __builtin_prefetch(w + AHEAD / 2, 0, 2);
         __m256 w_low = widen(dtype, w, LANES), w_high = widen(dtype, w + half_bytes, LANES);
         for (int r = 0; r < n_x; r++) {
             __m256 input = _mm256_set1_ps(x[(size_t)r * x_stride + (size_t)c]);

@@ -106,7 +106,7 @@ INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int 
 }
 
 /* sum (n_x, n_groups * PACK_ROWS) += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
- * times x row r; dtype, n_groups and n_x are constants. Up to four rows the processor's own guess is as good (ahead). */
+ * times x row r; dtype, n_groups and n_x are constants. Of few rows the processor's own guess is as good (ahead). */
 typedef void TileFloat(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
                        size_t x_stride, int n_x, int n_cols, bool ahead);
 
@@ -119,7 +119,9 @@ INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t g
         int r = 0;
 #define TILE(count)                                                                                                    \
     tile(sum + r * n_groups * PACK_ROWS, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,                   \
-         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c), r == 0 && n_x > 4);
+         x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c),                          \
+         r == 0 && n_x > (LANES == 16 ? 4 : 1));
+        if (LANES < 16 && n_x == 8) ROWS_OF_X(4) /* with two, too few sums are under way at once */
         ROWS_OF_X(6)
         ROWS_OF_X(4)
         ROWS_OF_X(2)
