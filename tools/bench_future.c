@@ -27,6 +27,7 @@ typedef struct {
     Candidates candidates;
     TokenFlags *flags; /* none set: an end of text is a token like another */
     LookaheadReport report;
+    LookaheadCost cost;
 } Future;
 
 /* What the runs of one k gave. */
@@ -75,6 +76,7 @@ static bool emit(Future *f, Way way, int k, int branch, uint64_t seed, int *toke
     settings.eager = way == BATCHED;
     settings.alpha = way == PLAIN ? -1 : 0;
     LookaheadStep step = {.session = f->session, .branch = branch, .temperature = 1, .seed = seed, .flags = f->flags};
+    step.cost = &f->cost;
     step.position = session_length(f->session, branch);
     step.previous = -1;
     candidates_from_logits(&f->candidates, session_logits(f->session, branch), f->candidates.capacity);
