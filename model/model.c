@@ -179,18 +179,12 @@ static size_t bytes_to_pack(const Model *model) {
     return bytes;
 }
 
-static void pack_matrix(const Tensor *rows, uint8_t *out) {
-    size_t group_bytes = packed_group_bytes(rows);
-#pragma omp parallel for schedule(static)
-    for (int g = 0; g < packed_groups(rows); g++) packed_write_group(out + (size_t)g * group_bytes, rows, g);
-}
-
 static void pack_all(Model *model, uint8_t *out, size_t total, ModelProgress *progress) {
     bool own_memory = model->owns_file || model->weights;
     for (size_t i = 0, done = 0; i < (size_t)model->n_tensors; i++) {
         Tensor *tensor = &model->tensors[i].tensor, rows = *tensor;
         if (!wants_packing(&model->tensors[i])) continue;
-        pack_matrix(&rows, out + done);
+        packed_write(out + done, &rows);
         *tensor = as_packed(&rows, out + done);
         if (own_memory) memory_give_back(rows.data, tensor_bytes(&rows));
         done += tensor_bytes(tensor);

@@ -70,6 +70,12 @@ void packed_write_group(void *out, const Tensor *rows, int group) {
     }
 }
 
+void packed_write(void *out, const Tensor *rows) {
+    size_t group_bytes = packed_group_bytes(rows);
+#pragma omp parallel for schedule(static)
+    for (int g = 0; g < packed_groups(rows); g++) packed_write_group((uint8_t *)out + (size_t)g * group_bytes, rows, g);
+}
+
 static void read_values(uint8_t *out, const uint8_t *at, int n, size_t bytes) {
     for (int i = 0; i < n; i++, at += PACK_ROWS * bytes, out += bytes) memcpy(out, at, bytes);
 }

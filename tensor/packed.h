@@ -31,6 +31,9 @@ const uint8_t *packed_group(const Tensor *tensor, int group);
 /* Writes rows 16 * group .. of a tensor that is not packed, packed_group_bytes. */
 void packed_write_group(void *out, const Tensor *rows, int group);
 
+/* All groups, with all threads: packed_groups * packed_group_bytes. */
+void packed_write(void *out, const Tensor *rows);
+
 /* Copies n blocks (of dtype_info[].block values) of a row out of a packed tensor, as they lay in the row. */
 void packed_read_blocks(void *out, const Tensor *tensor, int row, int first, int n);
 

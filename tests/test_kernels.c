@@ -85,8 +85,7 @@ static void case_pack(Case *c) {
     c->packed.packed = true;
     c->packed_data = guarded_take(tensor_bytes(&c->packed));
     c->packed.data = c->packed_data.data;
-    for (int g = 0; g < packed_groups(&c->w); g++)
-        packed_write_group(c->packed_data.data + (size_t)g * packed_group_bytes(&c->w), &c->w, g);
+    packed_write(c->packed_data.data, &c->w);
 }
 
 static Case case_make(Dtype dtype, int rows, int cols, int n_x) {

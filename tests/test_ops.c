@@ -139,8 +139,7 @@ static Product *product_new(Dtype dtype) {
     p->w = (Tensor){.dtype = dtype, .rows = OUTS, .cols = COLS, .data = p->rows};
     for (int i = 0; i < OUTS; i++)
         quantize_row(p->rows + (size_t)i * tensor_row_bytes(&p->w), p->weights + i * COLS, COLS, dtype);
-    for (int g = 0; g < packed_groups(&p->w); g++)
-        packed_write_group(p->stored + (size_t)g * packed_group_bytes(&p->w), &p->w, g);
+    packed_write(p->stored, &p->w);
     p->w.packed = true;
     p->w.data = p->stored;
     return p;

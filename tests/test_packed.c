@@ -24,8 +24,7 @@ static Tensor pack(const Tensor *rows) {
     packed.packed = true;
     uint8_t *data = malloc(tensor_bytes(&packed));
     memset(data, 0xa5, tensor_bytes(&packed));
-    for (int g = 0; g < packed_groups(rows); g++)
-        packed_write_group(data + (size_t)g * packed_group_bytes(rows), rows, g);
+    packed_write(data, rows);
     packed.data = data;
     return packed;
 }

@@ -107,8 +107,7 @@ static Tensor pack(Tensor rows) {
     Tensor packed = rows;
     packed.packed = true;
     uint8_t *data = misaligned_alloc(tensor_bytes(&packed), alignment_of(rows.dtype));
-    for (int g = 0; g < packed_groups(&rows); g++)
-        packed_write_group(data + (size_t)g * packed_group_bytes(&rows), &rows, g);
+    packed_write(data, &rows);
     misaligned_free(rows.data, alignment_of(rows.dtype));
     packed.data = data;
     return packed;
