@@ -46,7 +46,7 @@ INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_strid
 
 /* Weights AHEAD of those being multiplied are fetched meanwhile: the processor's own guess ends at each page. The tiles
  * of a panel share this evenly, since only so many lines can be under way at once: of each block, bytes from .. to - 1. */
-enum { AHEAD = 16384, LINE = 64 };
+enum { AHEAD = 32768, LINE = 64 };
 
 typedef struct {
     int from, to;
