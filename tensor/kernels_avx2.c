@@ -193,8 +193,8 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
-INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols, bool ahead) {
+INLINE void tile_float(float *sums, int sum_stride, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
+                       const float *x, size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     __m256 low[6], high[6];
     (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
@@ -208,7 +208,7 @@ INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_
             high[r] = _mm256_fmadd_ps(w_high, input, high[r]);
         }
     }
-    for (int r = 0; r < n_x; r++, sums += PACK_ROWS) {
+    for (int r = 0; r < n_x; r++, sums += sum_stride) {
         _mm256_store_ps(sums, _mm256_add_ps(_mm256_load_ps(sums), low[r]));
         _mm256_store_ps(sums + LANES, _mm256_add_ps(_mm256_load_ps(sums + LANES), high[r]));
     }

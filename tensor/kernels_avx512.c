@@ -157,10 +157,10 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
-INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols, bool ahead) {
+INLINE void tile_float(float *sums, int sum_stride, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
+                       const float *x, size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
-    __m512 sum[6][4], weight[4];
+    __m512 sum[8][4], weight[4];
     for (int r = 0; r < n_x; r++) {
         for (int g = 0; g < n_groups; g++) sum[r][g] = _mm512_setzero_ps();
     }
@@ -176,8 +176,9 @@ INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_
         }
     }
     for (int r = 0; r < n_x; r++) {
-        for (int g = 0; g < n_groups; g++, sums += PACK_ROWS) {
-            _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), sum[r][g]));
+        for (int g = 0; g < n_groups; g++) {
+            float *total = sums + r * sum_stride + g * PACK_ROWS;
+            _mm512_store_ps(total, _mm512_add_ps(_mm512_load_ps(total), sum[r][g]));
         }
     }
 }

@@ -105,10 +105,10 @@ INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int 
                        x + (size_t)r * (size_t)(w->cols / Q_BLOCK), min_int(PANEL_ROWS, n_x - r), tile);
 }
 
-/* sum (n_x, n_groups * PACK_ROWS) += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
+/* sum[r * sum_stride + i], i < n_groups * PACK_ROWS, += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
  * times x row r; dtype, n_groups and n_x are constants. Of few rows the processor's own guess is as good (ahead). */
-typedef void TileFloat(float *sum, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols, bool ahead);
+typedef void TileFloat(float *sum, int sum_stride, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
+                       const float *x, size_t x_stride, int n_x, int n_cols, bool ahead);
 
 enum { FLOAT_GROUPS = LANES == 16 ? 4 : 1, FLOAT_PANEL = PANEL_ROWS / 2 };
 
@@ -117,16 +117,25 @@ INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t g
     size_t column_bytes = PACK_ROWS * (dtype == DTYPE_F32 ? 4 : 2);
     for (int c = from; c < to; c += SUM_COLUMNS) {
         int r = 0;
-#define TILE(count)                                                                                                    \
-    tile(sum + r * n_groups * PACK_ROWS, dtype, w + (size_t)c * column_bytes, group_bytes, n_groups,                   \
+#define TILE_OF(count, first, groups)                                                                                  \
+    tile(sum + (r * n_groups + first) * PACK_ROWS, n_groups * PACK_ROWS, dtype,                                        \
+         w + (size_t)c * column_bytes + (size_t)first * group_bytes, group_bytes, groups,                              \
          x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c),                          \
          r == 0 && n_x > (LANES == 16 ? 4 : 1));
+#define TILE(count) TILE_OF(count, 0, n_groups)
         if (LANES < 16 && n_x == 8) ROWS_OF_X(4) /* with two, too few sums are under way at once */
+        if (dtype == DTYPE_F32 && n_groups == 4 && n_x % 6 == 2 &&
+            n_x > 2) { /* for the same reason: eight rows, twice half of the groups */
+            TILE_OF(8, 0, 2)
+            TILE_OF(8, 2, 2)
+            r = 8;
+        }
         ROWS_OF_X(6)
         ROWS_OF_X(4)
         ROWS_OF_X(2)
         ROWS_OF_X(1)
 #undef TILE
+#undef TILE_OF
     }
 }
 

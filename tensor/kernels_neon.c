@@ -130,8 +130,8 @@ INLINE float32x4_t widen(Dtype dtype, const uint8_t *at, int n) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(at)), 16));
 }
 
-INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups, const float *x,
-                       size_t x_stride, int n_x, int n_cols, bool ahead) {
+INLINE void tile_float(float *sums, int sum_stride, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
+                       const float *x, size_t x_stride, int n_x, int n_cols, bool ahead) {
     size_t vector_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
     float32x4_t sum[6][GROUP_VECTORS], weight[GROUP_VECTORS];
     (void)group_bytes, (void)n_groups; /* FLOAT_GROUPS is 1 */
@@ -147,7 +147,10 @@ INLINE void tile_float(float *sums, Dtype dtype, const uint8_t *w, size_t group_
         }
     }
     for (int r = 0; r < n_x; r++) {
-        for (int v = 0; v < GROUP_VECTORS; v++, sums += LANES) vst1q_f32(sums, vaddq_f32(vld1q_f32(sums), sum[r][v]));
+        for (int v = 0; v < GROUP_VECTORS; v++) {
+            float *total = sums + r * sum_stride + v * LANES;
+            vst1q_f32(total, vaddq_f32(vld1q_f32(total), sum[r][v]));
+        }
     }
 }
 

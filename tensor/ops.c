@@ -6,7 +6,8 @@
 
 #include "tensor/kernels.h"
 
-#define DOT_UNIT 16 /* weight rows that the kernels compute together */
+#define INT8_UNIT  16 /* weight rows that the kernels compute together */
+#define FLOAT_UNIT 64
 
 /* One thread a call: we divide the work ourselves (matmul in ops.h says why). */
 void ops_start(void) { openblas_set_num_threads(1); }
@@ -30,11 +31,13 @@ void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int di
 }
 
 static bool takes_gemm(const Tensor *w, int n_rows, MatmulPath path) {
-    return path == PATH_GEMM && kernels()->gemm_is_faster && n_rows >= GEMM_MIN_ROWS && !dtype_info[w->dtype].int8_input;
+    return path == PATH_GEMM && kernels()->gemm_is_faster && n_rows >= GEMM_MIN_ROWS &&
+           !dtype_info[w->dtype].int8_input;
 }
 
 int matmul_unit(const Tensor *w, int n_rows, MatmulPath path) {
-    return takes_gemm(w, n_rows, path) ? GEMM_TILE : DOT_UNIT;
+    if (takes_gemm(w, n_rows, path)) return GEMM_TILE;
+    return dtype_info[w->dtype].int8_input ? INT8_UNIT : FLOAT_UNIT;
 }
 
 static void gemm_tile(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, int n_rows,
