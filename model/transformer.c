@@ -6,8 +6,9 @@
 #include "tensor/kernels.h"
 
 #define LEAST_WORK  8192 /* bytes of weights times rows that are worth taking by themselves */
-#define LOGITS_ROWS 32   /* rows of logits computed before they are copied to their places, */
-#define LOGITS_PART 128  /* so many of each: what is copied is still in the first-level cache */
+#define LOGITS_UNIT 64   /* weight rows of the output */
+#define LOGITS_ROWS 32   /* logits of several rows are computed for so many at a time, */
+#define LOGITS_PART 512  /* so many of each, before they are copied to their places: they are still in cache */
 
 /* One pass, as one thread sees it: all of them walk through the same steps, sharing each (tensor/team.h). */
 typedef struct {
@@ -237,12 +238,14 @@ static void logits(Pass *p) {
     const Tensor *w = &p->model->output;
     if (p->n_wanted == 0) return;
     norm(p, p->model->output_norm, p->ws->wanted, p->n_wanted);
-    for (int begin, end; team_take(&p->worker, units_in(w, LOGITS_PART), 1, &begin, &end);)
-        for (; begin < end; begin++) {
-            int first = begin * LOGITS_PART, n = min_int(LOGITS_PART, w->rows - first);
+    for (int begin, end; team_take(&p->worker, units_in(w, LOGITS_UNIT), 1, &begin, &end);) {
+        int last = min_int(end * LOGITS_UNIT, w->rows), part = p->n_wanted == 1 ? last : LOGITS_PART;
+        for (int first = begin * LOGITS_UNIT, n; first < last; first += n) {
+            n = min_int(part, last - first);
             for (int r = 0; r < p->n_wanted; r += LOGITS_ROWS)
                 logits_part(p, r, min_int(LOGITS_ROWS, p->n_wanted - r), first, n);
         }
+    }
 }
 
 /* ---------------------------------------------------------------- the pass */
