@@ -47,7 +47,7 @@ static inline void add(Sums *sums, const float *logits, const float *weights, do
     sums->finite_dd += d * d;
 }
 
-FLOATS_CLONES static void add_all(Sums *out, const float *logits, const float *weights, int n, double max) {
+CLONES static void add_all(Sums *out, const float *logits, const float *weights, int n, double max) {
     Sums sums = {0};
     float z[FLOATS_LANES], w[FLOATS_LANES] = {0};
     int whole = n - n % FLOATS_LANES;
@@ -82,7 +82,7 @@ static float weigh(Candidates *candidates, const float *logits) {
     return scale;
 }
 
-FLOATS_CLONES static void fill(Candidate *items, const float *logits, const float *weights, float scale, int n) {
+CLONES static void fill(Candidate *items, const float *logits, const float *weights, float scale, int n) {
     for (int i = 0; i < n; i++) items[i] = (Candidate){i, logits[i], weights[i] * scale, -1};
 }
 
@@ -157,7 +157,7 @@ static void select_sorted(const Order *order, Candidate *items, int n, int k) {
 
 static const Order by_logit = {.kind = ORDER_LOGIT};
 
-FLOATS_CLONES static float max_logit_of(const Candidate *items, int n) {
+CLONES static float max_logit_of(const Candidate *items, int n) {
     float max = -INFINITY;
     FLOATS_MAX_IN(max)
     for (int i = 0; i < n; i++) max = items[i].logit > max ? items[i].logit : max;
@@ -260,7 +260,7 @@ void candidates_min_p(Candidates *candidates, float p) {
     if (p > 0) candidates_keep_probable(candidates, p * candidates->items[candidates_argmax(candidates)].prob);
 }
 
-FLOATS_CLONES static float max_prob_of(const Candidate *items, int n) {
+CLONES static float max_prob_of(const Candidate *items, int n) {
     float max = 0;
     FLOATS_MAX_IN(max)
     for (int i = 0; i < n; i++) max = items[i].prob > max ? items[i].prob : max;

@@ -27,7 +27,7 @@ static float limit_of(const Search *search) {
     return (float)(search->best_key - search->max_key - SLACK - 4 * DBL_EPSILON * fabs(search->max_key));
 }
 
-FLOATS_CLONES static float split(const Candidate *items, int n, float max, float per_degree, int *tokens, float *keys) {
+CLONES static float split(const Candidate *items, int n, float max, float per_degree, int *tokens, float *keys) {
     float largest = -INFINITY;
     FLOATS_MAX_IN(largest)
     for (int i = 0; i < n; i++) {
@@ -38,7 +38,7 @@ FLOATS_CLONES static float split(const Candidate *items, int n, float max, float
     return largest;
 }
 
-FLOATS_CLONES static int add_bounds(float *keys, const uint32_t *words, int n, float limit) {
+CLONES static int add_bounds(float *keys, const uint32_t *words, int n, float limit) {
     int reaching = 0;
     for (int i = 0; i < n; i++) {
         keys[i] += noise_bound(words[i]);

@@ -4,14 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-FLOATS_CLONES float floats_max(const float *x, int n) {
+CLONES float floats_max(const float *x, int n) {
     float max = -INFINITY;
     FLOATS_MAX_IN(max)
     for (int i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
     return max;
 }
 
-FLOATS_CLONES int floats_reaching(const float *x, int n, float floor) {
+CLONES int floats_reaching(const float *x, int n, float floor) {
     int count = 0;
     for (int i = 0; i < n; i++) count += x[i] >= floor;
     return count;
@@ -44,7 +44,7 @@ static inline void add_exps(Doubles *sum, const float *x, double shift) {
     *sum += (Doubles)((Masks)series + ((Masks)rounded << 52));
 }
 
-FLOATS_CLONES double floats_sum_exp(const float *x, int n, double shift) {
+CLONES double floats_sum_exp(const float *x, int n, double shift) {
     Doubles sum = {0};
     float rest[FLOATS_LANES];
     int whole = n - n % FLOATS_LANES;
@@ -54,7 +54,7 @@ FLOATS_CLONES double floats_sum_exp(const float *x, int n, double shift) {
     return floats_total(&sum);
 }
 
-FLOATS_CLONES static void find_maxima(float *maxima, const float *x, int n, int block) {
+CLONES static void find_maxima(float *maxima, const float *x, int n, int block) {
     for (int start = 0; start < n; start += block) {
         int m = n - start < block ? n - start : block;
         float max = -INFINITY;

@@ -5,15 +5,9 @@
 #ifndef SAMPLER_FLOATS_H
 #define SAMPLER_FLOATS_H
 
-#include <stdint.h> /* for __GLIBC__ too */
+#include <stdint.h>
 
-/* Compiled once for each of these instruction sets, chosen when the program is loaded. No result depends on which: floats
- * are not contracted, and sums are made in FLOATS_LANES parts whatever the width of the vectors. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define FLOATS_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FLOATS_CLONES
-#endif
+#include "tensor/clones.h"
 
 /* Before a loop that finds the largest of floats: the order in which they are compared does not matter. clang 14 knows no
  * such loop, and warns. */
@@ -25,7 +19,7 @@
 #endif
 
 #define FLOATS_BLOCK 64
-#define FLOATS_LANES 8
+#define FLOATS_LANES 8 /* sums are made in so many parts, whatever the width of the processor's vectors */
 
 /* Vectors as gcc and clang have them on any processor. */
 typedef float Floats __attribute__((vector_size(FLOATS_LANES * sizeof(float))));

@@ -36,8 +36,8 @@ Philox philox4x32(const uint32_t counter[4], const uint32_t key[2]) {
     return (Philox){{x.a, x.b, x.c, x.d}};
 }
 
-FLOATS_CLONES void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed, int position,
-                               int sequence, NoiseStage stage) {
+CLONES void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed, int position,
+                        int sequence, NoiseStage stage) {
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
     for (int i = 0; i < n; i++)
         words[i] =

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <omp.h>
 
+#include "tensor/clones.h"
 #include "tensor/kernels.h"
 
 #define INT8_UNIT  16 /* weight rows that the kernels compute together */
@@ -14,14 +15,19 @@ void ops_start(void) { openblas_set_num_threads(1); }
 
 int ops_processors(void) { return omp_get_num_procs(); }
 
-static float mean_square(const float *x, int n) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int i = 0; i < n; i++) sum += x[i] * x[i];
+/* In PARTS sums side by side, however wide vectors are. */
+CLONES static float mean_square(const float *x, int n) {
+    enum { PARTS = 16 };
+    float sums[PARTS] = {0}, sum = 0;
+    int i = 0;
+    for (; i + PARTS <= n; i += PARTS)
+        for (int j = 0; j < PARTS; j++) sums[j] += x[i + j] * x[i + j];
+    for (int j = 0; i + j < n; j++) sums[j] += x[i + j] * x[i + j];
+    for (int j = 0; j < PARTS; j++) sum += sums[j];
     return sum / (float)n;
 }
 
-void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int dim, float epsilon) {
+CLONES void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int dim, float epsilon) {
     for (int r = 0; r < n_rows; r++) {
         const float *from = x + (size_t)r * (size_t)dim;
         float *to = out + (size_t)r * (size_t)dim;
@@ -66,7 +72,7 @@ void rope_angles(float *out, int position, const float *frequencies, int n_pairs
     }
 }
 
-static void rotate_pairs(float *x, const float *angles, int n_pairs) {
+CLONES static void rotate_pairs(float *x, const float *angles, int n_pairs) {
     for (int i = 0; i < n_pairs; i++) {
         float cosine = angles[2 * i], sine = angles[2 * i + 1], a = x[2 * i], b = x[2 * i + 1];
         x[2 * i] = a * cosine - b * sine;
@@ -83,11 +89,11 @@ void rope(float *x, const float *angles, int first, int n, int head_dim, int n_p
     }
 }
 
-void add(float *residual, const float *x, int n) {
+CLONES void add(float *residual, const float *x, int n) {
     for (int i = 0; i < n; i++) residual[i] += x[i];
 }
 
-bool all_finite(const float *x, int n) {
+CLONES bool all_finite(const float *x, int n) {
     unsigned bad = 0;
     for (int i = 0; i < n; i++) bad |= (f32_bits(x[i]) & 0x7f800000) == 0x7f800000;
     return !bad;
