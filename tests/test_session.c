@@ -161,6 +161,51 @@ static void threads_blocks_and_branches_do_not_change_a_bit(void **state) {
 
 /* ---- running out ---- */
 
+typedef struct {
+    float *logits; /* (n, vocab_size) */
+    size_t vocab;
+} Scores;
+
+static void keep_scores(void *context, int position, const float *logits) {
+    Scores *scores = context;
+    memcpy(scores->logits + (size_t)position * scores->vocab, logits, scores->vocab * sizeof *logits);
+}
+
+/* Where no product goes to OpenBLAS, a prompt's rows are those of decoding it token by token, whatever the batch. */
+static void a_prompt_is_its_tokens_one_by_one(void **state) {
+    (void)state;
+    Error error;
+    for (int t = first_table(); kernels_available(t); t++) {
+        kernels_use(kernels_available(t));
+        if (kernels()->gemm_is_faster) continue;
+        for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+            Case c = case_open_wide((uint64_t)dtype, (Dtype)dtype, KV_F16);
+            enum { N = 66 };
+            size_t vocab = (size_t)c.model->config.vocab_size;
+            Scores prompt = {malloc(N * vocab * sizeof(float)), vocab};
+            int tokens[N], batches[] = {N, 37, 5};
+            for (int i = 0; i < N; i++) tokens[i] = (i * 29 + dtype) % (int)vocab;
+            for (int b = 0; b < 3; b++) {
+                SessionOptions options = {.branches = 2, .rows = 256, .threads = 1 + b, .batch = batches[b]};
+                Session *session;
+                int alone;
+                assert_true(session_open(&session, c.model, options, &error));
+                assert_true(session_root(session, &alone, &error));
+                assert_true(session_score(session, TRUNK, tokens, N, keep_scores, &prompt, &error));
+                for (int i = 0; i < N; i++) {
+                    assert_true(session_decode(session, &(BranchToken){alone, tokens[i]}, 1, &error));
+                    assert_memory_equal(session_logits(session, alone), prompt.logits + (size_t)i * vocab,
+                                        vocab * sizeof(float));
+                }
+                session_close(session);
+            }
+            free(prompt.logits);
+            case_close(&c);
+        }
+    }
+    kernels_use(kernels_available(0));
+}
+
 static void too_few_rows_or_branches_are_refused(void **state) {
     (void)state;
     int failures = 0;
@@ -279,6 +324,7 @@ int main(void) {
         cmocka_unit_test(random_operations_give_the_naive_logits),
         cmocka_unit_test(random_operations_on_a_half_precision_cache),
         cmocka_unit_test(threads_blocks_and_branches_do_not_change_a_bit),
+        cmocka_unit_test(a_prompt_is_its_tokens_one_by_one),
         cmocka_unit_test(too_few_rows_or_branches_are_refused),
         cmocka_unit_test(the_lookahead_loop_never_runs_out_of_rows),
         cmocka_unit_test(forks_keep_their_logits),
