@@ -1,14 +1,14 @@
-/* Attention: softmax(q kT / sqrt(head_dim)) v of several rows at once, reading the keys and values that they share once.
+/* Attention: softmax(q kT / sqrt(head_dim)) v of several rows at once, reading keys and values that they share once.
  *
  *            tile 0            tile 1
  *   row 0   [ run 0 ........... run 0 ][ run 1 ]            forks of one trunk: run 0 is the trunk's, read for all
  *   row 1   [ ............... shared.. ][ run 1 ]
  *   row 2   [ ............... shared......... ]             a prompt's rows share runs too, each up to its own position
  *
- * Positions are taken in tiles, cut at multiples of ATTENTION_TILE, with a running maximum and sum (Milakov & Gimelshein
- * 2018, 1805.02867). Within a tile scores, sums and mixes go through the positions in order. So memory does not grow with
- * the context, and a row's bits depend on its own positions alone: neither the rows beside it nor where a block or branch
- * ends leave a trace. */
+ * Positions are taken in tiles, cut at multiples of ATTENTION_TILE, with a running maximum and sum (Milakov and
+ * Gimelshein 2018, 1805.02867). Within a tile scores, sums and mixes go through the positions in order. So memory does
+ * not grow with the context, and a row's bits depend on its own positions alone: neither the rows beside it nor where a
+ * block or branch ends leave a trace. */
 #ifndef MODEL_ATTENTION_H
 #define MODEL_ATTENTION_H
 
@@ -32,7 +32,7 @@ int attention_rows(int group);
 size_t attention_scratch(int group, int head_dim);
 
 /* For n <= attention_rows rows and one key/value head.
- *   query, out   the first row's first query head of that key/value head; (n, group, head_dim), the rows `stride` apart */
+ *   query, out   the first row's first query head of that key/value head; (n, group, head_dim), rows `stride` apart */
 void attention(const KvCache *cache, int layer, int kv_head, int group, const Sight *sights, int n, const float *query,
                float *out, size_t stride, float *scratch);
 

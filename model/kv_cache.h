@@ -38,8 +38,9 @@ typedef struct {
     int block, start, n_rows; /* start: the first one's position */
 } KvRun;
 
-/* Where the branch's rows lie, from position 0 on, in as few runs as can be: writes at most kv_max_runs runs, returns their number.
- * What two branches share are runs of the same number and the same first block; the last of them may be longer in one. */
+/* Where the branch's rows lie, from position 0 on, in as few runs as can be: writes at most kv_max_runs runs, returns
+ * their number. What two branches share are runs of the same number and the same first block; the last of them may be
+ * longer in one. */
 int kv_runs(const KvCache *cache, int branch, KvRun *runs);
 int kv_max_runs(const KvCache *cache);
 

@@ -261,7 +261,7 @@ static void keep_logits(Session *s, int branch, int spare) {
     s->logits_length[branch] = s->cache.branches[branch].length;
 }
 
-/* Calls visit for each of the n rows of the pass just made, a few rows' logits at a time; *last is the last row's slot. */
+/* Calls visit for each of the n rows of the pass just made, a few rows' logits at a time; *last: the last one's spare. */
 static bool visit_batch(Session *s, int n, LogitsVisitor *visit, void *context, int *last, Error *error) {
     for (int i = 0, m; i < n; i += m) {
         m = n - i < SCORE_ROWS ? n - i : SCORE_ROWS;

@@ -123,7 +123,8 @@ static void project_part(const Pass *p, int layer, Projection which, int first, 
     }
 }
 
-/* query, key, value = normed w_query, w_key, w_value; positions turned in; keys and values into the cache. Units hold whole pairs. */
+/* query, key, value = normed w_queryT, w_keyT, w_valueT; the first two rotated, the last two into the cache. Units hold
+ * whole pairs. */
 static void project(Pass *p, int layer) {
     const LayerWeights *w = &p->model->layers[layer];
     const Tensor *matrices[3] = {&w->w_query, &w->w_key, &w->w_value};
@@ -177,7 +178,7 @@ static void gate_and_up(Pass *p, const LayerWeights *w) {
 
 /* ---------------------------------------------------------------- attention */
 
-/* Rows that one call of attention() takes: fewer than could share their keys, where threads would have nothing to do. */
+/* Rows that one call of attention() takes: fewer than could share their keys, where threads would go without. */
 static int rows_together(const Pass *p) {
     const Config *c = p->config;
     int pieces = 2 * p->ws->team.n_sharing, fair = (p->n_rows * c->n_kv_heads + pieces - 1) / pieces;

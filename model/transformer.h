@@ -42,7 +42,7 @@ size_t transformer_scratch(const Config *config);
 bool transformer_forward(const Model *model, KvCache *cache, Workspace *workspace, const Row *rows, int n_rows,
                          MatmulPath path);
 
-/* Of the last pass's rows, logits that were not wanted then. Its rows, and n from `first` on, all of which now want them. */
+/* Logits of the last pass's rows that were not wanted then: of n from `first` on, all of which now want them. */
 bool transformer_logits(const Model *model, Workspace *workspace, const Row *rows, int first, int n);
 
 #endif

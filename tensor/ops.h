@@ -31,7 +31,8 @@ typedef enum {
 int matmul_unit(const Tensor *w, int n_rows, MatmulPath path);
 
 /* out = x wT for the weight rows first .. first + n_w - 1: a part of one linear layer.
- *   out[r * out_stride + i] = x row r . w row first + i    first: a multiple of matmul_unit; n_w too, unless w ends there
+ *   out[r * out_stride + i] = x row r . w row first + i
+ *   first        a multiple of matmul_unit; n_w too, unless w ends there
  *   x (n_rows, w.cols) f32   x_q8 the same quantised, if dtype_info[w.dtype].int8_input
  *   tile (GEMM_TILE, w.cols) f32 of this thread's own, for PATH_GEMM with weights that are not F32
  * PATH_GEMM multiplies tile by tile, each in one single-threaded sgemm: so the result does not depend on the number of
@@ -42,7 +43,8 @@ void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, 
 /* The cosine and sine of position * frequency: out (n_pairs, 2). */
 void rope_angles(float *out, int position, const float *frequencies, int n_pairs);
 
-/* Rotates the pairs (x[2i], x[2i+1]), i < n_pairs, of every head by its row's angles (Su et al. 2021, 2104.09864), in place.
+/* Rotates the pairs (x[2i], x[2i+1]), i < n_pairs, of every head by its row's angles, in place (Su et al. 2021,
+ * 2104.09864).
  *   x: n values of a row of heads, from the `first` on; no pair is cut */
 void rope(float *x, const float *angles, int first, int n, int head_dim, int n_pairs);
 

@@ -41,8 +41,8 @@ static unsigned step_of(unsigned long long place) { return (unsigned)(place >> 3
 
 static bool has_gone_on(const Worker *w) { return step_of(atomic_load(&w->team->place)) != w->step; }
 
-/* Either the sleeper sees the new step before it sleeps, or whoever ended the old one sees the sleeper: both write, then
- * look. */
+/* Either the sleeper sees the new step before it sleeps, or whoever ended the old one sees the sleeper: both write,
+ * then look. */
 static void sleep_until_gone_on(const Worker *w) {
     Team *team = w->team;
     pthread_mutex_lock(&team->lock);

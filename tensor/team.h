@@ -6,9 +6,9 @@
  *     for (int i, end; team_take(&worker, n, 1, &i, &end);)
  *         for (; i < end; i++) do_unit(i);
  *
- * What the units wrote is seen by every thread past that loop. So nobody ever waits for a thread that has taken nothing:
- * one that another program keeps off its processor finds the steps done when it comes back, and walks past them. What
- * must be the same in all threads is n, step for step. */
+ * What the units wrote is seen by every thread past that loop. So nobody ever waits for a thread that has taken
+ * nothing: one that another program keeps off its processor finds the steps done when it comes back, and walks past
+ * them. What must be the same in all threads is n, step for step. */
 #ifndef TENSOR_TEAM_H
 #define TENSOR_TEAM_H
 
@@ -40,14 +40,15 @@ typedef struct {
 void team_init(Team *team);
 void team_destroy(Team *team);
 
-/* Before the region, by one thread: n_threads are going to come, though fewer or later ones will do. Those beyond the number of
- * processors leave as soon as they find nothing to take: waking them at each step would only be in the others' way. */
+/* Before the region, by one thread: n_threads are going to come, though fewer or later ones will do. Those beyond the
+ * number of processors leave as soon as they find nothing to take: waking them at each step would only be in the others'
+ * way. */
 void team_start(Team *team, int n_threads, int processors);
 /* In the region, once by each thread; ends with the region. */
 Worker team_enter(Team *team);
 
-/* Takes units begin <= i < end of the step of n >= 1 units: a part of those left, `least` of them at least. False once all are
- * done: the worker is at the next step then. */
+/* Takes units begin <= i < end of the step of n >= 1 units: a part of those left, `least` of them at least. False once
+ * all are done: the worker is at the next step then. */
 bool team_take(Worker *worker, int n, int least, int *begin, int *end);
 
 #endif

@@ -178,7 +178,7 @@ static void check_prompt(Dtype dtype, int block_rows) {
     }
 }
 
-/* Forks, and forks of forks, which leave each other at a tile's edge; the trunk itself goes on; one sequence is apart. */
+/* Forks, and forks of forks, which leave each other at a tile's edge; the trunk itself goes on, one text is apart. */
 static void check_forks(Dtype dtype, int block_rows) {
     static const int lengths[] = {1, 254, 255, 256, 257, 300};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {

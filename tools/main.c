@@ -59,10 +59,10 @@ static int dispatch(int argc, char **argv) {
     return find_command(first)->main(argc - 1, argv + 1);
 }
 
-/* Between two passes, and where a pass ends, OpenMP's threads spin for up to 5 ms, unless told otherwise before the program
- * starts. On a busy machine that keeps whoever they wait for off the processor (README, "A busy machine"), so the program
- * starts itself anew with 100 spins, a microsecond. Whoever has set a policy keeps it; where this is not possible it stays as
- * it is. */
+/* Between two passes, and where a pass ends, OpenMP's threads spin for up to 5 ms, unless told otherwise before the
+ * program starts. On a busy machine that keeps whoever they wait for off the processor (README, "A busy machine"), so
+ * the program starts itself anew with 100 spins, a microsecond. Whoever has set a policy keeps it; where this is not
+ * possible it stays as it is. */
 static void limit_spinning(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     if (setenv("GOMP_SPINCOUNT", "100", 1) == 0) execv("/proc/self/exe", argv);
