@@ -1,27 +1,29 @@
-/* What it costs that a prompt's bits do not depend on the number of threads: our tiles, one single-threaded sgemm each,
- * beside OpenBLAS with threads of its own; and whether the bits of either do depend on it. */
+/* Prompts of float weights: the packed kernels beside OpenBLAS with threads of its own, and whether the bits of either depend
+ * on the number of threads. */
 #include <cblas.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/kernels.h"
 #include "tensor/ops.h"
+#include "tensor/packed.h"
 
-enum { RUNS = 9 };
+enum { RUNS = 9, PART = 128 };
 
 typedef struct {
     int n_rows;
-    Tensor w;
+    Tensor w, packed;
     float *x, *out;
 } Product;
 
-static void tiles(const Product *p, int threads) {
-    openblas_set_num_threads(1);
+static void ours(const Product *p, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int i = 0; i < p->w.rows; i += GEMM_TILE)
-        matmul(p->out + i, (size_t)p->w.rows, &p->w, i, p->w.rows - i < GEMM_TILE ? p->w.rows - i : GEMM_TILE, p->x,
-               NULL, p->n_rows, PATH_GEMM, NULL);
+    for (int i = 0; i < p->w.rows; i += PART) {
+        int n = p->w.rows - i < PART ? p->w.rows - i : PART;
+        kernels()->dot[DTYPE_F32](p->out + i, (size_t)p->w.rows, &p->packed, i, n, p->x, p->n_rows);
+    }
 }
 
 static void blas(const Product *p, int threads) {
@@ -72,21 +74,24 @@ static void measure(int n_rows, int rows, int cols, int threads) {
     p.w.data = random_floats((size_t)rows * (size_t)cols);
     p.x = random_floats((size_t)n_rows * (size_t)cols);
     p.out = random_floats((size_t)n_rows * (size_t)rows);
-    double gflop = 2e-9 * n_rows * rows * cols, ours = median_ms(&p, tiles, threads),
-           its = median_ms(&p, blas, threads);
-    printf("%4d x %4d -> %4d  tiles %8.2f ms %6.1f GFLOP/s  OpenBLAS %8.2f ms %6.1f GFLOP/s  ratio %.2f  bits at 1-4 "
-           "threads: "
-           "%s, %s\n",
-           n_rows, cols, rows, ours, gflop / ours * 1e3, its, gflop / its * 1e3, ours / its, same_bits(&p, tiles),
+    p.packed = p.w;
+    p.packed.packed = true;
+    p.packed.data = random_floats(tensor_bytes(&p.packed) / sizeof(float));
+    packed_write((void *)p.packed.data, &p.w);
+    double gmac = 1e-9 * n_rows * rows * cols, mine = median_ms(&p, ours, threads), its = median_ms(&p, blas, threads);
+    printf("%4d x %4d -> %4d  packed %8.2f ms %6.1f GMAC/s  OpenBLAS %8.2f ms %6.1f GMAC/s  ratio %.2f  "
+           "bits at 1-4 threads: %s, %s\n",
+           n_rows, cols, rows, mine, gmac / mine * 1e3, its, gmac / its * 1e3, mine / its, same_bits(&p, ours),
            same_bits(&p, blas));
     free((void *)p.w.data);
+    free((void *)p.packed.data);
     free(p.x);
     free(p.out);
 }
 
 int main(void) {
     int threads = ops_processors();
-    printf("sgemm, %d threads\n", threads);
+    printf("prompts of F32 weights, %d threads, kernels %s\n", threads, kernels()->name);
     for (int n_rows = 32; n_rows <= 512; n_rows *= 4) {
         measure(n_rows, 2048, 2048, threads);
         measure(n_rows, 5632, 2048, threads);
