@@ -5,10 +5,11 @@
 
 #include "tensor/kernels.h"
 
-#define LEAST_WORK  8192 /* bytes of weights times rows that are worth taking by themselves */
-#define LOGITS_UNIT 64   /* weight rows of the output */
-#define LOGITS_ROWS 32   /* logits of several rows are computed for so many at a time, */
-#define LOGITS_PART 512  /* so many of each, before they are copied to their places: they are still in cache */
+#define LEAST_WORK  (32 << 10) /* bytes of weights times rows worth taking by themselves, */
+#define LEAST_NORM  2048       /* and floats to be normalised */
+#define LOGITS_UNIT 64         /* weight rows of the output */
+#define LOGITS_ROWS 32         /* logits of several rows are computed for so many at a time, */
+#define LOGITS_PART 512        /* so many of each, before they are copied to their places: they are still in cache */
 
 /* One pass, as one thread sees it: all of them walk through the same steps, sharing each (tensor/team.h). */
 typedef struct {
@@ -38,7 +39,7 @@ size_t transformer_scratch(const Config *c) {
 /* ---------------------------------------------------------------- steps over rows */
 
 /* So few rows are not worth a thread's coming. */
-static int least_rows(int row_floats) { return max_int(1, LEAST_WORK / 4 / row_floats); }
+static int least_rows(int row_floats) { return max_int(1, LEAST_NORM / row_floats); }
 
 static void quantize(BlockQ8 *out, const float *x, int cols) {
     if (out && cols % Q_BLOCK == 0) kernels()->quantize_input(out, x, cols);

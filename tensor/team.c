@@ -82,9 +82,9 @@ static void wait(Worker *w) {
     sleep_until_gone_on(w);
 }
 
-/* Large parts first, small ones towards the end: few claims, and all end at nearly the same time. */
+/* Large parts first, small ones towards the end: memory is read in long runs, and all end at nearly the same time. */
 static int part_of(const Team *team, int left, int least) {
-    int part = left / (2 * team->n_sharing);
+    int part = left / team->n_sharing;
     part = part > least ? part : least;
     return part < left ? part : left;
 }
