@@ -39,7 +39,7 @@ TESTS        := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 BENCHES      := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
-HEADERS      := $(filter-out tensor/kernels_inline.h,$(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h))
+HEADERS      := $(filter-out tensor/kernels_%inline.h,$(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h))
 SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
 INSTALLED    := bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc share/man/man1/foretell.1 \

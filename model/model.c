@@ -196,16 +196,15 @@ bool model_pack(Model *model, ModelProgress *progress, Error *error) {
     size_t bytes = bytes_to_pack(model);
     Parts parts = {0};
     if (bytes == 0) return true;
-    model->packed = memory_alloc(bytes, 1, "packed weights", error);
-    if (!model->packed || !find_parts(model, &parts, error)) {
-        memory_free(parts.of);
-        return false;
+    void *packed = find_parts(model, &parts, error) ? memory_alloc(bytes, 1, "packed weights", error) : NULL;
+    if (packed) {
+        model->packed = packed;
+        memory_prefer_large_pages(packed, bytes);
+        pack_all(model, packed, bytes, progress);
+        set_matrices(model, &parts);
     }
-    memory_prefer_large_pages(model->packed, bytes);
-    pack_all(model, model->packed, bytes, progress);
-    set_matrices(model, &parts);
     memory_free(parts.of);
-    return true;
+    return packed != NULL;
 }
 
 /* ---- Opening and closing ---- */

@@ -20,16 +20,17 @@ INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_
     }
 }
 
-/* Weights are stored too large by `offset`: offset * sum(x) is taken away beforehand. */
+/* Weights are stored too large by 128 or 8: so many times sum(x) is taken away beforehand. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, int offset, Share ahead) {
+                      size_t x_stride, int n_x, bool q8, Share ahead) {
+    int offset = q8 ? 128 : 8;
     __m512 sum[8];
     for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         __m512i whole[8];
         fetch(q, scales, ahead);
         for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
-        if (offset == 128) {
+        if (q8) {
             for (int k = 0; k < 8; k++, q += 64) {
                 add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
             }
@@ -47,24 +48,6 @@ INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int 
         }
     }
     for (int r = 0; r < n_x; r++) _mm512_store_ps(sums + r * PACK_ROWS, sum[r]);
-}
-
-INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, Share ahead) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 128, ahead);
-}
-
-INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, Share ahead) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, 8, ahead);
-}
-
-static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q8_0);
-}
-
-static void dot_q4_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q4_0);
 }
 
 static void quantize_input(BlockQ8 *out, const float *x, int cols) {
@@ -183,33 +166,7 @@ INLINE void tile_float(float *sums, int sum_stride, Dtype dtype, const uint8_t *
     }
 }
 
-static void dot_f32(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_float(out, out_stride, DTYPE_F32, w, first, n_w, x, n_x, tile_float);
-}
-
-static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_float(out, out_stride, DTYPE_F16, w, first, n_w, x, n_x, tile_float);
-}
-
-static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_float(out, out_stride, DTYPE_BF16, w, first, n_w, x, n_x, tile_float);
-}
-
-static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_q8_group_tiled(out, out_stride, w, first, n_w, x, n_x, dot_tile);
-}
-
 /* attention */
-
-static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
-                       float scale) {
-    dot_rows(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
-}
-
-static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
-                       float scale) {
-    dot_rows(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
-}
 
 INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,
                      int head_dim, int n_q, int n_vectors, int rest) {
@@ -237,14 +194,6 @@ INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtyp
     }
 }
 
-static void mix_f32(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
-    mix_float(out, weights, stride, n_q, DTYPE_F32, v, n, head_dim, mix_tile);
-}
-
-static void mix_f16(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
-    mix_float(out, weights, stride, n_q, DTYPE_F16, v, n, head_dim, mix_tile);
-}
-
 static void to_f16(uint16_t *out, const float *x, int n) {
     for (int i = 0; i < n; i += LANES) {
         __mmask16 mask = n - i < LANES ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
@@ -253,18 +202,6 @@ static void to_f16(uint16_t *out, const float *x, int n) {
     }
 }
 
-const Kernels kernels_avx512 = {
-    .name = "avx512",
-    .dot = {[DTYPE_F32] = dot_f32,
-            [DTYPE_F16] = dot_f16,
-            [DTYPE_BF16] = dot_bf16,
-            [DTYPE_Q8_0] = dot_q8_0,
-            [DTYPE_Q4_0] = dot_q4_0,
-            [DTYPE_Q8_GROUP] = dot_q8_group},
-    .quantize_input = quantize_input,
-    .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
-    .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},
-    .to_f16 = to_f16,
-    .exp_sum = exp_sum,
-    .swiglu = swiglu,
-};
+#define KERNELS_TABLE kernels_avx512
+#define KERNELS_NAME  "avx512"
+#include "tensor/kernels_table_inline.h"

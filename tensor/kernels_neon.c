@@ -77,24 +77,6 @@ INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n
     }
 }
 
-INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, Share ahead) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true, ahead);
-}
-
-INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, Share ahead) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false, ahead);
-}
-
-static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q8_0);
-}
-
-static void dot_q4_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_int8(out, out_stride, w, first, n_w, x, n_x, tile_q4_0);
-}
-
 static void quantize_input(BlockQ8 *out, const float *x, int cols) {
     enum { VECTORS = Q_BLOCK / LANES };
     for (int b = 0; b < cols / Q_BLOCK; b++, x += Q_BLOCK) {
@@ -154,18 +136,6 @@ INLINE void tile_float(float *sums, int sum_stride, Dtype dtype, const uint8_t *
     }
 }
 
-static void dot_f32(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_float(out, out_stride, DTYPE_F32, w, first, n_w, x, n_x, tile_float);
-}
-
-static void dot_f16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_float(out, out_stride, DTYPE_F16, w, first, n_w, x, n_x, tile_float);
-}
-
-static void dot_bf16(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_packed_float(out, out_stride, DTYPE_BF16, w, first, n_w, x, n_x, tile_float);
-}
-
 INLINE void add_products(float32x4_t sum[2][FLOAT_W], Dtype dtype, const uint8_t *const w[FLOAT_W], size_t at,
                          const float *x, size_t x_stride, int n_x, int n) {
     float32x4_t input[2];
@@ -201,21 +171,7 @@ INLINE void dot_tile(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
-static void dot_q8_group(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {
-    dot_q8_group_tiled(out, out_stride, w, first, n_w, x, n_x, dot_tile);
-}
-
 /* attention */
-
-static void scores_f32(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
-                       float scale) {
-    dot_rows(scores, stride, DTYPE_F32, k, n, q, n_q, head_dim, scale, dot_tile);
-}
-
-static void scores_f16(float *scores, size_t stride, const float *q, int n_q, const void *k, int n, int head_dim,
-                       float scale) {
-    dot_rows(scores, stride, DTYPE_F16, k, n, q, n_q, head_dim, scale, dot_tile);
-}
 
 INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,
                      int head_dim, int n_q, int n_vectors, int rest) {
@@ -240,14 +196,6 @@ INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtyp
     }
 }
 
-static void mix_f32(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
-    mix_float(out, weights, stride, n_q, DTYPE_F32, v, n, head_dim, mix_tile);
-}
-
-static void mix_f16(float *out, const float *weights, size_t stride, int n_q, const void *v, int n, int head_dim) {
-    mix_float(out, weights, stride, n_q, DTYPE_F16, v, n, head_dim, mix_tile);
-}
-
 static void to_f16(uint16_t *out, const float *x, int n) {
     int i = 0;
     for (; i + LANES <= n; i += LANES) vst1_u16(out + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + i))));
@@ -255,25 +203,11 @@ static void to_f16(uint16_t *out, const float *x, int n) {
 }
 
 #if defined(DOT_PRODUCT)
-#define TABLE kernels_neondot
-#define NAME  "neondot"
+#define KERNELS_TABLE kernels_neondot
+#define KERNELS_NAME  "neondot"
 #else
-#define TABLE kernels_neon
-#define NAME  "neon"
+#define KERNELS_TABLE kernels_neon
+#define KERNELS_NAME  "neon"
 #endif
 
-const Kernels TABLE = {
-    .name = NAME,
-    .dot = {[DTYPE_F32] = dot_f32,
-            [DTYPE_F16] = dot_f16,
-            [DTYPE_BF16] = dot_bf16,
-            [DTYPE_Q8_0] = dot_q8_0,
-            [DTYPE_Q4_0] = dot_q4_0,
-            [DTYPE_Q8_GROUP] = dot_q8_group},
-    .quantize_input = quantize_input,
-    .attention_scores = {[DTYPE_F32] = scores_f32, [DTYPE_F16] = scores_f16},
-    .attention_mix = {[DTYPE_F32] = mix_f32, [DTYPE_F16] = mix_f16},
-    .to_f16 = to_f16,
-    .exp_sum = exp_sum,
-    .swiglu = swiglu,
-};
+#include "tensor/kernels_table_inline.h"
