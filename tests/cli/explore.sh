@@ -60,7 +60,9 @@ check 'and the same is drawn again: the whole screen' 'wait_for "| position 8 |"
 keys f
 check 'f forks' 'wait_for "branch 1 of 2 from 0 at 8 | position 8" &&
     [ "$(printf "%s\n" "$said" | sed 28,29d)" = "$(printf "%s\n" "$before" | sed 28,29d)" ]'
-keys u u Down Enter
+keys u u
+wait_for '| position 6 |' # it stood at 7 on the way there
+keys Down Enter
 check 'the branch goes its own way' 'wait_for "branch 1 of 2 from 0 at 8 | position 7"'
 other=$(text)
 keys Tab
