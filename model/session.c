@@ -7,6 +7,7 @@
 #include "model/transformer.h"
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
+#include "tensor/packed.h"
 
 #define SCORE_ROWS 16 /* logits computed at a time by session_score */
 
@@ -161,6 +162,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     Session planned;
     size_t bytes = 0;
     *session = NULL;
+    assert(model->output.packed || !packed_can(model->output.dtype));
     if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error)) return false;
     Session *s = memory_alloc(1, sizeof *s, "session", error);
     void *memory = s ? memory_alloc(bytes, 1, "session's key/value cache and activations", error) : NULL;

@@ -36,7 +36,8 @@ typedef struct {
     int branch, token;
 } BranchToken;
 
-/* Errors: an option out of range, out of memory (with the size needed). The model must outlive the session. */
+/* Errors: an option out of range, out of memory (with the size needed). The model is packed (model_open does that), and
+ * must outlive the session. */
 bool session_open(Session **session, const Model *model, SessionOptions options, Error *error);
 void session_close(Session *session);
 /* The bytes session_open would take, without taking them. */
