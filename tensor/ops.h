@@ -1,8 +1,8 @@
 /* Ops: the layers' formulas over a batch of rows, by the bare names the papers give them.
  *
  * Each runs on the thread that calls it; who calls what is the transformer's affair (tensor/team.h).
- * A row's result is the same bits whatever the number of rows and however the work is cut, but for matmul's PATH_GEMM,
- * which depends on the number of rows. Rows are contiguous; n_rows >= 1. */
+ * A row's result is the same bits whatever the number of rows and however the work is cut, but for matmul's PATH_GEMM
+ * where it takes OpenBLAS, which depends on the number of rows. Rows are contiguous; n_rows >= 1. */
 #ifndef TENSOR_OPS_H
 #define TENSOR_OPS_H
 
@@ -21,7 +21,7 @@ void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int di
 
 typedef enum {
     PATH_DOT, /* our dot kernels: a weight row is read once for all rows, a row's bits do not depend on its batch */
-    PATH_GEMM /* OpenBLAS where that is faster (n_rows >= 32, weights that are not int8): for prompts */
+    PATH_GEMM /* for prompts: OpenBLAS where the table says gemm_is_faster (n_rows >= 32, weights not int8), else the same */
 } MatmulPath;
 
 #define GEMM_MIN_ROWS 32
@@ -34,9 +34,9 @@ int matmul_unit(const Tensor *w, int n_rows, MatmulPath path);
  *   out[r * out_stride + i] = x row r . w row first + i
  *   first        a multiple of matmul_unit; n_w too, unless w ends there
  *   x (n_rows, w.cols) f32   x_q8 the same quantised, if dtype_info[w.dtype].int8_input
- *   tile (GEMM_TILE, w.cols) f32 of this thread's own, for PATH_GEMM with weights that are not F32
- * PATH_GEMM multiplies tile by tile, each in one single-threaded sgemm: so the result does not depend on the number of
- * threads, which OpenBLAS's own threads would not promise. */
+ *   tile (GEMM_TILE, w.cols) f32 of this thread's own, for PATH_GEMM
+ * OpenBLAS multiplies tile by tile, each in one single-threaded sgemm: so the result does not depend on the number of
+ * threads, which its own threads would not promise. */
 void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, const BlockQ8 *x_q8,
             int n_rows, MatmulPath path, float *tile);
 
