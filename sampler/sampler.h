@@ -109,6 +109,11 @@ Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all e
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
  * preset's can be. Errors name the flag, the value and the range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
+/* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
+ * another begins (the name of a flag, or a name and a value), so a value may hold commas. A mistake changes nothing. Errors: as sampler_set; an item of
+ * SAMPLER_ITEM_BYTES or more. */
+#define SAMPLER_ITEM_BYTES 512
+bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
 /* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
  * sampler again but for the biases and the seed. Flags are "on" or empty; empty are also a preset, the biases, and what was not
  * given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */

@@ -145,11 +145,13 @@ Sampler sampler_default(void) {
 
 /* ---- Setting ---- */
 
-static const Row *find_row(const char *name) {
+static const Row *find_row_named(const char *name, size_t length) {
     for (int i = 0; i < N_ROWS; i++)
-        if (strcmp(rows[i].setting.name, name) == 0) return &rows[i];
+        if (strlen(rows[i].setting.name) == length && memcmp(rows[i].setting.name, name, length) == 0) return &rows[i];
     return NULL;
 }
+
+static const Row *find_row(const char *name) { return find_row_named(name, strlen(name)); }
 
 /* The place of text among "a|b|c", -1 if it is none of them. */
 static int find_choice(const char *choices, const char *text) {
@@ -274,7 +276,54 @@ static bool set_chunk(Sampler *sampler, const char *text, Error *error) {
     return true;
 }
 
-/* A preset begins anew: only the seed stays. Its settings are "name value" or "name", with commas between. */
+/* Whether text is the beginning of an item: the name of a flag, or another setting's name with a value. */
+static bool begins_item(const char *text) {
+    size_t length = strcspn(text, "=, ");
+    const Row *row = find_row_named(text, length);
+    return length == 0 || (row && (row->kind == KIND_FLAG || text[length] == '=' || text[length] == ' '));
+}
+
+/* The length of the item that begins here. A comma ends it only where another item begins, because the values of some
+ * settings hold commas ("temp-table 0:0.2,2:1"). */
+static size_t item_length(const char *at) {
+    size_t length = strcspn(at, ",");
+    while (at[length] && !begins_item(at + length + 1 + strspn(at + length + 1, " ")))
+        length += 1 + strcspn(at + length + 1, ",");
+    return length;
+}
+
+/* One item, "name", "name=value" or "name value", of that length. */
+static bool set_item(Sampler *sampler, const char *item, size_t length, Error *error) {
+    char text[SAMPLER_ITEM_BYTES];
+    if (length >= sizeof text)
+        return error_set(error, "%.40s...: expected a setting of at most %zu characters", item, sizeof text - 1);
+    memcpy(text, item, length);
+    text[length] = '\0';
+    for (; length > 0 && text[length - 1] == ' '; length--) text[length - 1] = '\0';
+    char *value = strpbrk(text, "= ");
+    if (value) {
+        *value++ = '\0';
+        value += strspn(value, " ");
+    }
+    const Row *row = find_row(text);
+    if (row && row->kind == KIND_FLAG && value)
+        return error_set(error, "--%s: expected no value, got '%s'", text, value);
+    return sampler_set(sampler, text, value, error);
+}
+
+bool sampler_set_list(Sampler *sampler, const char *text, Error *error) {
+    Sampler changed = *sampler;
+    for (const char *at = text; *at;) {
+        at += strspn(at, " ");
+        size_t length = item_length(at);
+        if (!set_item(&changed, at, length, error)) return false;
+        at += length + (at[length] == ',');
+    }
+    *sampler = changed;
+    return true;
+}
+
+/* A preset starts from the default settings; only the seed stays. */
 static bool set_preset(Sampler *sampler, const char *text, Error *error) {
     const SamplerPreset *preset;
     int i = 0;
@@ -285,14 +334,7 @@ static bool set_preset(Sampler *sampler, const char *text, Error *error) {
     uint64_t seed = sampler->seed;
     *sampler = sampler_default();
     sampler->seed = seed;
-    for (const char *at = preset->settings; *at; at += strspn(at, ", ")) {
-        char name[64], value[64];
-        size_t length = strcspn(at, ",");
-        int n = sscanf(at, "%63[^ ,] %63[^,]", name, value);
-        if (!sampler_set(sampler, name, n == 2 && length > strlen(name) ? value : NULL, error)) return false;
-        at += length;
-    }
-    return true;
+    return sampler_set_list(sampler, preset->settings, error);
 }
 
 bool sampler_check(const Sampler *sampler, Error *error) {

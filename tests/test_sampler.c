@@ -101,6 +101,38 @@ static void presets_can_be_overridden(void **state) {
 }
 
 /* What a setting shows is what sets it. */
+static void refuses_list(const char *list, const char *expected) {
+    Sampler sampler = sampler_default(), before = sampler;
+    Error error;
+    assert_false(sampler_set_list(&sampler, list, &error));
+    assert_string_equal(error.message, expected);
+    assert_memory_equal(&sampler, &before, sizeof sampler);
+}
+
+static void lists_hold_several_settings(void **state) {
+    (void)state;
+    static const char *const same[] = {"temp 0.3, top-p 0.9, fe", "temp=0.3,top-p=0.9,fe",
+                                       " temp  0.3 ,fe, top-p=0.9 "};
+    Error error;
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        Sampler sampler = sampler_default();
+        assert_true(sampler_set_list(&sampler, same[i], &error));
+        assert_true(sampler.future && sampler.temperature.base == 0.3 && sampler.top_p.low == 0.9);
+    }
+    Sampler sampler = sampler_default();
+    const char *commas = "temp-policy=table,temp-table=0:0.2,2:1,samplers=top-k,min-p,top-k=7,fe";
+    if (!sampler_set_list(&sampler, commas, &error)) fail_msg("%s", error.message);
+    assert_int_equal(sampler.temperature.n_knots, 2);
+    assert_int_equal(sampler.n_order, 2);
+    assert_int_equal(sampler.top_k.low, 7);
+    assert_true(sampler.future);
+    assert_true(sampler_set_list(&sampler, "", &error));
+    refuses_list("temp 0.3, tmp 4", "--temp: expected a number from 0 to 100, got '0.3, tmp 4'");
+    refuses_list("fe on", "--fe: expected no value, got 'on'");
+    refuses_list("top-k", "--top-k: expected a value");
+    refuses_list("min-p 0.1, , fe", "--: no such setting of the sampler");
+}
+
 static void settings_show_what_they_take(void **state) {
     (void)state;
     const SamplerSetting *setting;
@@ -344,6 +376,7 @@ int main(void) {
         cmocka_unit_test(prints_every_stage),
         cmocka_unit_test(another_order),
         cmocka_unit_test(presets_can_be_overridden),
+        cmocka_unit_test(lists_hold_several_settings),
         cmocka_unit_test(settings_show_what_they_take),
         cmocka_unit_test(a_sampler_is_made_again_from_what_it_shows),
         cmocka_unit_test(parses_strictly),
