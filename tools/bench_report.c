@@ -8,6 +8,7 @@
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
 #include "tools/bench.h"
+#include "tools/standard.h"
 #include "tools/terminal.h"
 
 static int compare_doubles(const void *a, const void *b) {
@@ -39,7 +40,7 @@ void bench_head(const Bench *b) {
     else
         printf("kernels %s\n%-14s %-18s %-5s %7s %7s %5s %3s %10s %10s .. %-10s\n", kernels()->name, "what", "shape",
                "dtype", "threads", "context", "rows", "k", "ms median", "least", "most");
-    fflush(stdout);
+    standard_flush();
 }
 
 static void print_count(double count, int width) {
@@ -74,7 +75,7 @@ void bench_report(const Bench *b, BenchLine line, Timing t, double per_second, c
         va_end(arguments);
         printf("\n");
     }
-    fflush(stdout);
+    standard_flush();
 }
 
 void bench_report_bytes(const Bench *b, BenchLine line, double bytes, const char *note) {
@@ -83,7 +84,7 @@ void bench_report_bytes(const Bench *b, BenchLine line, double bytes, const char
         printf(",,,%.0f\n", bytes);
     else
         printf(" %36s%.1f MiB%s\n", "", bytes / (1 << 20), note);
-    fflush(stdout);
+    standard_flush();
 }
 
 void bench_note(const Bench *b, const char *format, ...) {
@@ -94,7 +95,7 @@ void bench_note(const Bench *b, const char *format, ...) {
     vprintf(format, arguments);
     va_end(arguments);
     printf("\n");
-    fflush(stdout);
+    standard_flush();
 }
 
 /* ---------------------------------------------------------------- the memory's speed */

@@ -9,7 +9,6 @@
 #include "tools/commands.h"
 #include "tools/metadata.h"
 #include "tools/terminal.h"
-#include "tools/unfinished.h"
 
 /* ---------------------------------------------------------------- the vocabulary */
 
@@ -116,8 +115,7 @@ static int export_main(int argc, char **argv) {
     if (!random) option_usage_error("export: expected --random SHAPE, one of " SHAPES_NAMES);
     const Shape *shape = shapes_find("random", random);
     if (!out || !*out) option_usage_error("export: expected -o FILE");
-    bool done = unfinished_guard(out, false, &error) && export_random(out, shape, shapes_dtype(dtype), seed, &error);
-    return done ? 0 : command_fail(&error);
+    return export_random(out, shape, shapes_dtype(dtype), seed, &error) ? 0 : command_fail(&error);
 }
 
 const Command export_command = {

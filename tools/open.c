@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tensor/gguf.h"
+#include "tensor/inputs.h"
 #include "tools/terminal.h"
 
 #define SHIPPED_MODEL "tales-6m-q8_0.gguf"
@@ -85,7 +86,10 @@ bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *mode
                      Error *error) {
     Path path;
     *tokenizer = NULL;
-    if (!open_find_tokenizer(path, model_path, given, error) || !tokenizer_open(tokenizer, path, error)) return false;
+    /* Once parsed it is not mapped any more, but no output may replace it. */
+    if (!open_find_tokenizer(path, model_path, given, error) || !inputs_add_path(path, error) ||
+        !tokenizer_open(tokenizer, path, error))
+        return false;
     int expected = model->config.vocab_size, got = tokenizer_size(*tokenizer);
     if (expected == got) return true;
     tokenizer_close(*tokenizer);

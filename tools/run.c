@@ -1,6 +1,4 @@
 /* foretell run: a prompt in, its continuation out. `generate` is the program; the rest reads options and counts. */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,6 +9,7 @@
 #include "tensor/memory.h"
 #include "tools/color.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
 #include "tools/many.h"
 #include "tools/open.h"
 #include "tools/prompt.h"
@@ -49,28 +48,6 @@ typedef struct {
     bool context_is_full, text_is_over;
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
-
-static volatile sig_atomic_t interrupted;
-static double interrupted_at;
-static const char *volatile unfinished; /* a file that must not be left behind */
-
-/* The first Ctrl-C lets the current token finish, a later one ends the program at once. One that comes with the first does
- * not count: timeout(1), for one, sends two. */
-static void on_interrupt(int signal_number) {
-    double now = terminal_seconds();
-    if (!interrupted)
-        interrupted_at = now;
-    else if (now - interrupted_at > 0.3) {
-        if (unfinished) unlink(unfinished);
-        _exit(128 + signal_number);
-    }
-    interrupted = 1;
-}
-
-static void catch_interrupt(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-}
 
 /* Whoever wants to know of the step that was just drawn. */
 static bool watch(Run *run, Error *error) {
@@ -239,7 +216,6 @@ static bool begin_trace(Run *run, Error *error) {
     if (!settings->trace) return true;
     if (!open_find_model(path, settings->model, error) || !trace_open(&run->trace, settings->trace, error))
         return false;
-    unfinished = run->trace.part;
     const char *slash = strrchr(path, '/');
     snprintf(header.model_file, sizeof header.model_file, "%.255s", slash ? slash + 1 : path);
     trace_identify(&header);
@@ -254,7 +230,7 @@ static bool end_trace(Run *run, Error *error) {
                      : interrupted          ? TRACE_INTERRUPTED
                                             : TRACE_PREDICT;
     return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop]), error) &&
-           trace_close(&run->trace, error) && !(unfinished = NULL);
+           trace_close(&run->trace, error);
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
@@ -263,7 +239,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by);
     color_legend(&run->color);
-    catch_interrupt();
+    interrupts_defer();
     if (!begin_trace(run, error)) return false;
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
