@@ -9,11 +9,12 @@
 
 #define INPUTS_READ "is being read" /* what most files are used for */
 
-/* Protects a file until inputs_remove(key); for the life of the process where the key is NULL. `use` completes a sentence
- * that begins with the file's name, and is kept by reference. Anything but a regular file is left out, because no output
+/* Protects a file until inputs_remove(key); for the life of the process where the key is NULL. The caller keeps the file
+ * open or mapped as long: otherwise a new file may get its inode. `use` completes a sentence that begins with the file's
+ * name, and is kept by reference. Anything but a regular file is left out, because no output
  * can replace it. Errors: the table is full. */
 bool inputs_add(const struct stat *file, const void *key, const char *use, Error *error);
-/* The same for the life of the process, of the file that the path names, if there is one. */
+/* Protects the file that the path names, if there is one, for the life of the process, and keeps it open. */
 bool inputs_add_path(const char *path, Error *error);
 void inputs_remove(const void *key); /* keys that are not there are ignored */
 

@@ -58,7 +58,7 @@ static bool check_kind(const Output *output, const struct stat *status, Error *e
 /* stat comes first: it applies the system's own rules about links in folders that all may write to. *mode: of the file to
  * be replaced, or NEW_FILE. */
 static bool find_target(Output *output, mode_t *mode, Error *error) {
-    struct stat status, end;
+    struct stat status;
     bool exists = stat(output->path, &status) == 0;
     if (!exists && errno != ENOENT) return fail(output, "cannot write", errno, error);
     if ((exists && !check_kind(output, &status, error)) || !follow(output, error)) return false;
@@ -66,9 +66,9 @@ static bool find_target(Output *output, mode_t *mode, Error *error) {
         return error_set(error, "%s: expected the name of a file", output->path);
     *mode = NEW_FILE;
     if (!exists) return true;
-    /* A link of /proc may spell a name that is not its file's. */
-    if (lstat(output->target, &end) != 0 || end.st_dev != status.st_dev || end.st_ino != status.st_ino)
-        return fail(output, "cannot follow the link", ENOENT, error);
+    if (lstat(output->target, &status) != 0) /* as a link of /proc to a file that was removed */
+        return strcmp(output->target, output->path) == 0 || fail(output, "cannot follow the link", errno, error);
+    if (!check_kind(output, &status, error)) return false;
     if (faccessat(AT_FDCWD, output->target, W_OK, AT_EACCESS) != 0) return fail(output, "cannot write", errno, error);
     *mode = status.st_mode & 0777;
     return true;
@@ -111,7 +111,10 @@ static int create(Output *output, const char *path, mode_t mode, Error *error) {
     for (int i = 0; i < ATTEMPTS; i++) {
         if (!make_name(name, output, path, error)) return -1;
         output->row = unfinished_add(name, error);
-        if (output->row < 0) return -1;
+        if (output->row < 0) {
+            error_prefix(error, "%s: ", output->path);
+            return -1;
+        }
         int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode == NEW_FILE ? 0666 : mode);
         if (file >= 0) return file;
         int failure = errno;

@@ -26,7 +26,7 @@ int unfinished_add(const char *path, Error *error) {
         atomic_store(&rows[row].state, NAMED);
         return row;
     }
-    error_set(error, "%s: expected at most %d files that are written at once", path, UNFINISHED_MOST);
+    error_set(error, "expected at most %d files that are written at once", UNFINISHED_MOST);
     return -1;
 }
 
