@@ -3,12 +3,12 @@
 
 usage: kill.py SIGNAL SECONDS COMMAND...
 With KEYS in the environment the command gets a terminal; the keys are typed when it has drawn its screen, and the
-seconds count from then. With PART the seconds count from when a file *.part is in that folder. The command is started
-with no signal ignored, as from an interactive shell; it writes where the caller's standard error goes."""
+seconds count from then. With FILE they count from when a file of that pattern exists. The command is started with no
+signal but SIGHUP ignored, as from an interactive shell; it writes where the caller's standard error goes."""
 import fcntl, glob, os, pty, select, signal, struct, sys, termios, time
 
 number, seconds, command = getattr(signal, "SIG" + sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
-keys, part = os.environ.pop("KEYS", None), os.environ.pop("PART", None)
+keys, pattern = os.environ.pop("KEYS", None), os.environ.pop("FILE", None)
 child, terminal = pty.fork() if keys else (os.fork(), None)
 if child == 0:
     for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ):
@@ -18,10 +18,14 @@ if child == 0:
     os.execv(command[0], command)
 
 
+def has_ended():
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def wait(until):
-    """Waits, reading what the terminal shows; returns it."""
+    """Waits, reading what the terminal shows, or until the command has ended."""
     shown = b""
-    while not until(shown):
+    while not until(shown) and not has_ended():
         if terminal is None:
             time.sleep(0.0005)
         elif select.select([terminal], [], [], 0.0005)[0]:
@@ -35,15 +39,11 @@ if keys:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
     wait(lambda shown: b"seed" in shown)
     os.write(terminal, keys.encode())
-if part:
-    wait(lambda _: glob.glob(part + "/*.part"))
+if pattern:
+    wait(lambda _: glob.glob(pattern))
 end = time.monotonic() + seconds
 wait(lambda _: time.monotonic() >= end)
 os.kill(child, number)  # it may have ended, but its number is kept until waitpid
-while True:
-    ended, status = os.waitpid(child, os.WNOHANG)
-    if ended:
-        break
-    started = time.monotonic()
-    wait(lambda _: time.monotonic() > started + 0.001)
+wait(lambda _: False)
+status = os.waitpid(child, 0)[1]
 print("signal", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else print("exit", os.WEXITSTATUS(status))
