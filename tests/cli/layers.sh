@@ -39,6 +39,10 @@ breach 'OpenMP sections' sampler/a.c '#pragma omp sections' 'OpenMP belongs in'
 breach 'OpenMP single' sampler/a.c '#pragma omp single' 'OpenMP belongs in'
 breach 'exit' tokenizer/a.c '    exit(1);' 'ending the process belongs in'
 breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
+breach 'signals' sampler/a.c 'signal(SIGINT, f);' 'signal handling belongs in'
+breach 'a file of its own' tools/a.c 'FILE *file = fopen(path, "wb");' 'creating a file belongs in'
+breach 'a fixed temporary name' tools/a.c 'rename(part, path);' 'creating a file belongs in'
+printf 'FILE *file = fopen(path, "rb");\nopen_signal(SIGINT);\n' >"$work/tensor/bytes.c"
 layers
 check 'in order again' '[ $status -eq 0 ]'
 done_testing
