@@ -13,7 +13,8 @@ typedef struct {
 } Bytes;
 
 /* Maps a regular file read-only; unmap with bytes_unmap. Errors: cannot open, not a regular file, empty. The message
- * begins with the path. A file that another program shortens while it is mapped ends this one (SIGBUS). */
+ * begins with the path. Where another program shortens the file while it is mapped, reading it raises SIGBUS
+ * (tools/mapped.h). */
 bool bytes_map(Bytes *bytes, const char *path, Error *error);
 void bytes_unmap(Bytes *bytes);
 

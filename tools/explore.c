@@ -15,6 +15,7 @@
 
 #include "tensor/memory.h"
 #include "tools/commands.h"
+#include "tools/mapped.h"
 #include "tools/open.h"
 #include "tools/prompt.h"
 #include "tools/screen.h"
@@ -319,6 +320,7 @@ static void start_colors(Explore *explore) {
 static bool run_screen(Explore *explore, Error *error) {
     SCREEN *screen = newterm(NULL, stdout, stdin);
     if (!screen) return error_set(error, "explore: this terminal is not known (TERM)");
+    mapped_screen(true);
     raw(); /* Ctrl-C is a key, so that a pass is never cut off */
     noecho();
     nonl();
@@ -331,6 +333,7 @@ static bool run_screen(Explore *explore, Error *error) {
         press(explore, getch());
     }
     endwin();
+    mapped_screen(false);
     delscreen(screen);
     return true;
 }

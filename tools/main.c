@@ -7,7 +7,9 @@
 
 #include "tensor/kernels.h"
 #include "tools/commands.h"
+#include "tools/mapped.h"
 #include "tools/terminal.h"
+#include "tools/unfinished.h"
 
 static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
                                           &perplexity_command, &quantize_command, &bench_command,
@@ -71,6 +73,7 @@ static void limit_spinning(char **argv) {
 int main(int argc, char **argv) {
     Error error;
     limit_spinning(argv);
+    mapped_guard(unfinished_remove);
     if (!kernels_check(&error)) return command_fail(&error);
     int status = dispatch(argc, argv);
     if (fclose(stdout) != 0 && status == 0) {

@@ -7,9 +7,13 @@
 
 static char whole[PATH_MAX], part[PATH_MAX];
 
-static void on_interrupt(int signal_number) {
-    unlink(part);
+void unfinished_remove(void) {
+    if (part[0]) unlink(part);
     if (whole[0]) unlink(whole);
+}
+
+static void on_interrupt(int signal_number) {
+    unfinished_remove();
     _exit(128 + signal_number);
 }
 

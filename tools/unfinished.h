@@ -9,4 +9,7 @@
  * There is one such path at a time. Errors: the path is too long. */
 bool unfinished_guard(const char *path, bool is_temporary, Error *error);
 
+/* Removes them now; may be called in a signal handler. */
+void unfinished_remove(void);
+
 #endif
