@@ -145,6 +145,7 @@ static bool is_same_file(const char *a, const char *b) {
 static int quantize(const Settings *settings) {
     Error error;
     Model *model;
+    open_threads(0);
     if (!model_map(&model, settings->in, &error)) return command_fail(&error);
     bool done = !is_same_file(settings->in, settings->out) ||
                 error_set(&error, "%s: will not write over the model that is read", settings->out);
