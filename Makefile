@@ -17,7 +17,7 @@ BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem 
               -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
               -Wmissing-prototypes -Wpointer-arith -Wvla -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
-LDLIBS    := $(BLAS_LIBS) -lm
+LDLIBS    := -lm
 # The program alone writes and reads traces, so the library needs no JSON.
 JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 # explore draws its screen with it.
@@ -75,6 +75,9 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.
 $(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
+# The library loads OpenBLAS by itself where it wants it (tensor/blas.h).
+$(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
+
 $(B)/tests/fuzz_trace: $(B)/tools/trace_read.o
 $(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
@@ -109,7 +112,7 @@ Name: foretell
 Description: a small LLaMA inference engine that looks one token ahead
 Version: $(VERSION)
 Cflags: -I$${includedir} -fopenmp
-Libs: -L$${libdir} -lforetell -fopenmp -lopenblas -lm
+Libs: -L$${libdir} -lforetell -fopenmp -lm
 endef
 export PKG_CONFIG_FILE
 

@@ -1,19 +1,17 @@
 #include "tensor/ops.h"
 
-#include <cblas.h>
 #include <math.h>
-#include <omp.h>
 
+#include "tensor/blas.h"
 #include "tensor/clones.h"
 #include "tensor/kernels.h"
 
 #define INT8_UNIT  16 /* weight rows that the kernels compute together */
 #define FLOAT_UNIT 64
 
-/* One thread a call: we divide the work ourselves (matmul in ops.h says why). */
-void ops_start(void) { openblas_set_num_threads(1); }
-
-int ops_processors(void) { return omp_get_num_procs(); }
+bool ops_start(bool has_float_weights, int threads, Error *error) {
+    return !has_float_weights || !kernels()->gemm_is_faster || blas_load(threads, error);
+}
 
 /* In PARTS sums side by side, however wide vectors are. */
 CLONES static float mean_square(const float *x, int n) {
@@ -49,8 +47,7 @@ int matmul_unit(const Tensor *w, int n_rows, MatmulPath path) {
 static void gemm_tile(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, int n_rows,
                       float *tile) {
     for (int i = 0; i < n_w; i++) dequantize_row(tile + (size_t)i * (size_t)w->cols, w, first + i);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n_rows, n_w, w->cols, 1, x, w->cols, tile, w->cols, 0, out,
-                (blasint)out_stride);
+    blas_multiply(out, out_stride, x, n_rows, tile, n_w, w->cols);
 }
 
 void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, const BlockQ8 *x_q8,

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tensor/kernels.h"
+#include "tensor/blas.h"
 #include "tensor/ops.h"
 
 #define ROWS 70 /* beyond GEMM_MIN_ROWS */
@@ -30,8 +31,8 @@ static void fill(float *x, size_t n) {
 static int each_setup(void **state) {
     (void)state;
     random_state = 1;
-    ops_start();
-    return 0;
+    Error error;
+    return blas_load(1, &error) ? 0 : -1;
 }
 
 static void test_rmsnorm(void **state) {

@@ -7,6 +7,7 @@
 
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
+#include "tensor/threads.h"
 #include "tools/bench.h"
 #include "tools/standard.h"
 #include "tools/terminal.h"
@@ -112,7 +113,8 @@ bool bench_open_array(Bench *b, Error *error) {
 double bench_read_memory(const Bench *b) {
     double start = terminal_seconds();
     uint64_t total = 0;
-#pragma omp parallel for num_threads(b->threads) reduction(+ : total) schedule(static)
+    int threads = threads_start(b->threads);
+#pragma omp parallel for num_threads(threads) reduction(+ : total) schedule(static)
     for (size_t i = 0; i < READ_WORDS; i += 512)
         for (size_t j = i; j < i + 512; j++) total += b->words[j];
     double seconds = terminal_seconds() - start;

@@ -16,6 +16,7 @@
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/interrupts.h"
+#include "tools/mapped.h"
 #include "tools/open.h"
 #include "tools/prompt.h"
 #include "tools/screen.h"
@@ -322,6 +323,7 @@ static bool run_screen(Explore *explore, Error *error) {
     SCREEN *screen = newterm(NULL, stdout, stdin);
     interrupts_catch();
     if (!screen) return error_set(error, "explore: this terminal is not known (TERM)");
+    mapped_screen(true);
     raw(); /* Ctrl-C is a key, so that a pass is never cut off */
     noecho();
     nonl();
@@ -334,6 +336,7 @@ static bool run_screen(Explore *explore, Error *error) {
         press(explore, getch());
     }
     endwin();
+    mapped_screen(false);
     delscreen(screen);
     return true;
 }

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "tensor/kernels.h"
+#include "tensor/unfinished.h"
 #include "tools/commands.h"
 #include "tools/interrupts.h"
 #include "tools/standard.h"
+#include "tools/mapped.h"
 #include "tools/terminal.h"
 
 static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
@@ -79,6 +81,7 @@ int main(int argc, char **argv) {
     if (!standard_open(&error)) return command_fail(&error);
     limit_spinning(argv);
     interrupts_catch();
+    mapped_guard(unfinished_remove_all);
     if (!kernels_check(&error)) return command_fail(&error);
     return command_end(dispatch(argc, argv));
 }

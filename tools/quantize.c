@@ -137,6 +137,7 @@ static bool write_model(const Model *model, const Settings *settings, Error *err
 static int quantize(const Settings *settings) {
     Error error;
     Model *model;
+    open_threads(0);
     if (!model_map(&model, settings->in, &error)) return command_fail(&error);
     bool done = write_model(model, settings, &error);
     model_close(model);

@@ -70,7 +70,7 @@ static bool open_session(Replay *replay, Error *error) {
                               .block_rows = BLOCK_ROWS,
                               .branches = 1 + writer_branches(&header->sampler),
                               .rows = header->context + writer_rows(&header->sampler, BLOCK_ROWS)};
-    return session_open(&replay->session, replay->model, options, error);
+    return open_computing(&replay->session, replay->model, options, error);
 }
 
 static bool prepare(Replay *replay, Error *error) {

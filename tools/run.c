@@ -137,7 +137,7 @@ static bool open_session(Run *run, Error *error) {
         if (!many_session(&settings->many, &settings->sampler, run->n_prompt, run->n_limit, &options, error))
             return false;
     }
-    return session_open(&run->session, run->model, options, error);
+    return open_computing(&run->session, run->model, options, error);
 }
 
 static bool open_editor(Run *run, Error *error) {
