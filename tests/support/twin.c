@@ -330,15 +330,23 @@ static void do_drop(Twin *twin) {
     twin->branches[index] = (Branch){.alive = number == TRUNK, .number = number, .parent = -1};
 }
 
-/* Rewinding to where it is may keep the logits; a fork rewound to where it left its parent may have the parent's again,
- * if that is still there. Otherwise there are none. */
+/* The nearest ancestor that ends where the branch and all between them begin: a fresh fork reads its logits. */
+static const Branch *source_of_logits(const Twin *twin, const Branch *branch, int n) {
+    while (branch->start == n && branch->parent >= 0) {
+        branch = &twin->branches[branch->parent];
+        if (branch->length == n && branch->has_logits) return branch;
+    }
+    return NULL;
+}
+
+/* Rewinding to where it is may keep the logits; a fork rewound to where it left its parent may have those of that place
+ * again, if they are still there: the parent's, or those of one that the parent itself left there. Otherwise there are none. */
 static bool keeps_logits(Twin *twin, Branch *branch, int n) {
     const float *logits = session_logits(twin->session, branch->number);
-    const Branch *parent = branch->parent >= 0 ? &twin->branches[branch->parent] : NULL;
     if (!logits || n == branch->length) return logits != NULL;
-    if (n != branch->start || !parent || parent->length != n || !parent->has_logits) return false;
-    memcpy(branch->logits, parent->logits, logits_bytes(twin));
-    return true;
+    const Branch *source = source_of_logits(twin, branch, n);
+    if (source) memcpy(branch->logits, source->logits, logits_bytes(twin));
+    return source != NULL;
 }
 
 static void do_rewind(Twin *twin) {
