@@ -130,7 +130,7 @@ uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
 	@cd $(DESTDIR)$(PREFIX) && rmdir include/foretell/* include/foretell share/foretell
 
-fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz each parser for a minute (clang)
+fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 
 layers: ; @tests/layers              ## check that includes point one way
 format: ; clang-format -i $$(git ls-files '*.c' '*.h')  ## format the sources

@@ -35,11 +35,12 @@ VALUES = {
     "double denormal": b"1e-320", "float zero": b"1e-46", "float denormal": b"1e-40", "float infinity": b"1e308",
     "double infinity": b"1e999", "2^64": b"18446744073709551616", "25 digits": b"9" * 25, "-1": b"-1", "-0": b"-0",
     "0": b"0", "1": b"1", "hexadecimal": b"0x10", "exponent": b"1e2", "unicode digits": "\uff11\u0663".encode(),
-    "emoji": "\U0001f409".encode(), "100 KB": LONG, "newline": b"a\nb", "escape": b"\x1b[31mred\x07", "invalid UTF-8": b"\xff\xc0\xaf",
+    "emoji": "\U0001f409".encode(), "100 KB": LONG, "newline": b"a\nb", "escape": b"\x1b[31mred\x07", 
+    "invalid UTF-8": b"\xff\xc0\xaf",
     "directory": FOLDER, "null device": NULL, "no such path": b"no/such/path", "--": b"--", "separators": b"1:2:3@x,,",
 }
 
-# What each subcommand needs to do a little work: (option, value) and arguments. {M}: a model, {T}: a text, {R}: a trace.
+# What each subcommand needs to do a little work: options and arguments. {M}: a model, {T}: a text, {R}: a trace.
 BASE = {
     "run": ([("--model", "{M}"), ("--prompt", "Once"), ("--predict", "3"), ("--threads", "1"), ("--seed", "1"),
              ("--ctx-size", "64")], []),
@@ -50,9 +51,10 @@ BASE = {
     "bench": ([("--model", "{M}"), ("--rows", "1"), ("--prompt", "4"), ("--runs", "5"), ("--threads", "1")], []),
     "export": ([("--random", "stories260k"), ("--output", "out.gguf")], []),
     "replay": ([("--model", "{M}"), ("--threads", "1")], ["{R}"]),
-    "explore": ([("--model", "{M}"), ("--prompt", "Once"), ("--threads", "1"), ("--seed", "1"), ("--ctx-size", "64")], []),
+    "explore": ([("--model", "{M}"), ("--prompt", "Once"), ("--threads", "1"), ("--seed", "1"),
+                 ("--ctx-size", "64")], []),
 }
-UNKNOWN = ([("--model", "{M}"), ("--threads", "1")], [])  # a subcommand that is not in the table; as far as its help has them
+UNKNOWN = ([("--model", "{M}"), ("--threads", "1")], [])  # for a subcommand that is not in the table, if it has them
 EXCLUSIVE = [{"--prompt", "--file", "ARGUMENT"}, {"--model", "--shape"}]  # one of each set is given at a time
 TERMINAL = {"explore": b"\r  fu\tq"}  # these want a terminal; the keys that are pressed there
 
@@ -95,7 +97,8 @@ class Program:
             "PATH": os.environ["PATH"], "HOME": self.inputs, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color",
             "OMP_WAIT_POLICY": "passive",
             # Memory that cannot be had is refused, as it is without the sanitizer; a report has a status of its own.
-            "ASAN_OPTIONS": "allocator_may_return_null=1:exitcode=99", "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1",
+            "ASAN_OPTIONS": "allocator_may_return_null=1:exitcode=99",
+            "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1",
         }
         self.statuses = {}  # of all runs: how many ended with each
         self.places = self.make_inputs()

@@ -1,9 +1,9 @@
-/* From any bytes a model file (tests/support/made_file.h) whose metadata, sizes, forms, offsets and weights may lie, and
- * everything that is done with one: it is opened, packed, and a session on it prefills, scores, decodes, forks, promotes,
- * rewinds. Whatever the file says, each step is taken or refused with one line, and no logit is ever not finite.
+/* Makes a model file of the input (tests/support/made_file.h), whose metadata, sizes, forms, offsets and weights may lie.
+ * The file is opened and packed, and a session on it prefills, scores, decodes, forks, promotes and rewinds. Each step
+ * must succeed or be refused with one line, and every logit must be finite.
  *
- * A file that is true is opened a second time as `foretell quantize --packed` would write it: every step must end there
- * alike, with the same bits. And a text on it must have the logits of the naive forward pass. */
+ * A file without a lie is also made as `foretell quantize --packed` would write it. Every step must have the same result
+ * with both files, bit for bit, and a text's logits must be those of the naive forward pass. */
 #include <omp.h>
 
 #include "model/part.h"
@@ -188,7 +188,7 @@ static void make_calls(Pair *pair, Random *random) {
 
 /* ---------------------------------------------------------------- what it should be */
 
-/* Float matrices and a float cache: the naive pass differs by roundings alone. Weights are about 1 in size, so are logits. */
+/* With float matrices and a float cache the naive pass differs by rounding errors alone. Logits are about 1 in size. */
 static void check_naive(const Model *model, Random *random) {
     int n = model->config.context_length < 8 ? model->config.context_length : 8, vocab = model->config.vocab_size;
     int tokens[8];

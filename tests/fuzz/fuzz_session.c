@@ -1,7 +1,7 @@
-/* Calls of a session in any order, chosen by the input's bytes: roots, forks, promotions, drops, rewinds, prompts, scores
- * and decodes of several branches, in sessions so small that they run out of branches, rows and context all the time.
- * tests/support/twin.h says what is checked: the tree's rules, that a refusal changes nothing, and that a branch's logits
- * are, bit for bit, those of its tokens alone in a session of its own. */
+/* Calls a session in any order that the input chooses: roots, forks, promotions, drops, rewinds, prompts, scores and
+ * decodes of several branches. The sessions are so small that they often run out of branches, rows and context.
+ * tests/support/twin.h says what is checked: the tree's rules, that a refusal changes nothing, and that a branch's
+ * logits are, bit for bit, those of its tokens alone in a session of its own. */
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
