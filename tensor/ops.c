@@ -27,8 +27,8 @@ CLONES static float mean_square(const float *x, int n) {
     return sum / (float)n;
 }
 
-/* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero: such
- * a row is summed in f64. A row with an infinity or a NaN gives 0 or NaN, and that times the row has a NaN. */
+/* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero:
+ * such a row is summed in f64. A row with an infinity or a NaN gives 0 or NaN, and that times the row has a NaN. */
 static float inverse_rms(const float *x, int n, float epsilon) {
     float mean = mean_square(x, n);
     double sum = 0;

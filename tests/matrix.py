@@ -266,7 +266,7 @@ def sample(program, subcommand, option):
     """The names of the values to try: one in so many unless all are wanted, the same ones for the same seed."""
     if os.environ.get("SLOW") == "1":
         return list(VALUES)
-    n = 4 if program.sanitized else 12
+    n = 8 if program.sanitized else 16
     return random.Random(f"{os.environ.get('MATRIX_SEED', '1')} {subcommand} {option}").sample(list(VALUES), n)
 
 

@@ -1,9 +1,9 @@
-/* Makes a model file of the input (tests/support/made_file.h), whose metadata, sizes, forms, offsets and weights may lie.
- * The file is opened and packed, and a session on it prefills, scores, decodes, forks, promotes and rewinds. Each step
- * must succeed or be refused with one line, and every logit must be finite.
+/* Makes a model file of the input (tests/support/made_file.h), whose metadata, sizes, forms, offsets and weights may
+ * lie. The file is opened and packed, and a session on it prefills, scores, decodes, forks, promotes and rewinds. Each
+ * step must succeed or be refused with one line, and every logit must be finite.
  *
- * A file without a lie is also made as `foretell quantize --packed` would write it. Every step must have the same result
- * with both files, bit for bit, and a text's logits must be those of the naive forward pass. */
+ * A file without a lie is also made as `foretell quantize --packed` would write it. Every step must have the same
+ * result with both files, bit for bit, and a text's logits must be those of the naive forward pass. */
 #include <omp.h>
 
 #include "model/part.h"
