@@ -80,6 +80,10 @@ $(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
 
 $(B)/tests/fuzz_trace: $(B)/tools/trace_read.o
 $(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
+# These two make models and check sessions as the tests do.
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: $(SUPPORT:%.c=$(B)/%.o)
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDLIBS += -lcmocka
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDFLAGS += -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LDLIBS) -o $@
 
@@ -129,7 +133,7 @@ uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
 	@cd $(DESTDIR)$(PREFIX) && rmdir include/foretell/* include/foretell share/foretell
 
-fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz each parser for a minute (clang)
+fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 
 layers: ; @tests/layers              ## check that includes point one way
 format: ; clang-format -i $$(git ls-files '*.c' '*.h')  ## format the sources

@@ -25,11 +25,21 @@ CLONES static float mean_square(const float *x, int n) {
     return sum / (float)n;
 }
 
+/* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero:
+ * such a row is summed in f64. A row with an infinity or a NaN gives 0 or NaN, and that times the row has a NaN. */
+static float inverse_rms(const float *x, int n, float epsilon) {
+    float mean = mean_square(x, n);
+    double sum = 0;
+    if (isfinite(mean)) return 1.0f / sqrtf(mean + epsilon);
+    for (int i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return (float)(1 / sqrt(sum / n + (double)epsilon));
+}
+
 CLONES void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int dim, float epsilon) {
     for (int r = 0; r < n_rows; r++) {
         const float *from = x + (size_t)r * (size_t)dim;
         float *to = out + (size_t)r * (size_t)dim;
-        float scale = 1.0f / sqrtf(mean_square(from, dim) + epsilon);
+        float scale = inverse_rms(from, dim, epsilon);
         for (int i = 0; i < dim; i++) to[i] = from[i] * scale * weight[i];
     }
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/part.h"
 #include "tensor/memory.h"
 #include "tokenizer/tokenizer.h"
 #include "tools/commands.h"
@@ -85,8 +86,8 @@ static bool write_model(const char *path, const Shape *shape, const Model *model
     gguf_write_int(writer, "general.file_type", metadata_file_type(dtype));
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
-        bool is_vector = named->tensor.rows == 1;
-        gguf_write_tensor(writer, named->name, &named->tensor, is_vector ? 1 : 2, named->tensor.dtype);
+        int n_dims = part_holds_vector(model, named) ? 1 : 2;
+        gguf_write_tensor(writer, named->name, &named->tensor, n_dims, named->tensor.dtype);
     }
     return gguf_writer_close(writer, show_progress, error);
 }

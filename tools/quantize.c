@@ -100,9 +100,7 @@ static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype, bool
     int n_other = 0;
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
-        Part part;
-        int layer;
-        bool is_vector = part_find(named->name, model->config.n_layers, &part, &layer) && part_is_vector(part);
+        bool is_vector = part_holds_vector(model, named);
         bool fits = named->tensor.cols % dtype_info[dtype].block == 0;
         n_other += !is_vector && !fits;
         if (is_vector)

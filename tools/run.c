@@ -236,11 +236,11 @@ static bool end_trace(Run *run, Error *error) {
 static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
+    interrupts_defer();
+    if (!begin_trace(run, error)) return false; /* before anything is said, so that its failure is the only line */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by);
     color_legend(&run->color);
-    interrupts_defer();
-    if (!begin_trace(run, error)) return false;
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
