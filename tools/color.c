@@ -117,7 +117,7 @@ bool color_write(const Color *color, const uint8_t *text, size_t n_bytes, Error 
         if (newline) putchar('\n');
         done += n + (newline != NULL);
     }
-    return color->start[0] ? text_write(text, 0, error) : text_write(text, n_bytes, error);
+    return color->start[0] ? text_written(text, n_bytes, error) : text_write(text, n_bytes, error);
 }
 
 /* ---- The explanation ---- */
@@ -172,7 +172,7 @@ static void explain_plain(const Writer *writer, const Tokenizer *tokenizer) {
 
 void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer) {
     bool future = writer->sampler->future;
-    if (isatty(STDOUT_FILENO)) fputc('\n', stderr); /* the text's line ends here, and goes on below */
+    if (text_shares_stderr()) text_end_line(); /* the text goes on below */
     fprintf(stderr, "%d ", step->position);
     print_piece(tokenizer_spelling(tokenizer, step->token), 0);
     fprintf(stderr, "  p %.4f  rank %d  H %.3f  T %.3f", exp(step->logprob), step->rank, writer->natural.entropy,

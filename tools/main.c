@@ -8,6 +8,7 @@
 #include "tensor/kernels.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
+#include "tools/text.h"
 
 static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
                                           &perplexity_command, &quantize_command, &bench_command,
@@ -16,6 +17,7 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {
     terminal_clear();
+    text_end_line();
     fprintf(stderr, "foretell: %s\n", error->message);
     return 1;
 }

@@ -128,6 +128,7 @@ static bool print_all(const ManyRun *run, const Continuation *items, const int *
     for (int i = 0; i < n_texts && done; i++)
         done = (i == 0 || text_write(SEPARATOR, strlen(SEPARATOR), error)) &&
                print_text(run, out, &items[order[i]], error);
+    if (done) text_end_line();
     for (int i = 0; i < n_listed && done; i++) list_figures(&items[order[i]], order[i] + 1, run->prompt->length);
     memory_free(out);
     return done;

@@ -308,7 +308,8 @@ static void print_statistics(const Run *run) {
     getrusage(RUSAGE_SELF, &usage);
     double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
-    if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
+    text_end_line();
+    if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
     if (run->editor.rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->editor.rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
