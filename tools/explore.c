@@ -20,12 +20,13 @@
 #include "tools/screen.h"
 #include "tools/text.h"
 #include "tools/tree.h"
+#include "tools/units.h"
 
 enum { LEAST_COLUMNS = 40, LEAST_LINES = 12, CTRL_C = 3, ESCAPE = 27, TINTS = 6, TABLE_MOST = LOOKAHEAD_MAX_K };
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *save, *tree;
-    int context, threads, kv;
+    int context, threads, kv, units;
     Sampler sampler;
 } Settings;
 
@@ -75,10 +76,11 @@ static void lay_out(Place *cursor, Bytes text) {
     }
 }
 
-/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours; up to 8 nats. */
+/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours. */
 static void set_tint(const Explore *explore, int position) {
     const TreeBranch *branch = &explore->tree.branches[explore->tree.current];
-    double place = branch->surprisal[position] / 8 * TINTS;
+    Units units = (Units)explore->settings->units;
+    double place = units_of(units, branch->surprisal[position]) / units_scale(units) * TINTS;
     int tint = place >= TINTS ? TINTS - 1 : place > 0 ? (int)place : 0;
     if (explore->tinted && position >= explore->tree.n_prompt) attrset(COLOR_PAIR(tint + 1));
     if (branch->parent >= 0 && position == branch->position) attron(A_UNDERLINE); /* here it left its parent */
@@ -154,12 +156,16 @@ static double current_alpha(const Tree *tree) {
 static void show_status(const Explore *explore) {
     const Tree *tree = &explore->tree;
     const TreeBranch *branch = &tree->branches[tree->current];
-    char line[512], parent[32] = "";
+    char line[512], parent[32] = "", entropy[32] = "";
+    Units units = (Units)explore->settings->units;
     if (branch->parent >= 0) snprintf(parent, sizeof parent, " from %d at %d", branch->parent, branch->position);
-    int n = snprintf(line, sizeof line, "branch %d of %d%s | position %d | alpha %.2f | T %.2f | seed %llu",
+    if (tree->drawn)
+        snprintf(entropy, sizeof entropy, " | H %.3f %s", units_of(units, tree->writer.natural.entropy),
+                 units_name(units));
+    int n = snprintf(line, sizeof line, "branch %d of %d%s | position %d | alpha %.2f | T %.2f | seed %llu%s",
                      tree->current, tree->count, parent, branch->sequence.length, current_alpha(tree),
                      tree->drawn ? tree->writer.temperature : tree->sampler.temperature.base,
-                     (unsigned long long)tree->sampler.seed);
+                     (unsigned long long)tree->sampler.seed, entropy);
     attrset(A_REVERSE);
     move(LINES - 2, 0);
     screen_put_string(line, COLS);
@@ -464,6 +470,7 @@ static int explore_main(int argc, char **argv) {
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is shown"},
     };
     int n_options = 0;

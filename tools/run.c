@@ -21,7 +21,7 @@
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *trace, *without;
-    int n_predict, context, threads, kv, color_by;
+    int n_predict, context, threads, kv, color_by, units;
     Sampler sampler;
     Many many;
     Phrases stops, bans;
@@ -80,7 +80,7 @@ static bool watch(Run *run, Error *error) {
     if (run->color.by == COLOR_NONE && !settings->explain) return true;
     Step step = step_of(&run->writer, &run->sequence);
     color_step(&run->color, &step, &run->writer);
-    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer);
+    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
     return true;
 }
 
@@ -218,6 +218,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .ignore_ends = settings->ignore_eos,
                     .at_start = text.size == 0,
                     .limit = run->n_limit,
+                    .units = (Units)settings->units,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
@@ -253,7 +254,8 @@ static bool end_trace(Run *run, Error *error) {
                      : run->context_is_full ? TRACE_CONTEXT
                      : interrupted          ? TRACE_INTERRUPTED
                                             : TRACE_PREDICT;
-    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop]), error) &&
+    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop], (Units)run->settings->units),
+                       error) &&
            trace_close(&run->trace, error) && !(unfinished = NULL);
 }
 
@@ -261,7 +263,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     many_print_chain(&settings->many, &settings->sampler);
-    run->color = color_open((ColorBy)settings->color_by);
+    run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
     catch_interrupt();
     if (!begin_trace(run, error)) return false;
@@ -445,6 +447,7 @@ static int run_main(int argc, char **argv) {
          NULL},
         {"explain", 0, NULL, OPTION_FLAG, &s.explain, 0, 0, "print the candidates of each token on standard error",
          NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;

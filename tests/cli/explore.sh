@@ -153,6 +153,11 @@ check 'a saved wave goes on' 'wait_for "branch 0 of 2 | position 7 | alpha 1.00"
 keys Tab
 check 'beside the alpha of the branch' 'wait_for "branch 1 of 2 from 0 at 6 | position 6 | alpha 0.60"'
 
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7
+check 'the status has H, in nats' 'wait_for "| seed 7 | H 3.377 nats"'
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7 --units bits
+check 'or in bits' 'wait_for "| seed 7 | H 4.872 bits"'
+
 # Tints are backgrounds of 256 colours.
 tints() { tm capture-pane -p -e | grep -c '\[48;5;\|;48;5;'; }
 for no in '' 1; do
