@@ -54,6 +54,7 @@ static void the_example(void **state) {
     (void)state;
     page_section("The example");
     double entropy = entropy_of(eighths, FOUR);
+    FIGURES("the softmax of z = ", log(8 * eighths[0]), log(8 * eighths[1]), log(8 * eighths[2]), log(8 * eighths[3]));
     FIGURES("`entropy_of` |", entropy, entropy / log(2));
     FIGURES("`normalized_entropy_of` |", normalized_entropy_of(eighths, FOUR));
     FIGURES("`varentropy_of` |", varentropy_of(eighths, FOUR));
