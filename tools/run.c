@@ -20,7 +20,7 @@
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *trace, *without;
-    int n_predict, context, threads, kv, color_by;
+    int n_predict, context, threads, kv, color_by, units;
     Sampler sampler;
     Many many;
     Phrases stops, bans;
@@ -57,7 +57,7 @@ static bool watch(Run *run, Error *error) {
     if (run->color.by == COLOR_NONE && !settings->explain) return true;
     Step step = step_of(&run->writer, &run->sequence);
     color_step(&run->color, &step, &run->writer);
-    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer);
+    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
     return true;
 }
 
@@ -195,6 +195,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .ignore_ends = settings->ignore_eos,
                     .at_start = text.size == 0,
                     .limit = run->n_limit,
+                    .units = (Units)settings->units,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
@@ -229,7 +230,8 @@ static bool end_trace(Run *run, Error *error) {
                      : run->context_is_full ? TRACE_CONTEXT
                      : interrupted          ? TRACE_INTERRUPTED
                                             : TRACE_PREDICT;
-    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop]), error) &&
+    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop], (Units)run->settings->units),
+                       error) &&
            trace_close(&run->trace, error);
 }
 
@@ -239,7 +241,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     interrupts_defer();
     if (!begin_trace(run, error)) return false; /* before anything is said, so that its failure is the only line */
     many_print_chain(&settings->many, &settings->sampler);
-    run->color = color_open((ColorBy)settings->color_by);
+    run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
@@ -284,7 +286,8 @@ static void print_statistics(const Run *run) {
     getrusage(RUSAGE_SELF, &usage);
     double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
-    if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
+    text_end_line();
+    if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
     if (run->editor.rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->editor.rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
@@ -420,6 +423,7 @@ static int run_main(int argc, char **argv) {
          NULL},
         {"explain", 0, NULL, OPTION_FLAG, &s.explain, 0, 0, "print the candidates of each token on standard error",
          NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;

@@ -7,12 +7,14 @@
 #ifndef TOOLS_TRACE_H
 #define TOOLS_TRACE_H
 
+#include <jansson.h>
+
 #include "model/session.h"
 #include "sampler/writer.h"
 #include "tensor/output.h"
 #include "tokenizer/tokenizer.h"
 #include "tools/step.h"
-#include <jansson.h>
+#include "tools/units.h"
 
 #define TRACE_SCHEMA 1
 
@@ -59,7 +61,9 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence);
 
 typedef enum { TRACE_END_OF_TEXT, TRACE_PREDICT, TRACE_CONTEXT, TRACE_INTERRUPTED, TRACE_STOPS } TraceStop;
 extern const char *const trace_stops[TRACE_STOPS];
-json_t *trace_end_json(const TraceSums *sums, const char *stop);
+/* The means are in these units, which then are in the fields' names; trace_units reads them from a line. */
+json_t *trace_end_json(const TraceSums *sums, const char *stop, Units units);
+Units trace_units(const json_t *end);
 
 /* The file, which appears under its name when it is complete. */
 typedef struct {

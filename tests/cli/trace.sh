@@ -73,6 +73,19 @@ check 'a full context is why it stops' 'holds "e[\"stop\"] == \"context full\""'
 replay
 check 'and replays' 'agrees 4'
 
+# The end in bits; the steps stay in nats.
+write
+cp "$trace" "$work/in_nats"
+write --units bits
+check '--units bits: two means, named so, and nothing else' 'cmp -s <(head -n -1 "$trace") <(head -n -1 "$work/in_nats") &&
+    holds "\"mean_H\" not in e and \"mean_surprisal\" not in e and abs(e[\"mean_H_bits\"] * math.log(2) - sum(x[\"H\"] for x in s) / 20) < 1e-12 and abs(e[\"mean_surprisal_bits\"] * math.log(2) + sum(x[\"logprob\"] for x in s) / 20) < 1e-12 and abs(e[\"perplexity\"] - 2 ** e[\"mean_surprisal_bits\"]) < 1e-9"'
+replay
+check 'it replays' 'agrees 20'
+replay --units bits "$trace"
+check 'replay --units bits prints the means' '[ $status -eq 0 ] && holds "out.decode() == \"20 steps agree\\nmean surprisal %.4f bits, mean H %.4f bits, perplexity %.4f\\n\" % (e[\"mean_surprisal_bits\"], e[\"mean_H_bits\"], e[\"perplexity\"])"'
+replay --units nats "$trace"
+check 'or in nats' 'holds "out.decode().splitlines()[1] == \"mean surprisal %.4f nats, mean H %.4f nats, perplexity %.4f\" % (e[\"mean_surprisal_bits\"] * math.log(2), e[\"mean_H_bits\"] * math.log(2), e[\"perplexity\"])"'
+
 # Every field of the steps and the end: another value is seen, and named.
 write -n 3 --fe --fe-k 3
 cp "$trace" "$work/good"
