@@ -1,6 +1,7 @@
 #include "sampler/sampler.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "sampler/draw.h"
@@ -142,13 +143,18 @@ static double temperature(const Sampler *sampler, const SamplerState *state, con
     return temperature_of(&sampler->temperature, &input);
 }
 
-/* Hugging Face's order: everything after reads the tempered distribution. */
+/* Hugging Face's order: everything after reads the tempered distribution. Logits that would leave the floats' range are
+ * counted from the largest, which changes no probability. */
 static void temper(Candidates *candidates, double t) {
     if (t < DRAW_GREEDY_BELOW) {
         candidates_top_k(candidates, 1);
         return;
     }
-    for (int i = 0; i < candidates->count; i++) candidates->items[i].logit = (float)(candidates->items[i].logit / t);
+    double max = candidates->max_logit, origin = fabs(max) / t <= FLT_MAX ? 0 : max;
+    for (int i = 0; i < candidates->count; i++) {
+        float *logit = &candidates->items[i].logit;
+        if (*logit > -INFINITY) *logit = (float)fmax((*logit - origin) / t, -FLT_MAX);
+    }
     candidates_refresh(candidates);
 }
 

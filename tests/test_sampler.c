@@ -148,6 +148,47 @@ static void settings_show_what_they_take(void **state) {
     }
 }
 
+/* Every number, at both ends of its range and close to them, is refused or shows itself as it can be set again. */
+static void what_is_taken_can_be_taken_again(void **state) {
+    (void)state;
+    static const char *const values[] = {"0",
+                                         "-0",
+                                         "1e-400",
+                                         "5e-324",
+                                         "1e-320",
+                                         "1e-46",
+                                         "1e-45",
+                                         "1e-40",
+                                         "0.01",
+                                         "1",
+                                         "0.9999999999999999",
+                                         "1.0000000000000002",
+                                         "0.99999999",
+                                         "100",
+                                         "1e6",
+                                         "1e30",
+                                         "1e300",
+                                         "-1",
+                                         "-100",
+                                         "-1e-320"};
+    const SamplerSetting *setting;
+    char shown[1024], again[1024];
+    int taken = 0;
+    for (int i = 0; (setting = sampler_setting(i)); i++) {
+        for (size_t j = 0; setting->metavar && j < sizeof values / sizeof values[0]; j++) {
+            Error error;
+            Sampler sampler = sampler_default(), other = sampler_default();
+            if (!sampler_set(&sampler, setting->name, values[j], &error)) continue;
+            sampler_show(&sampler, setting->name, shown, sizeof shown);
+            set(&other, setting->name, shown);
+            sampler_show(&other, setting->name, again, sizeof again);
+            assert_string_equal(shown, again);
+            taken++;
+        }
+    }
+    assert_true(taken > 200);
+}
+
 /* All that a sampler shows, set on the default one, is that sampler, to the last bit of every number. */
 static void a_sampler_is_made_again_from_what_it_shows(void **state) {
     (void)state;
@@ -208,6 +249,11 @@ static void parses_strictly(void **state) {
     refuses("min-p", ".5x", "--min-p: expected a number from 0 to 1, got '.5x'");
     refuses("min-p", "nan", "--min-p: expected a number from 0 to 1, got 'nan'");
     refuses("typical", "0", "--typical: expected a number above 0 and at most 1, got '0'");
+    refuses("typical", "1e-320",
+            "--typical: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
+    refuses("repeat-penalty", "1e-46", "--repeat-penalty: expected a number from 0.01 to 100, got '1e-46'");
+    refuses("repeat-penalty", "1e-40", "--repeat-penalty: expected a number from 0.01 to 100, got '1e-40'");
+    refuses("logit-bias", "1+1e31", "--logit-bias: expected a number from -1e+30 to 1e+30, got '1e31'");
     refuses("dry-allowed-length", "1.5", "--dry-allowed-length: expected a whole number from 1 to 1000, got '1.5'");
     refuses("fe-k", "65", "--fe-k: expected a number from 1 to 64, got '65'");
     refuses("fe-n", "1", "--fe-n: expected a number from 2 to 1000000, got '1'");
@@ -276,6 +322,23 @@ static void temperature_first_keeps_another_set(void **state) {
         step(&sampler, &memory, &c, 0);
         assert_int_equal(c.count, first ? 1 : 2);
         assert_true(sampler_temperature(&sampler, &memory, &c) == (first ? 1 : .5));
+        candidates_close(&c);
+    }
+}
+
+/* Logits of any size at the least T that is not argmax: a quotient beyond the floats is counted from the largest logit. */
+static void temperature_first_stays_finite(void **state) {
+    (void)state;
+    static const float rows[][V] = {{3e38f, 2e38f, -3e38f, 0, -INFINITY},
+                                    {-3e38f, -2e38f, -3.4e38f, -INFINITY, -3e38f}};
+    Sampler sampler = sampler_default();
+    set(&sampler, "temp", "1e-4");
+    set(&sampler, "temp-first", NULL);
+    for (int i = 0; i < 2; i++) {
+        SamplerState memory = sampler_start(&sampler);
+        Candidates c = open(rows[i]);
+        step(&sampler, &memory, &c, 0);
+        assert_true(c.count == 1 && c.items[0].token == i && isfinite(c.items[0].logit) && c.entropy == 0);
         candidates_close(&c);
     }
 }
@@ -378,10 +441,12 @@ int main(void) {
         cmocka_unit_test(presets_can_be_overridden),
         cmocka_unit_test(lists_hold_several_settings),
         cmocka_unit_test(settings_show_what_they_take),
+        cmocka_unit_test(what_is_taken_can_be_taken_again),
         cmocka_unit_test(a_sampler_is_made_again_from_what_it_shows),
         cmocka_unit_test(parses_strictly),
         cmocka_unit_test(stages_work_on_what_the_last_one_left),
         cmocka_unit_test(temperature_first_keeps_another_set),
+        cmocka_unit_test(temperature_first_stays_finite),
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
         cmocka_unit_test(bans_hold_at_their_position),
