@@ -110,18 +110,38 @@ SamplerState sampler_start(const Sampler *sampler) {
     return (SamplerState){.mirostat = mirostat_start(sampler->mirostat_tau)};
 }
 
-/* The two largest natural probabilities, and the entropy of what is left, renormalised: a logarithm for each of them, so
- * only for those who ask. */
-static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
-    double sum = 0, sum_p_ln_p = 0;
-    for (int i = 0; i < c->count; i++) {
-        double p = c->items[i].prob;
+/* The two largest probabilities. */
+static void find_largest(const Candidates *natural, TemperatureInput *input) {
+    for (int i = 0; i < natural->count; i++) {
+        double p = natural->items[i].prob;
         if (p > input->p1) {
             input->p2 = input->p1;
             input->p1 = p;
         } else if (p > input->p2) {
             input->p2 = p;
         }
+    }
+}
+
+/* What policies read of the model's own distribution: all but what needs the survivors. A pass over the vocabulary is made
+ * only for the policy that needs it. */
+static TemperatureInput natural_input(const Sampler *sampler, const SamplerState *state, const Candidates *natural) {
+    TemperatureInput input = {.entropy = natural->entropy,
+                              .vocab_size = natural->capacity,
+                              .prompt_entropy = state->prompt_entropy,
+                              .kl = state->kl};
+    if (sampler->temperature.kind == TEMPERATURE_UDT) find_largest(natural, &input);
+    return input;
+}
+
+/* The entropy of what is left, renormalised. Where the probabilities are all too small for floats, they are counted from
+ * the largest. */
+static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
+    double sum = 0, sum_p_ln_p = 0;
+    double mass = candidates_log_mass(c);
+    bool tiny = mass < log(1e-30);
+    for (int i = 0; i < c->count; i++) {
+        double p = tiny ? exp(-candidates_surprisal(c, i) - mass) : c->items[i].prob;
         sum += p;
         sum_p_ln_p += p > 0 ? p * log(p) : 0;
     }
@@ -129,18 +149,20 @@ static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
     input->survivors_entropy = fmax(0, log(sum) - sum_p_ln_p / sum);
 }
 
-static double temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
-    TemperatureKind kind = sampler->temperature.kind;
-    TemperatureInput input = {.entropy = candidates->entropy,
-                              .vocab_size = candidates->capacity,
-                              .prompt_entropy = state->prompt_entropy,
-                              .kl = state->kl};
-    if (kind == TEMPERATURE_LINEAR) {
-        input.observed_low = entropy_window_percentile(&state->window, 0.25);
-        input.observed_high = entropy_window_percentile(&state->window, 0.75);
+static double temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates) {
+    TemperatureInput *input = &state->input;
+    switch (sampler->temperature.kind) {
+    case TEMPERATURE_LINEAR:
+        input->observed_low = entropy_window_percentile(&state->window, 0.25);
+        input->observed_high = entropy_window_percentile(&state->window, 0.75);
+        break;
+    case TEMPERATURE_DYNATEMP:
+        look_at_survivors(candidates, input);
+        break;
+    default:
+        break;
     }
-    if (kind == TEMPERATURE_UDT || kind == TEMPERATURE_DYNATEMP) look_at_survivors(candidates, &input);
-    return temperature_of(&sampler->temperature, &input);
+    return temperature_of(&sampler->temperature, input);
 }
 
 /* Hugging Face's order: everything after reads the tempered distribution. Logits that would leave the floats' range are
@@ -168,6 +190,7 @@ static bool is_banning(const SamplerContext *context) {
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error) {
     bool rewritten = false;
+    state->input = natural_input(sampler, state, candidates);
     for (int stage = 0; stage <= STAGE_BIAS; stage++) {
         if (!sampler_stages[stage].is_on(sampler)) continue;
         rewritten = true;
@@ -181,6 +204,7 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
             return error_set(error, "position %d: --ban leaves no token possible", context->n_history);
     }
     if (rewritten) candidates_refresh(candidates);
+    state->input.entropy = candidates->entropy;
     entropy_window_add(&state->window, candidates->entropy);
     if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
     for (int i = 0; i < sampler->n_order; i++) {
@@ -192,7 +216,7 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
     return true;
 }
 
-double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
+double sampler_temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates) {
     return sampler->temperature_first ? 1 : temperature(sampler, state, candidates);
 }
 

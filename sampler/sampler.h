@@ -68,9 +68,10 @@ typedef struct {
 typedef struct {
     Mirostat mirostat;
     WaveClock clock;
-    EntropyWindow window;  /* of the entropies of its steps */
-    double prompt_entropy; /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
-    double kl;             /* KL(p || p0) of the step, nats: the same, for kld */
+    EntropyWindow window;   /* of the entropies of its steps */
+    double prompt_entropy;  /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
+    double kl;              /* KL(p || p0) of the step, nats: the same, for kld */
+    TemperatureInput input; /* what the policy in use reads in the step that is being drawn */
 } SamplerState;
 
 /* Where a step stands: what the stages may read beside the candidates. */
@@ -145,7 +146,7 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
                    Error *error);
 
 /* T of this step, after sampler_apply. 1 where --temp-first has used it up. */
-double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates);
+double sampler_temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates);
 /* Alpha of this step: the wave's or the fixed one. */
 double sampler_alpha(const Sampler *sampler, const SamplerState *state);
 

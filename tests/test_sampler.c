@@ -343,6 +343,30 @@ static void temperature_first_stays_finite(void **state) {
     }
 }
 
+/* samplers.md, 2: the measures of udt are those of the whole vocabulary, whatever truncation drops. */
+static void udt_reads_natural_probabilities(void **state) {
+    (void)state;
+    static const char *const measures[] = {"pmax", "margin"};
+    const double u[] = {.5, .75};
+    for (int i = 0; i < 2; i++) {
+        /* p = .5 .25 .125 .125: XTC leaves the last two, and top-k 1 the first alone */
+        for (int truncated = 0; truncated < 3; truncated++) {
+            Sampler sampler = sampler_default();
+            SamplerState memory = sampler_start(&sampler);
+            Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
+            set(&sampler, "temp-policy", "udt");
+            set(&sampler, "udt-measure", measures[i]);
+            set(&sampler, "temp", "1");
+            set(&sampler, "xtc-probability", truncated == 1 ? "1" : "0");
+            set(&sampler, "top-k", truncated == 2 ? "1" : "0");
+            step(&sampler, &memory, &c, 0);
+            double t = sampler_temperature(&sampler, &memory, &c);
+            assert_true(fabs(t - pow(.8, .2 / u[i])) < 1e-7);
+            candidates_close(&c);
+        }
+    }
+}
+
 static void penalties_change_what_truncation_sees(void **state) {
     (void)state;
     Sampler sampler = sampler_default();
@@ -447,6 +471,7 @@ int main(void) {
         cmocka_unit_test(stages_work_on_what_the_last_one_left),
         cmocka_unit_test(temperature_first_keeps_another_set),
         cmocka_unit_test(temperature_first_stays_finite),
+        cmocka_unit_test(udt_reads_natural_probabilities),
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
         cmocka_unit_test(bans_hold_at_their_position),
