@@ -44,6 +44,9 @@ typedef enum {
     SAMPLER_STAGES
 } Stage;
 
+/* Places in a count of what was dropped: the stages, then the bans of a position, which are no stage. */
+enum { SAMPLER_BAN = SAMPLER_STAGES, SAMPLER_DROPS };
+
 typedef struct {
     RepeatPenalty repeat;
     DryPenalty dry;
@@ -83,7 +86,9 @@ typedef struct {
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
-    int *dropped; /* (SAMPLER_STAGES,) filled with how many candidates each dropped; NULL: nobody asks */
+    int *
+        dropped; /* (SAMPLER_DROPS,) zeros, filled with how many candidates each stage dropped or banned, --ban last, or
+                     NULL */
 } SamplerContext;
 
 typedef struct {
@@ -140,7 +145,8 @@ int sampler_print(const Sampler *sampler, char *out, size_t capacity);
 
 SamplerState sampler_start(const Sampler *sampler);
 
-/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy.
+/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy. What
+ * a stage or a ban has set to -inf is dropped.
  * Errors: penalties and bans leave no token possible. */
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error);

@@ -394,6 +394,38 @@ static void bans_that_leave_nothing_are_an_error(void **state) {
     candidates_close(&c);
 }
 
+/* What a stage or a ban excludes is no survivor, and is counted as dropped: by dynatemp's ln m, too. */
+static void banned_tokens_are_dropped(void **state) {
+    (void)state;
+    Error error;
+    const TokenBan ban = {1, 0};
+    for (int first = 0; first < 2; first++) {
+        int dropped[SAMPLER_DROPS] = {0};
+        Sampler sampler = sampler_default();
+        set(&sampler, "logit-bias", "1-inf");
+        set(&sampler, "no-repeat-ngram", "1");
+        set(&sampler, "temp-policy", "dynatemp");
+        set(&sampler, "min-p", "0");
+        set(&sampler, "top-p", "1");
+        if (first) set(&sampler, "temp-first", NULL);
+        SamplerState memory = sampler_start(&sampler);
+        SamplerContext context = context_of(1);
+        context.bans = &ban;
+        context.n_bans = 1;
+        context.dropped = dropped;
+        history[0] = 2;
+        Candidates c = open((float[]){4, 3, 2, 0, 0});
+        assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
+        assert_int_equal(c.count, 2); /* two equals: the entropy is ln 2, so T is T0 + the range */
+        assert_true(c.items[0].token == 3 && c.items[1].token == 4);
+        double t = sampler_temperature(&sampler, &memory, &c);
+        assert_true(first ? t == 1 : fabs(t - 1.3) < 1e-6);
+        assert_true(memory.input.n_survivors == 2);
+        assert_true(dropped[STAGE_NO_REPEAT_NGRAM] == 1 && dropped[STAGE_BIAS] == 1 && dropped[SAMPLER_BAN] == 1);
+        candidates_close(&c);
+    }
+}
+
 static void bans_hold_at_their_position(void **state) {
     (void)state;
     Error error;
@@ -474,6 +506,7 @@ int main(void) {
         cmocka_unit_test(udt_reads_natural_probabilities),
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
+        cmocka_unit_test(banned_tokens_are_dropped),
         cmocka_unit_test(bans_hold_at_their_position),
         cmocka_unit_test(state_forks_by_assignment),
         cmocka_unit_test(xtc_acts_as_often_as_it_says),

@@ -65,6 +65,8 @@ check 'so do depth, curve, form of the cache and every digit' 'agrees 20'
 write --logit-bias 5+1e30 --logit-bias 6-1e30 --logit-bias 5+1e30 --min-p 1e-40 --typical 1e-45 --repeat-penalty 0.01
 replay
 check 'the largest biases and the smallest numbers replay' 'agrees 20'
+write --logit-bias 261-inf --no-repeat-ngram 1 --top-k 0 --top-p 1 --min-p 0
+check 'banned tokens are no survivors' 'holds "all(x[\"survivors\"] + sum(x[\"dropped\"].values()) == h[\"tokenizer\"][\"size\"] and x[\"dropped\"][\"no-repeat-ngram\"] >= 5 for x in s)"'
 write -s 18446744073709551615 --mirostat-tau 4 --temp-first
 replay
 check 'and the largest seed' 'agrees 20 && holds "h[\"seed\"] == \"18446744073709551615\""'

@@ -136,7 +136,7 @@ static bool step(const Case *it, SamplerState *state, SamplerContext *context, C
 static void write_tokens(const Case *it) {
     static const TokenFlags flags[V] = {[2] = TOKEN_ENDS_TEXT, [3] = TOKEN_BEGINS_WORD, [5] = TOKEN_ENDS_SENTENCE};
     static const bool breakers[V] = {[7] = true}, exempt[V] = {[2] = true};
-    int history[CONTEXT] = {1, 3, 4, 3, 4, 0}, scratch[CONTEXT], dropped[SAMPLER_STAGES];
+    int history[CONTEXT] = {1, 3, 4, 3, 4, 0}, scratch[CONTEXT], dropped[SAMPLER_DROPS];
     const TokenBan bans[] = {{7, 0}, {7, 1}, {9, 3}};
     Candidates candidates;
     Error error;
