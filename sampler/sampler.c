@@ -236,9 +236,8 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
                    Error *error) {
     int all = candidates->count, possible;
     state->input = natural_input(sampler, state, candidates);
+    entropy_window_add(&state->window, state->input.entropy);
     if (!rewrite(sampler, state, context, candidates, &possible, error)) return false;
-    state->input.entropy = candidates->entropy;
-    entropy_window_add(&state->window, candidates->entropy);
     if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
     if (possible < all) drop_banned(candidates);
     for (int i = 0; i < sampler->n_order; i++) {

@@ -4,8 +4,11 @@
  *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
  *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
- * Truncation reads the model's own distribution and temperature comes last, as in llama.cpp; --temp-first takes Hugging
- * Face's order, where the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there).
+ * Truncation reads the distribution that the rewritten logits give, its H and H / ln V included (typical, eta, top-h, the
+ * steered top-k and top-p), and temperature comes last, as in llama.cpp; --temp-first takes Hugging Face's order, where
+ * the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there): there truncation reads the
+ * tempered distribution. Temperature policies read the natural one, before anything was rewritten, but for dynatemp,
+ * which reads the survivors (temperature.h).
  *
  * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c; from there they are in the command line,
  * the help, the presets and the printed chain. */
@@ -71,7 +74,7 @@ typedef struct {
 typedef struct {
     Mirostat mirostat;
     WaveClock clock;
-    EntropyWindow window;   /* of the entropies of its steps */
+    EntropyWindow window;   /* of the natural entropies of its steps */
     double prompt_entropy;  /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
     double kl;              /* KL(p || p0) of the step, nats: the same, for kld */
     TemperatureInput input; /* what the policy in use reads in the step that is being drawn */

@@ -18,11 +18,18 @@ static double fixed(const TemperaturePolicy *policy, const TemperatureInput *inp
     return policy->base;
 }
 
-static double linear(const TemperaturePolicy *policy, const TemperatureInput *input) {
+void temperature_entropy_range(const TemperaturePolicy *policy, const TemperatureInput *input, double *low,
+                               double *high) {
     bool given = policy->entropy_high > 0;
-    double low = fmin(given ? policy->entropy_low : input->observed_low, policy->entropy_cap);
-    double high = fmin(given ? policy->entropy_high : input->observed_high, policy->entropy_cap);
-    double entropy = fmin(input->entropy, policy->entropy_cap);
+    *low = given ? policy->entropy_low : input->observed_low;
+    *high = given ? policy->entropy_high : input->observed_high;
+}
+
+static double linear(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double low, high, entropy = fmin(input->entropy, policy->entropy_cap);
+    temperature_entropy_range(policy, input, &low, &high);
+    low = fmin(low, policy->entropy_cap);
+    high = fmin(high, policy->entropy_cap);
     if (low < high) return between(policy->low, policy->high, clamp01((entropy - low) / (high - low)));
     return between(policy->low, policy->high, entropy < low ? 0 : entropy > low ? 1 : 0.5);
 }
@@ -57,15 +64,19 @@ static double edt_instance(const TemperaturePolicy *policy, const TemperatureInp
     return edt_rule(policy, input->prompt_entropy);
 }
 
-static double udt(const TemperaturePolicy *policy, const TemperatureInput *input) {
+double temperature_uncertainty(const TemperaturePolicy *policy, const TemperatureInput *input) {
     switch (policy->udt_measure) {
     case UDT_PMAX:
-        return edt_rule(policy, 1 - input->p1);
+        return 1 - input->p1;
     case UDT_MARGIN:
-        return edt_rule(policy, 1 - (input->p1 - input->p2));
+        return 1 - (input->p1 - input->p2);
     default:
-        return edt_rule(policy, input->vocab_size > 1 ? clamp01(input->entropy / log(input->vocab_size)) : 0);
+        return input->vocab_size > 1 ? clamp01(input->entropy / log(input->vocab_size)) : 0;
     }
+}
+
+static double udt(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return edt_rule(policy, temperature_uncertainty(policy, input));
 }
 
 static double kld(const TemperaturePolicy *policy, const TemperatureInput *input) {

@@ -1,8 +1,11 @@
 /* Temperature: the policies that give one step of one sequence its temperature, from how unsure the model is there.
  * Never one for a batch: each sequence has its own entropy, so its own T.
  *
- * H is the entropy of the natural distribution (over the whole vocabulary, before truncation) in nats, T0 is --temp. T
- * below 1e-4 means argmax, which the draw does. Each formula has its function in temperature.c, in this order:
+ * H is the entropy in nats of the natural distribution: the model's own, over the whole vocabulary, before penalties,
+ * bans and truncation. So are the percentiles of linear and the p1 and p2 of udt: how sure the model is does not depend
+ * on what the chain does with it. Only dynatemp reads the survivors: what penalties, bans and truncation leave (with
+ * --temp-first: what penalties and bans leave), renormalised. T0 is --temp. T below 1e-4 means argmax, which the draw
+ * does. Each formula has its function in temperature.c, in this order:
  *
  *   fixed         T0
  *   linear        Tmin + (Tmax-Tmin) * clamp((min(H,cap) - Hlo) / (Hhi - Hlo), 0, 1)
@@ -102,6 +105,11 @@ TemperaturePolicy temperature_default(void);
 
 /* T >= 0 of this step. The policy is valid: temperature_check. */
 double temperature_of(const TemperaturePolicy *policy, const TemperatureInput *input);
+
+/* Parts of the formulas, for those who show them: Hlo and Hhi of linear before the cap, given or observed; u of udt. */
+void temperature_entropy_range(const TemperaturePolicy *policy, const TemperatureInput *input, double *low,
+                               double *high);
+double temperature_uncertainty(const TemperaturePolicy *policy, const TemperatureInput *input);
 
 /* Sets one parameter by its flag, without the dashes: "edt-theta", "0.2". Pairs are LO:HI, the table is H:T,H:T,...
  * with 1 to 16 knots of rising H. A mistake changes nothing. Errors name the flag: no such flag, not a number, out of
