@@ -116,7 +116,7 @@ const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
- * preset's can be. Errors name the flag, the value and the range; an unknown one is named. */
+ * preset's can be. wave and alpha look ahead, as fe does. A mistake changes nothing. Errors name the flag, the value and the range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
  * another begins (the name of a flag, or a name and a value), so a value may hold commas. A mistake changes nothing. Errors: as sampler_set; an item of
@@ -124,7 +124,8 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
 /* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
- * sampler again but for the biases and the seed. Flags are "on" or empty; empty are also a preset, the biases, and what was not
+ * sampler again but for the biases, the seed and `future`, which alpha switches on: it is on where "fe" or "wave" is not
+ * empty. Flags are "on" or empty; empty are also a preset, the biases, and what was not
  * given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
@@ -132,6 +133,10 @@ int sampler_show(const Sampler *sampler, const char *name, char *out, size_t cap
 int sampler_range(const char *name, char *out, size_t capacity);
 /* The i-th setting of a stage by its flag, NULL past the last. */
 const char *sampler_stage_setting(Stage stage, int i);
+
+/* Whether the setting can change anything in this chain. If not, why says what it needs, "needs --fe". A value that means
+ * "off" does what it says; so does a name that is no setting. */
+bool sampler_matters(const Sampler *sampler, const char *name, Error *why);
 
 /* What no single setting can tell: contradictions between them. Errors name the flags. */
 bool sampler_check(const Sampler *sampler, Error *error);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sampler/draw.h"
 #include "sampler/number.h"
 
 /* ---- The policies, in the order of the header ---- */
@@ -143,6 +144,8 @@ typedef struct {
 #define KIND(name) (1u << TEMPERATURE_##name)
 #define EDT_KINDS  (KIND(EDT) | KIND(EDT_INSTANCE) | KIND(UDT))
 
+#define KIND_SCALED (KIND(FIXED) | EDT_KINDS | KIND(KLD)) /* T is T0 times a number of at most 1 */
+
 #define TABLE_FLAG "--temp-table"
 #define MAX_NATS   100 /* far above the ln V of any vocabulary */
 #define MAX_TEMP   100
@@ -261,6 +264,51 @@ bool temperature_set(TemperaturePolicy *policy, const char *flag, const char *te
     TemperaturePolicy changed = *policy;
     if (!set_any(&changed, flag, text, error)) return false;
     *policy = changed;
+    return true;
+}
+
+/* ---- Which parameters matter ---- */
+
+static unsigned kinds_of(const char *flag) {
+    if (strcmp(flag, "udt-measure") == 0) return KIND(UDT);
+    if (strcmp(flag, &TABLE_FLAG[2]) == 0) return KIND(TABLE);
+    for (int i = 0; i < N_PARAMETERS; i++)
+        if (strcmp(flag, parameters[i].flag + 2) == 0) return parameters[i].kinds;
+    return ~0u; /* --temp-policy */
+}
+
+/* "needs --temp-policy edt, edt-instance or udt" */
+static bool needs_kind(unsigned kinds, Error *why) {
+    char names[160] = "";
+    int left = __builtin_popcount(kinds), length = 0;
+    for (int i = 0; i < TEMPERATURE_KINDS; i++) {
+        if (!(kinds >> i & 1)) continue;
+        left--;
+        length += snprintf(names + length, sizeof names - (size_t)length, "%s%s", temperature_policies[i].name,
+                           left > 1 ? ", "
+                           : left   ? " or "
+                                    : "");
+    }
+    return error_set(why, "needs --temp-policy %s", names);
+}
+
+bool temperature_is_greedy(const TemperaturePolicy *policy) {
+    return (KIND_SCALED >> policy->kind & 1) && policy->base < DRAW_GREEDY_BELOW;
+}
+
+bool temperature_matters(const TemperaturePolicy *policy, const char *flag, Error *why) {
+    unsigned kinds = kinds_of(flag);
+    if (!(kinds >> policy->kind & 1)) return needs_kind(kinds, why);
+    if (strcmp(flag, "temp") != 0 && policy->kind != TEMPERATURE_FIXED && temperature_is_greedy(policy))
+        return error_set(why, "needs --temp above 0");
+    if (strcmp(flag, "edt-n") == 0 && policy->edt_theta == 0) return error_set(why, "needs --edt-theta above 0");
+    if (strcmp(flag, "udt-measure") == 0 && policy->edt_theta == 0) return error_set(why, "needs --edt-theta above 0");
+    if (strcmp(flag, "sigmoid-mid") == 0 && policy->sigmoid_k == 0)
+        return error_set(why, "needs --sigmoid-k other than 0");
+    if (strcmp(flag, "dynatemp-exp") == 0 && policy->dynatemp_range == 0)
+        return error_set(why, "needs --dynatemp-range above 0");
+    if (strcmp(flag, "entropy-cap") == 0 && policy->entropy_high > 0 && policy->entropy_high <= policy->entropy_cap)
+        return error_set(why, "--entropy-range ends below it");
     return true;
 }
 

@@ -117,6 +117,11 @@ double temperature_uncertainty(const TemperaturePolicy *policy, const Temperatur
  * many, or one not above that before it. */
 bool temperature_set(TemperaturePolicy *policy, const char *flag, const char *text, Error *error);
 
+/* Whether the flag (without the dashes) can change T under this policy. If not, why says what it needs. */
+bool temperature_matters(const TemperaturePolicy *policy, const char *flag, Error *why);
+/* Whether T is below 1e-4 whatever the model says. */
+bool temperature_is_greedy(const TemperaturePolicy *policy);
+
 /* Checks all of it, however it was filled: every value in its range, and what the kind needs: table its knots, linear a
  * cap above Hlo. The error names the flag, the value and the range. */
 bool temperature_check(const TemperaturePolicy *policy, Error *error);
