@@ -7,8 +7,8 @@
  * Truncation reads the distribution that the rewritten logits give, its H and H / ln V included (typical, eta, top-h, the
  * steered top-k and top-p), and temperature comes last, as in llama.cpp; --temp-first takes Hugging Face's order, where
  * the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there): there truncation reads the
- * tempered distribution. Temperature policies read the natural one, before anything was rewritten, but for dynatemp,
- * which reads the survivors (temperature.h).
+ * tempered distribution. Temperature policies read the natural one, before anything was rewritten, but for
+ * dynatemp and target, which read the survivors (temperature.h).
  *
  * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c; from there they are in the command line,
  * the help, the presets and the printed chain. */

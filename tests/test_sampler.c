@@ -10,6 +10,7 @@
 
 #include "sampler/draw.h"
 #include "sampler/sampler.h"
+#include "sampler/target.h"
 
 static void set(Sampler *sampler, const char *name, const char *value) {
     Error error;
@@ -391,12 +392,13 @@ static double natural_temperature(TemperatureKind kind, double prompt_entropy, d
     }
 }
 
-/* Penalties and XTC rewrite and drop; policies read what the model gave. dynatemp alone reads what is left. */
+/* Penalties and XTC rewrite and drop; policies read what the model gave. dynatemp and target read what is left. */
 static void policies_read_the_natural_distribution(void **state) {
     (void)state;
     for (int kind = 0; kind < TEMPERATURE_KINDS; kind++) {
         Sampler sampler = sampler_default();
         set(&sampler, "temp-table", "0:.2,2:1");
+        set(&sampler, "entropy-target", "@.75");
         set(&sampler, "temp-policy", temperature_policies[kind].name);
         set(&sampler, "entropy-range", "1:3");
         set(&sampler, "udt-measure", "entropy");
@@ -416,6 +418,12 @@ static void policies_read_the_natural_distribution(void **state) {
             double odds = 2 * exp(-9), q = 1 / (1 + odds), left = -q * log(q) - (1 - q) * log(1 - q);
             assert_true(c.count == 2 && memory.input.n_survivors == 2);
             expected = .3 + left / log(2);
+        } else if (kind == TEMPERATURE_TARGET) {
+            double left = target_entropy(&c, t);
+            assert_true(memory.input.n_survivors == 2 && !memory.input.survivors);
+            assert_true(t == 1.8 && left < .75 * log(2)); /* as near as it gets */
+            assert_true(fabs(memory.input.survivors_entropy - target_entropy(&c, 1)) < 1e-12);
+            expected = t;
         } else {
             expected = natural_temperature((TemperatureKind)kind, 2.5, .75);
         }

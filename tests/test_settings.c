@@ -37,6 +37,8 @@ static const char *const values[][5] = {{"temp", "0", ".5", "1", "2"},
                                         {"dry-allowed-length", "1", "2", "3", "5"},
                                         {"temp-policy", "fixed", "linear", "sigmoid", "edt"},
                                         {"temp-policy", "udt", "kld", "dynatemp", "table"},
+                                        {"temp-policy", "target", "target", "edt-instance", "fixed"},
+                                        {"entropy-target", "0", "1", "@.5", "2@.8"},
                                         {"temp-range", "0:1", ".5:.9", "0:5", "1:2"},
                                         {"temp-table", "0:.2", "0:.2,2:1", "1:2,3:.1", "0:0"},
                                         {"entropy-range", "0:1", "1:3", "2:6", "0:6"},
@@ -61,6 +63,7 @@ static Sampler random_sampler(Random *random) {
     Sampler sampler = sampler_default();
     sampler.seed = random_u64(random);
     set(&sampler, "temp-table", "0:.3,3:1");
+    set(&sampler, "entropy-target", "1.5");
     for (int i = random_int(random, 0, 12); i > 0; i--) {
         const char *const *row = values[random_int(random, 0, SETTINGS - 1)];
         set(&sampler, row[0], row[random_int(random, 1, 4)]);
@@ -162,6 +165,8 @@ static void each_says_what_it_needs(void **state) {
     needs("temp 0.5, temp-policy linear", "temp", "needs --temp-policy fixed, edt, edt-instance, udt, kld or dynatemp");
     needs("temp-policy dynatemp, temp 0, dynatemp-exp 2", "dynatemp-exp", NULL);
     needs("temp-policy kld, temp 0, kld-sigma 2", "kld-sigma", "needs --temp above 0");
+    needs("entropy-target 1", "entropy-target", "needs --temp-policy target");
+    needs("temp-policy target, entropy-target 1, temp-range 0.5:1", "temp-range", NULL);
     needs("mirostat-eta 0.2", "mirostat-eta", "needs --mirostat-tau");
     needs("xtc-threshold 0.2", "xtc-threshold", "needs --xtc-probability");
     needs("temp 0, top-p 0.5", "top-p", "needs --temp above 0");

@@ -129,6 +129,7 @@ static json_t *policy_input_json(const TemperaturePolicy *policy, const Temperat
     case TEMPERATURE_KLD:
         return or_nothing(object, trace_put(object, "kl", number(input->kl)));
     case TEMPERATURE_DYNATEMP:
+    case TEMPERATURE_TARGET:
         done = trace_put(object, "H_survivors", number(input->survivors_entropy)) && done;
         return or_nothing(object, trace_put(object, "survivors", json_integer(input->n_survivors)) && done);
     case TEMPERATURE_LINEAR:

@@ -43,6 +43,23 @@ def dynatemp(i):
     share = clamp(i["H_survivors"] / math.log(i["survivors"])) if i["survivors"] > 1 else 0
     return low + (high - low) * share ** g("dynatemp-exp")
 
+# Without a formula: bisection over the survivors, which are all among the candidates listed (--top-k 10).
+def target(i, ps):
+    assert len(ps) == i["survivors"]
+    def entropy(t):
+        ws = [p ** (1 / t) for p in ps]
+        return -sum(w / sum(ws) * math.log(w / sum(ws)) for w in ws)
+    nats, _, fraction = settings["entropy-target"].partition("@")
+    goal = min(float(nats or "inf"), float(fraction or "inf") * math.log(len(ps)) if fraction else math.inf)
+    low, high = pair("temp-range")
+    assert abs(i["H_survivors"] - entropy(1)) < 1e-6
+    if entropy(low) >= goal: return low
+    if entropy(high) <= goal: return high
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if entropy(middle) < goal else (low, middle)
+    return low
+
 derive = {"linear": linear, "sigmoid": sigmoid, "table": table, "edt": lambda i: edt(i["H"]),
           "edt-instance": lambda i: edt(i["H_prompt"]), "udt": lambda i: edt(i["u"]), "kld": kld, "dynatemp": dynatemp}
 for s in steps:
@@ -50,8 +67,9 @@ for s in steps:
         assert "policy_input" not in s and s["T"] == T0
         continue
     i = s["policy_input"]
-    t = derive[s["policy"]](i)
-    assert abs(t - s["T"]) < 1e-9, (s["step"], t, s["T"])
+    is_target = s["policy"] == "target"
+    t = target(i, [c["p"] for c in s["candidates"]]) if is_target else derive[s["policy"]](i)
+    assert abs(t - s["T"]) < (1e-5 if is_target else 1e-9), (s["step"], t, s["T"])
     assert "H" not in i or i["H"] == s["H"], "natural, as the step's"
     assert "survivors" not in i or i["survivors"] == s["survivors"]
 assert len(steps) == 30 and (steps[0]["policy"] == "fixed" or len({s["T"] for s in steps}) > 5)
@@ -63,7 +81,8 @@ write() {
 }
 for policy in fixed linear 'linear --entropy-range 1:4 --entropy-cap 3' 'sigmoid --sigmoid-k 2' \
     'table --temp-table 0:0.2,1.5:1.1,3:0.6' 'edt --edt-theta 1' 'udt --edt-theta 0.3' \
-    'udt --udt-measure margin --edt-theta 0.3' 'udt --udt-measure entropy' dynatemp 'dynatemp --dynatemp-exp 2'; do
+    'udt --udt-measure margin --edt-theta 0.3' 'udt --udt-measure entropy' 'target --entropy-target 1.2 --top-k 10' \
+    'target --entropy-target 1.2@.7 --top-k 10 --min-p 0' 'target --entropy-target @.6 --top-k 10' dynatemp 'dynatemp --dynatemp-exp 2'; do
     # shellcheck disable=SC2086 # several words are meant
     write --temp-policy $policy
     check "T of $policy follows from the trace" '[ $status -eq 0 ] && derives'
