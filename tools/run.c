@@ -1,4 +1,4 @@
-/* foretell run: a prompt in, its continuation out. `generate` is the program; the rest reads options and counts. */
+/* foretell run: a prompt in, its continuation out. `write_tokens` is the program; the rest reads options and counts. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -105,7 +105,7 @@ static int positions(const Run *run) {
     return more > 0 ? context - more : context;
 }
 
-static bool generate(Run *run, Error *error) {
+static bool write_tokens(Run *run, Error *error) {
     const Settings *settings = run->settings;
     Writer *writer = &run->writer;
     Sequence *sequence = &run->sequence;
@@ -133,7 +133,14 @@ static bool generate(Run *run, Error *error) {
         if (!writer_advance(writer, sequence, error)) return false;
         run->n_decoded++;
     }
-    return print(run, editor_rest(editor), error);
+    return true;
+}
+
+/* What was held back is part of the text, also where an error ends it. */
+static bool generate(Run *run, Error *error) {
+    Error other;
+    bool done = write_tokens(run, error);
+    return print(run, editor_rest(&run->editor), done ? error : &other) && done;
 }
 
 static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
