@@ -1,4 +1,4 @@
-/* foretell run: a prompt in, its continuation out. `generate` is the program; the rest reads options and counts. */
+/* foretell run: a prompt in, its continuation out. `write_tokens` is the program; the rest reads options and counts. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -82,7 +82,7 @@ static int positions(const Run *run) {
     return more > 0 ? context - more : context;
 }
 
-static bool generate(Run *run, Error *error) {
+static bool write_tokens(Run *run, Error *error) {
     const Settings *settings = run->settings;
     Writer *writer = &run->writer;
     Sequence *sequence = &run->sequence;
@@ -110,7 +110,14 @@ static bool generate(Run *run, Error *error) {
         if (!writer_advance(writer, sequence, error)) return false;
         run->n_decoded++;
     }
-    return print(run, editor_rest(editor), error);
+    return true;
+}
+
+/* What was held back is part of the text, also where an error ends it. */
+static bool generate(Run *run, Error *error) {
+    Error other;
+    bool done = write_tokens(run, error);
+    return print(run, editor_rest(&run->editor), done ? error : &other) && done;
 }
 
 static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
@@ -240,6 +247,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     bool many = many_is_on(&settings->many);
     interrupts_defer();
     if (!begin_trace(run, error)) return false; /* before anything is said, so that its failure is the only line */
+    options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
