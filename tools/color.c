@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 #include "tools/text.h"
 
 /* ---- The ramp ---- */
@@ -171,7 +171,7 @@ static void explain_plain(const Writer *writer, const Tokenizer *tokenizer) {
 }
 
 void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer) {
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     if (isatty(STDOUT_FILENO)) fputc('\n', stderr); /* the text's line ends here, and goes on below */
     fprintf(stderr, "%d ", step->position);
     print_piece(tokenizer_spelling(tokenizer, step->token), 0);

@@ -182,7 +182,7 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     run->stream = run->start = token_stream_start(run->tokenizer, settings->special, text.size == 0);
     if (!open_editor(run, error) || !traits_open(&run->traits, run->tokenizer, error) ||
         !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
-                     run->traits.breakers, run->traits.exempt, error))
+                     run->traits.breakers, run->traits.exempt, run->traits.pieces, error))
         return false;
     run->load_seconds = terminal_seconds() - start;
     return true;

@@ -113,10 +113,19 @@ static json_t *dropped_json(const Writer *writer) {
     return or_nothing(object, done);
 }
 
+/* The rules that held, by their numbers in the header. */
+static json_t *held_json(PlaceSet held) {
+    json_t *array = json_array();
+    bool done = array != NULL;
+    for (int i = 0; done && i < PLACE_RULES; i++)
+        if (held >> i & 1) done = append_new(array, json_integer(i), true);
+    return or_nothing(array, done);
+}
+
 /* What alpha = -1 with the same noise, and the likeliest, would have been. */
 static json_t *ghosts_json(const Writer *writer) {
     const Candidates *candidates = &writer->candidates;
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     json_t *object = json_object();
     int plain = future ? writer->report.ghost_plain : writer_drawn(writer).token;
     int argmax = future ? writer->report.ghost_argmax : candidates->items[candidates_argmax(candidates)].token;
@@ -136,7 +145,7 @@ static void add_up(TraceSums *sums, const Step *step) {
 
 static bool put_future(json_t *line, const TraceSums *sums) {
     const Writer *writer = sums->writer;
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     bool done = trace_put(line, "future", json_string(future ? outcomes[writer->report.outcome] : "none"));
     done = trace_put(line, "alpha", future ? number(writer->alpha) : json_null()) && done;
     done = trace_put(line, "a", future ? number(writer->report.exponents.a) : json_null()) && done;
@@ -147,7 +156,7 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     const Writer *writer = sums->writer;
     Step step = step_of(writer, sequence);
     SessionCounts counts = session_counts(writer->session);
-    bool looked = writer->sampler->future && writer->report.outcome == LOOKAHEAD_DONE;
+    bool looked = writer_sampler(writer)->future && writer->report.outcome == LOOKAHEAD_DONE;
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("step"));
     done = trace_put(line, "step", json_integer(sums->n_steps)) && done;
@@ -159,7 +168,10 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     done = trace_put(line, "H", number(writer->natural.entropy)) && done;
     done = trace_put(line, "varentropy", number(writer->natural.varentropy)) && done;
     done = trace_put(line, "T", number(writer->temperature)) && done;
-    done = trace_put(line, "policy", json_string(temperature_policies[writer->sampler->temperature.kind].name)) && done;
+    done =
+        trace_put(line, "policy", json_string(temperature_policies[writer_sampler(writer)->temperature.kind].name)) &&
+        done;
+    if (writer->sampler->n_rules > 0) done = trace_put(line, "at", held_json(writer->held)) && done;
     done = put_future(line, sums) && done;
     done = trace_put(line, "survivors", json_integer(writer->survivors)) && done;
     done = trace_put(line, "dropped", dropped_json(writer)) && done;
