@@ -5,8 +5,10 @@
 
 #include "sampler/place.h"
 #include "tensor/memory.h"
+#include "tensor/utf8.h"
 
 enum { MATCH_STEPS = 10000, MATCH_DEPTH = 10000, MATCH_KIB = 1024 };
+enum { END_BYTES = PLACE_WINDOW + 5 }; /* a space that is left out, and a character before the window */
 
 struct PlaceRegexes {
     pcre2_general_context *memory;
@@ -28,8 +30,7 @@ static void give(void *block, void *data) {
 }
 
 static bool compile(pcre2_code **code, pcre2_general_context *memory, Bytes pattern, Error *error) {
-    const uint32_t options =
-        PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C;
+    const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C;
     int number;
     size_t at;
     char message[128];
@@ -106,20 +107,46 @@ static size_t gather(PlaceText text, uint8_t *out, size_t capacity) {
     return used;
 }
 
-PlaceSet place_matches(PlaceRegexes *regexes, PlaceText text) {
-    uint8_t window[PLACE_WINDOW + 2]; /* a space that is left out, and the byte before the window, for \b and ^ */
-    size_t size = gather(text, window, sizeof window), start = 0;
-    const uint8_t *bytes = window + sizeof window - size;
-    if (size > 0 && size < sizeof window && *bytes == ' ') bytes++, size--;
-    if (size > PLACE_WINDOW) {
-        bytes += size - PLACE_WINDOW - 1;
-        size = PLACE_WINDOW + 1;
-        for (start = 1; start < size && (bytes[start] & 0xc0) == 0x80;) start++; /* to where a character begins */
+static bool continues_character(uint8_t byte) { return (byte & 0xc0) == 0x80; }
+
+/* Valid UTF-8, as place_read understands it: U+FFFD for each byte that is none, nothing for an incomplete character at the
+ * end. *start: where the byte at `begin` has come to. */
+static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
+    size_t n = 0;
+    *start = 0;
+    for (size_t i = 0; i < bytes.size;) {
+        if (i <= begin) *start = n;
+        int length = utf8_length(bytes.data + i, bytes.size - i);
+        if (length == 0) break;
+        memcpy(out + n, length < 0 ? (const uint8_t *)"\xef\xbf\xbd" : bytes.data + i, length < 0 ? 3 : (size_t)length);
+        n += length < 0 ? 3 : (size_t)length;
+        i += length < 0 ? 1 : (size_t)length;
     }
+    return n;
+}
+
+/* The window, and before it one character that \b and ^ look at: matches begin at *start. */
+static size_t find_window(PlaceText text, uint8_t *out, size_t *start) {
+    uint8_t end[END_BYTES];
+    size_t size = gather(text, end, sizeof end), cut = 0, before = 0;
+    Bytes bytes = {end + sizeof end - size, size};
+    if (size > 0 && size < sizeof end && *bytes.data == ' ') bytes.data++, bytes.size--;
+    if (bytes.size > PLACE_WINDOW) {
+        cut = bytes.size - PLACE_WINDOW;
+        for (int i = 0; i < 3 && continues_character(bytes.data[cut]); i++) cut++;
+        for (before = cut - 1; before > 0 && cut - before < 4 && continues_character(bytes.data[before]);) before--;
+    }
+    return clean(out, start, (Bytes){bytes.data + before, bytes.size - before}, cut - before);
+}
+
+PlaceSet place_matches(PlaceRegexes *regexes, PlaceText text) {
+    uint8_t window[3 * END_BYTES];
+    size_t start, size = find_window(text, window, &start);
     PlaceSet matches = 0;
     for (int i = 0; i < PLACE_RULES; i++) {
         if (!regexes->codes[i]) continue;
-        int result = pcre2_match(regexes->codes[i], bytes, size, start, 0, regexes->found, regexes->limits);
+        int result =
+            pcre2_match(regexes->codes[i], window, size, start, PCRE2_NO_UTF_CHECK, regexes->found, regexes->limits);
         if (result >= 0)
             matches |= (PlaceSet)1 << i;
         else if (result != PCRE2_ERROR_NOMATCH)
