@@ -45,6 +45,9 @@ typedef enum {
     SAMPLER_STAGES
 } Stage;
 
+/* Places in a count of what was dropped: the stages, then the bans of a position, which are no stage. */
+enum { SAMPLER_BAN = SAMPLER_STAGES, SAMPLER_DROPS };
+
 typedef struct {
     RepeatPenalty repeat;
     DryPenalty dry;
@@ -71,10 +74,11 @@ typedef struct {
 typedef struct {
     Mirostat mirostat;
     WaveClock clock;
-    EntropyWindow window;  /* of the entropies of its steps */
-    double prompt_entropy; /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
-    double kl;             /* KL(p || p0) of the step, nats: the same, for kld */
-    PlaceState place;      /* of the text so far, where the sampler has rules */
+    EntropyWindow window;   /* of the entropies of its steps */
+    double prompt_entropy;  /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
+    double kl;              /* KL(p || p0) of the step, nats: the same, for kld */
+    TemperatureInput input; /* what the policy in use reads in the step that is being drawn */
+    PlaceState place;       /* of the text so far, where the sampler has rules */
 } SamplerState;
 
 /* Where a step stands: what the stages may read beside the candidates. */
@@ -87,7 +91,9 @@ typedef struct {
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
-    int *dropped; /* (SAMPLER_STAGES,) filled with how many candidates each dropped; NULL: nobody asks */
+    int *
+        dropped; /* (SAMPLER_DROPS,) zeros, filled with how many candidates each stage dropped or banned, --ban last, or
+                     NULL */
 } SamplerContext;
 
 typedef struct {
@@ -141,7 +147,8 @@ typedef struct {
 const SamplerPreset *sampler_preset(int i);
 
 /* "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42"; stages that are off are left out, and temp 0
- * prints as "greedy"; rules follow: "; at number: temp 0.2". No chain is longer than SAMPLER_CHAIN_BYTES. Cut to capacity as snprintf does; returns the length it wants. */
+ * prints as "greedy"; rules follow: "; at number: temp 0.2". No chain is longer than SAMPLER_CHAIN_BYTES. Cut to capacity
+ * as snprintf does; returns the length it wants. */
 #define SAMPLER_CHAIN_BYTES 12288
 int sampler_print(const Sampler *sampler, char *out, size_t capacity);
 
@@ -166,13 +173,14 @@ void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerCont
 
 SamplerState sampler_start(const Sampler *sampler);
 
-/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy.
+/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy. What
+ * a stage or a ban has set to -inf is dropped.
  * Errors: penalties and bans leave no token possible. */
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error);
 
 /* T of this step, after sampler_apply. 1 where --temp-first has used it up. */
-double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates);
+double sampler_temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates);
 /* Alpha of this step: the wave's or the fixed one. */
 double sampler_alpha(const Sampler *sampler, const SamplerState *state);
 

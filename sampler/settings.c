@@ -72,7 +72,7 @@ static const Row rows[] = {
     FLOAT_("xtc-threshold", "P", xtc_threshold, 0, 1, "what counts as a top choice"),
     DOUBLE_("mirostat-tau", "BITS", mirostat_tau, 0, 100, "surprise to keep to (Mirostat 2); 0: off"),
     DOUBLE_("mirostat-eta", "R", mirostat_eta, 0, 1, "its learning rate"),
-    ABOVE_("repeat-penalty", "R", repeat.repeat, 0, 100, "divide the logits of recent tokens by R; 1: off"),
+    FLOAT_("repeat-penalty", "R", repeat.repeat, 0.01, 100, "divide the logits of recent tokens by R; 1: off"),
     FLOAT_("frequency-penalty", "R", repeat.frequency, -100, 100, "take R from them for each time"),
     FLOAT_("presence-penalty", "R", repeat.presence, -100, 100, "take R from them once"),
     INT_("repeat-last-n", "N", repeat.last_n, -1, 1e6, "how far back is recent; -1: the whole text"),
@@ -180,14 +180,13 @@ static bool set_number(const Row *row, void *field, const char *text, Error *err
     char flag[64];
     double number;
     snprintf(flag, sizeof flag, "--%s", row->setting.name);
+    if (row->kind == KIND_FLOAT) return number_parse_float(field, text, strlen(text), row->range, flag, error);
     if (!number_parse(&number, text, strlen(text), row->range, flag, error)) return false;
     if (row->kind == KIND_INT && number != floor(number))
         return error_set(error, "%s: expected a whole number from %.7g to %.7g, got '%s'", flag, row->range.low,
                          row->range.high, text);
     if (row->kind == KIND_INT)
         *(int *)field = (int)number;
-    else if (row->kind == KIND_FLOAT)
-        *(float *)field = (float)number;
     else
         *(double *)field = number;
     return true;
@@ -244,7 +243,8 @@ static bool set_order(Sampler *sampler, const char *text, Error *error) {
 
 static bool add_bias(Sampler *sampler, const char *text, Error *error) {
     size_t digits = strspn(text, "0123456789");
-    double token, bias;
+    double token;
+    float bias = -INFINITY;
     bool bans = strcmp(text + digits, "-inf") == 0;
     if (digits == 0 || (text[digits] != '+' && text[digits] != '-'))
         return error_set(error, "--logit-bias: expected ID+X or ID-X, got '%s'", text);
@@ -252,11 +252,11 @@ static bool add_bias(Sampler *sampler, const char *text, Error *error) {
         return false;
     const char *value = text + digits + (text[digits] == '+');
     if (!bans &&
-        !number_parse(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
+        !number_parse_float(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
         return false;
     if (sampler->n_biases == SAMPLER_BIASES)
         return error_set(error, "--logit-bias: expected at most %d of them", SAMPLER_BIASES);
-    sampler->biases[sampler->n_biases++] = (LogitBias){(int)token, bans ? -INFINITY : (float)bias};
+    sampler->biases[sampler->n_biases++] = (LogitBias){(int)token, bias};
     return true;
 }
 

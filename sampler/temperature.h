@@ -82,11 +82,11 @@ typedef struct {
     double entropy;                     /* H */
     double observed_low, observed_high; /* percentiles of H, for linear without --entropy-range */
     int vocab_size;                     /* V */
-    double p1, p2;                      /* the largest natural probability, and the second; p2 = 0 if V = 1 */
-    double prompt_entropy;              /* the mean of H over the prompt's positions */
-    double kl;                          /* KL(p || p0), nats; may be infinite */
-    double survivors_entropy;           /* Hs: of what truncation left, renormalised */
-    int n_survivors;                    /* m */
+    double p1, p2; /* the largest natural probability of the whole vocabulary, and the second; p2 = 0 if V = 1 */
+    double prompt_entropy;    /* the mean of H over the prompt's positions */
+    double kl;                /* KL(p || p0), nats; may be infinite */
+    double survivors_entropy; /* Hs: of what truncation left, renormalised */
+    int n_survivors;          /* m */
 } TemperatureInput;
 
 typedef struct {

@@ -43,12 +43,12 @@ typedef struct {
     PlaceSet under_of;
     bool futures; /* the caller's to set after writer_open: report the futures of the candidates looked at */
     /* The step that was drawn last. */
-    PlaceSet held;               /* the rules that held */
-    NaturalStep natural;         /* of the model's own distribution, before anything was rewritten */
-    int dropped[SAMPLER_STAGES]; /* how many candidates each stage dropped */
-    int survivors;               /* those that were left then; lookahead looks at k of them */
-    Candidates candidates;       /* those that were drawn from */
-    int chosen;                  /* the index of the drawn one; its branch is its fork or -1 */
+    PlaceSet held;              /* the rules that held */
+    NaturalStep natural;        /* of the model's own distribution, before anything was rewritten */
+    int dropped[SAMPLER_DROPS]; /* how many candidates each stage dropped; SamplerContext */
+    int survivors;              /* those that were left then; lookahead looks at k of them */
+    Candidates candidates;      /* those that were drawn from */
+    int chosen;                 /* the index of the drawn one; its branch is its fork or -1 */
     double temperature, alpha;
     LookaheadCost cost;     /* what the passes cost, over all steps */
     LookaheadReport report; /* LOOKAHEAD_OFF, all else zero, where the sampler does not look ahead */

@@ -51,6 +51,8 @@ static bool same_as(const json_t *recorded, json_t *made, Error *error) {
 static bool open_models(Replay *replay, const json_t *line, Error *error) {
     const Settings *settings = replay->settings;
     const TraceHeader *header = &replay->header;
+    if (header->sampler.temperature.kind == TEMPERATURE_KLD)
+        return error_set(error, "--temp-policy kld: reads a second prompt, which a trace does not hold");
     if (!open_both(&replay->model, &replay->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (!same_as(line, trace_header_json(header, replay->model, replay->tokenizer), error)) return false;
     for (int i = 0; i < header->n_prompt; i++)

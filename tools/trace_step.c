@@ -104,12 +104,14 @@ static json_t *candidates_json(const TraceSums *sums, bool looked) {
     return or_nothing(array, done);
 }
 
-/* How many candidates each stage dropped; those that dropped none are left out. */
+/* How many candidates each stage dropped or banned; those that dropped none are left out. */
 static json_t *dropped_json(const Writer *writer) {
     json_t *object = json_object();
     bool done = object != NULL;
-    for (int i = 0; done && i < SAMPLER_STAGES; i++)
-        if (writer->dropped[i] > 0) done = trace_put(object, sampler_stages[i].name, json_integer(writer->dropped[i]));
+    for (int i = 0; done && i < SAMPLER_DROPS; i++)
+        if (writer->dropped[i] > 0)
+            done =
+                trace_put(object, i == SAMPLER_BAN ? "ban" : sampler_stages[i].name, json_integer(writer->dropped[i]));
     return or_nothing(object, done);
 }
 

@@ -62,6 +62,11 @@ check 'policies, biases and penalties replay' 'agrees 20'
 write --fe --fe-depth 2 --fe-k 4 --temp-policy edt --fe-curve crossfade --alpha 0.123456789 --kv f32
 replay
 check 'so do depth, curve, form of the cache and every digit' 'agrees 20'
+write --logit-bias 5+1e30 --logit-bias 6-1e30 --logit-bias 5+1e30 --min-p 1e-40 --typical 1e-45 --repeat-penalty 0.01
+replay
+check 'the largest biases and the smallest numbers replay' 'agrees 20'
+write --logit-bias 261-inf --no-repeat-ngram 1 --top-k 0 --top-p 1 --min-p 0
+check 'banned tokens are no survivors' 'holds "all(x[\"survivors\"] + sum(x[\"dropped\"].values()) == h[\"tokenizer\"][\"size\"] and x[\"dropped\"][\"no-repeat-ngram\"] >= 5 for x in s)"'
 write -s 18446744073709551615 --mirostat-tau 4 --temp-first
 replay
 check 'and the largest seed' 'agrees 20 && holds "h[\"seed\"] == \"18446744073709551615\""'
@@ -113,6 +118,9 @@ changed 'h["settings"]["top-p"] = 0.9' '1: settings: top-p: expected a string'
 changed 'h["settings"]["top-q"] = "1"' '1: settings: --top-q: no such setting of the sampler'
 changed 'h["settings"]["preset"] = "wave"' '1: settings: preset is none that a header has'
 changed 'h["settings"]["fe"] = "off"' '1: settings: fe: expected "on", got "off"'
+changed 'h["settings"]["repeat-penalty"] = "1e-40"' '1: settings: --repeat-penalty: expected a number from 0.01 to 100, got '\''1e-40'\'
+changed 'h["settings"]["typical"] = "1e-320"' '1: settings: --typical: expected a number above 0 and at most 1, got '
+changed 'h["settings"]["temp-policy"] = "kld"' '1: --temp-policy kld: '
 changed 'h["settings"]["temp"] = "0.9"' '1: chain: recorded '
 changed 'h["biases"] = [[1]]' '1: biases: 0: expected an id and a number, or null'
 changed 'h["biases"] = [[-1, 2.0]]' '1: biases: --logit-bias: expected ID+X or ID-X'
