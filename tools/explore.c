@@ -16,6 +16,7 @@
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/prompt.h"
 #include "tools/screen.h"
 #include "tools/text.h"
@@ -426,6 +427,7 @@ static int explore_settings(const Settings *settings) {
     explore->settings = settings;
     setlocale(LC_CTYPE, ""); /* the characters alone: numbers are read and written with a point */
     bool done = prepare(explore, &error) && run_screen(explore, &error), interrupted = explore->interrupted;
+    if (done) places_warn(&explore->tree.writer);
     if (explore->tree_is_open) tree_close(&explore->tree);
     memory_free(explore->piece);
     memory_free(explore->prompt);

@@ -5,6 +5,7 @@
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/text.h"
 #include "tools/trace.h"
 #include "tools/traits.h"
@@ -165,6 +166,7 @@ static int replay_settings(const Settings *settings) {
     }
     if (!same) error_prefix(&error, "%s:%d: ", settings->path, replay.line);
     int n_steps = replay.sums.n_steps;
+    if (same) places_warn(&replay.writer);
     release(&replay);
     bytes_unmap(&file);
     if (!same) return command_fail(&error);
