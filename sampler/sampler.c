@@ -6,6 +6,7 @@
 
 #include "sampler/draw.h"
 #include "sampler/noise.h"
+#include "sampler/target.h"
 #include "sampler/truncate.h"
 
 /* ---- The stages, each with the question whether it does anything ---- */
@@ -134,19 +135,16 @@ static TemperatureInput natural_input(const Sampler *sampler, const SamplerState
     return input;
 }
 
-/* The entropy of what is left, renormalised. Where the probabilities are all too small for floats, they are counted from
- * the largest. */
-static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
-    double sum = 0, sum_p_ln_p = 0, mass = candidates_log_mass(c);
-    input->n_survivors = 0;
-    bool tiny = mass < log(1e-30);
+/* The entropy of what is left, renormalised; from the logits where the probabilities are too small for floats. */
+static double entropy_left(const Candidates *c) {
+    double sum = 0, sum_p_ln_p = 0;
+    if (candidates_log_mass(c) < log(1e-30)) return target_entropy(c, 1);
     for (int i = 0; i < c->count; i++) {
-        double p = tiny ? exp(-candidates_surprisal(c, i) - mass) : c->items[i].prob;
+        double p = c->items[i].prob;
         sum += p;
         sum_p_ln_p += p > 0 ? p * log(p) : 0;
-        input->n_survivors += c->items[i].logit > -INFINITY;
     }
-    input->survivors_entropy = fmax(0, log(sum) - sum_p_ln_p / sum);
+    return fmax(0, log(sum) - sum_p_ln_p / sum);
 }
 
 static double temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates) {
@@ -157,12 +155,20 @@ static double temperature(const Sampler *sampler, SamplerState *state, const Can
         input->observed_high = entropy_window_percentile(&state->window, 0.75);
         break;
     case TEMPERATURE_DYNATEMP:
-        look_at_survivors(candidates, input);
+        input->n_survivors = target_count(candidates);
+        input->survivors_entropy = entropy_left(candidates);
+        break;
+    case TEMPERATURE_TARGET:
+        input->n_survivors = target_count(candidates);
+        input->survivors_entropy = target_entropy(candidates, 1);
         break;
     default:
         break;
     }
-    return temperature_of(&sampler->temperature, input);
+    input->survivors = candidates;
+    double t = temperature_of(&sampler->temperature, input);
+    input->survivors = NULL; /* the state outlives them */
+    return t;
 }
 
 /* Hugging Face's order: everything after reads the tempered distribution. Logits that would leave the floats' range are
@@ -187,15 +193,9 @@ static bool is_banning(const SamplerContext *context) {
     return false;
 }
 
-static int count_possible(const Candidates *candidates) {
-    int count = 0;
-    for (int i = 0; i < candidates->count; i++) count += candidates->items[i].logit > -INFINITY;
-    return count;
-}
-
 /* Notes how many of the `possible` ones the stage has banned, and returns how many are left. */
 static int count_banned(const SamplerContext *context, const Candidates *candidates, int stage, int possible) {
-    int left = count_possible(candidates);
+    int left = target_count(candidates);
     if (context->dropped) context->dropped[stage] = possible - left;
     return left;
 }
@@ -236,9 +236,8 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
                    Error *error) {
     int all = candidates->count, possible;
     state->input = natural_input(sampler, state, candidates);
+    entropy_window_add(&state->window, state->input.entropy);
     if (!rewrite(sampler, state, context, candidates, &possible, error)) return false;
-    state->input.entropy = candidates->entropy;
-    entropy_window_add(&state->window, candidates->entropy);
     if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
     if (possible < all) drop_banned(candidates);
     for (int i = 0; i < sampler->n_order; i++) {

@@ -4,8 +4,11 @@
  *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
  *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
- * Truncation reads the model's own distribution and temperature comes last, as in llama.cpp; --temp-first takes Hugging
- * Face's order, where the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there).
+ * Truncation reads the distribution that the rewritten logits give, its H and H / ln V included (typical, eta, top-h, the
+ * steered top-k and top-p), and temperature comes last, as in llama.cpp; --temp-first takes Hugging Face's order, where
+ * the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there): there truncation reads the
+ * tempered distribution. Temperature policies read the natural one, before anything was rewritten, but for
+ * dynatemp and target, which read the survivors (temperature.h).
  *
  * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c; from there they are in the command line,
  * the help, the presets and the printed chain. */
@@ -74,7 +77,7 @@ typedef struct {
 typedef struct {
     Mirostat mirostat;
     WaveClock clock;
-    EntropyWindow window;   /* of the entropies of its steps */
+    EntropyWindow window;   /* of the natural entropies of its steps */
     double prompt_entropy;  /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
     double kl;              /* KL(p || p0) of the step, nats: the same, for kld */
     TemperatureInput input; /* what the policy in use reads in the step that is being drawn */
@@ -118,8 +121,9 @@ const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
- * preset's can be. A preset starts from the default settings, but the seed and the rules (--at) stay, without those of an
- * earlier preset. Errors name the flag, the value and the range; an unknown one is named. */
+ * preset's can be. wave and alpha look ahead, as fe does. A preset starts from the default settings, but the seed and the
+ * rules (at) stay, without those of an earlier preset. A mistake changes nothing. Errors name the flag, the value and the
+ * range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
  * another begins (the name of a flag, or a name and a value), so a value may hold commas. The settings of a rule stand in
@@ -128,14 +132,19 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
 /* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
- * sampler again but for the biases, the rules and the seed. Flags are "on" or empty; empty are also a preset, the biases, the
- * rules (the text of each can be set again), and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
+ * sampler again but for the biases, the rules, the seed and `future`, which alpha switches on: it is on where "fe" or "wave"
+ * is not empty. Flags are "on" or empty; empty are also a preset, the biases, the rules (each can be set again by its text),
+ * and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
 int sampler_range(const char *name, char *out, size_t capacity);
 /* The i-th setting of a stage by its flag, NULL past the last. */
 const char *sampler_stage_setting(Stage stage, int i);
+
+/* Whether the setting can change anything in this chain. If not, why says what it needs, "needs --fe". A value that means
+ * "off" does what it says; so does a name that is no setting. */
+bool sampler_matters(const Sampler *sampler, const char *name, Error *why);
 
 /* What no single setting can tell: contradictions between them. Errors name the flags. */
 bool sampler_check(const Sampler *sampler, Error *error);

@@ -39,12 +39,13 @@ static void set(Sampler *sampler, const char *name, const char *value) {
 }
 
 static Sampler random_sampler(Random *random) {
-    static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp"};
+    static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp", "target"};
     Sampler sampler = sampler_default();
     sampler.seed = random_u64(random);
     set(&sampler, "min-p", "0");
     set(&sampler, "temp", random_chance(random, 0.2) ? "0" : "1.5");
-    set(&sampler, "temp-policy", policies[random_int(random, 0, 5)]);
+    set(&sampler, "temp-policy", policies[random_int(random, 0, 6)]);
+    set(&sampler, "entropy-target", "2@0.7");
     if (random_chance(random, 0.5)) set(&sampler, "mirostat-tau", "3");
     if (random_chance(random, 0.5)) set(&sampler, "repeat-penalty", "1.2");
     if (random_chance(random, 0.3)) set(&sampler, "temp-first", NULL);

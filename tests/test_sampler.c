@@ -10,6 +10,7 @@
 
 #include "sampler/draw.h"
 #include "sampler/sampler.h"
+#include "sampler/target.h"
 
 static void set(Sampler *sampler, const char *name, const char *value) {
     Error error;
@@ -144,6 +145,7 @@ static void settings_show_what_they_take(void **state) {
         set(&sampler, setting->name, shown);
         sampler_show(&sampler, setting->name, again, sizeof again);
         assert_string_equal(shown, again);
+        if (strcmp(setting->name, "alpha") == 0) before.future = true;
         assert_memory_equal(&sampler, &before, sizeof sampler);
     }
 }
@@ -367,6 +369,71 @@ static void udt_reads_natural_probabilities(void **state) {
     }
 }
 
+/* T by hand, from the natural distribution p = .5 .25 .125 .125 0 alone: H = 1.75 ln 2. */
+static double natural_temperature(TemperatureKind kind, double prompt_entropy, double kl) {
+    const double h = 1.75 * log(2);
+    switch (kind) {
+    case TEMPERATURE_LINEAR:
+        return .3 + 1.5 * (h - 1) / 2; /* --entropy-range 1:3 */
+    case TEMPERATURE_SIGMOID:
+        return .3 + 1.5 / (1 + exp(-(h - 3)));
+    case TEMPERATURE_TABLE:
+        return .2 + .8 * h / 2; /* --temp-table 0:.2,2:1 */
+    case TEMPERATURE_EDT:
+        return .8 * pow(.8, .2 / h);
+    case TEMPERATURE_EDT_INSTANCE:
+        return .8 * pow(.8, .2 / prompt_entropy);
+    case TEMPERATURE_UDT:
+        return .8 * pow(.8, .2 / (h / log(V)));
+    case TEMPERATURE_KLD:
+        return .8 * exp2(-kl);
+    default:
+        return .8;
+    }
+}
+
+/* Penalties and XTC rewrite and drop; policies read what the model gave. dynatemp and target read what is left. */
+static void policies_read_the_natural_distribution(void **state) {
+    (void)state;
+    for (int kind = 0; kind < TEMPERATURE_KINDS; kind++) {
+        Sampler sampler = sampler_default();
+        set(&sampler, "temp-table", "0:.2,2:1");
+        set(&sampler, "entropy-target", "@.75");
+        set(&sampler, "temp-policy", temperature_policies[kind].name);
+        set(&sampler, "entropy-range", "1:3");
+        set(&sampler, "udt-measure", "entropy");
+        set(&sampler, "presence-penalty", "9");
+        set(&sampler, "top-p", "1");
+        set(&sampler, "min-p", "0");
+        set(&sampler, "xtc-probability", "1");
+        SamplerState memory = sampler_start(&sampler);
+        memory.prompt_entropy = 2.5;
+        memory.kl = .75;
+        history[0] = 1;
+        Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
+        step(&sampler, &memory, &c, 1);
+        double t = sampler_temperature(&sampler, &memory, &c), h = 1.75 * log(2), expected;
+        if (kind == TEMPERATURE_DYNATEMP) {
+            /* left are 1, with its penalty, and 3, the least likely top choice */
+            double odds = 2 * exp(-9), q = 1 / (1 + odds), left = -q * log(q) - (1 - q) * log(1 - q);
+            assert_true(c.count == 2 && memory.input.n_survivors == 2);
+            expected = .3 + left / log(2);
+        } else if (kind == TEMPERATURE_TARGET) {
+            double left = target_entropy(&c, t);
+            assert_true(memory.input.n_survivors == 2 && !memory.input.survivors);
+            assert_true(t == 1.8 && left < .75 * log(2)); /* as near as it gets */
+            assert_true(fabs(memory.input.survivors_entropy - target_entropy(&c, 1)) < 1e-12);
+            expected = t;
+        } else {
+            expected = natural_temperature((TemperatureKind)kind, 2.5, .75);
+        }
+        assert_true(fabs(t - expected) < 1e-6);
+        assert_true(fabs(memory.input.entropy - h) < 1e-6 && fabs(memory.window.entropy[0] - h) < 1e-6);
+        assert_true(fabs(c.entropy - h) > .1); /* that of the rewritten logits is another */
+        candidates_close(&c);
+    }
+}
+
 static void penalties_change_what_truncation_sees(void **state) {
     (void)state;
     Sampler sampler = sampler_default();
@@ -504,6 +571,7 @@ int main(void) {
         cmocka_unit_test(temperature_first_keeps_another_set),
         cmocka_unit_test(temperature_first_stays_finite),
         cmocka_unit_test(udt_reads_natural_probabilities),
+        cmocka_unit_test(policies_read_the_natural_distribution),
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
         cmocka_unit_test(banned_tokens_are_dropped),

@@ -419,6 +419,13 @@ static bool prepare(Explore *explore, Error *error) {
     return done && draw(explore, error);
 }
 
+/* It looks at all candidates, whatever was given, and alpha is moved by hand. */
+static void report_idle(const Explore *explore) {
+    Sampler sampler = explore->tree.sampler;
+    if (sampler.lookahead.alpha == -1) sampler.lookahead.alpha = 0;
+    options_report_idle(&sampler, NULL);
+}
+
 static int explore_settings(const Settings *settings) {
     Error error;
     Explore *explore = memory_alloc(1, sizeof *explore, "screen", &error);
@@ -426,8 +433,13 @@ static int explore_settings(const Settings *settings) {
     memset(explore, 0, sizeof *explore);
     explore->settings = settings;
     setlocale(LC_CTYPE, ""); /* the characters alone: numbers are read and written with a point */
-    bool done = prepare(explore, &error) && run_screen(explore, &error), interrupted = explore->interrupted;
-    if (done) places_warn(&explore->tree.writer);
+    bool done = prepare(explore, &error);
+    if (done) {
+        report_idle(explore);
+        done = run_screen(explore, &error);
+        places_warn(&explore->tree.writer);
+    }
+    bool interrupted = explore->interrupted;
     if (explore->tree_is_open) tree_close(&explore->tree);
     memory_free(explore->piece);
     memory_free(explore->prompt);

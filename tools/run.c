@@ -261,6 +261,7 @@ static bool end_trace(Run *run, Error *error) {
 static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
+    options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by);
     color_legend(&run->color);

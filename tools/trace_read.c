@@ -78,7 +78,8 @@ static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {
     return true;
 }
 
-/* Flags that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these. */
+/* Flags that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these.
+ * alpha is always there: whether the sampler looks ahead is said by fe, or by wave. */
 static bool read_settings(Sampler *sampler, const json_t *header, Error *error) {
     const json_t *settings = get(header, "settings", JSON_OBJECT, "an object", error);
     const char *name;
@@ -97,6 +98,7 @@ static bool read_settings(Sampler *sampler, const json_t *header, Error *error) 
             return error_set(error, "settings: %s: expected \"on\", got \"%.60s\"", name, text);
         if (!sampler_set(sampler, name, text, error)) return error_prefix(error, "settings: ");
     }
+    sampler->future = json_object_get(settings, "fe") || json_object_get(settings, "wave");
     return true;
 }
 

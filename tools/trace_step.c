@@ -124,6 +124,34 @@ static json_t *held_json(PlaceSet held) {
     return or_nothing(array, done);
 }
 
+/* The figures that the policy made T of. */
+static json_t *policy_input_json(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double low, high;
+    json_t *object = json_object();
+    bool done = object != NULL;
+    switch (policy->kind) {
+    case TEMPERATURE_EDT_INSTANCE:
+        return or_nothing(object, trace_put(object, "H_prompt", number(input->prompt_entropy)));
+    case TEMPERATURE_UDT:
+        done = trace_put(object, "measure", json_string(temperature_udt_measures[policy->udt_measure])) && done;
+        return or_nothing(object, trace_put(object, "u", number(temperature_uncertainty(policy, input))) && done);
+    case TEMPERATURE_KLD:
+        return or_nothing(object, trace_put(object, "kl", number(input->kl)));
+    case TEMPERATURE_DYNATEMP:
+    case TEMPERATURE_TARGET:
+        done = trace_put(object, "H_survivors", number(input->survivors_entropy)) && done;
+        return or_nothing(object, trace_put(object, "survivors", json_integer(input->n_survivors)) && done);
+    case TEMPERATURE_LINEAR:
+        temperature_entropy_range(policy, input, &low, &high);
+        done = trace_put(object, "H_low", number(low)) && done;
+        done = trace_put(object, "H_high", number(high)) && done;
+        break;
+    default:
+        break;
+    }
+    return or_nothing(object, trace_put(object, "H", number(input->entropy)) && done);
+}
+
 /* What alpha = -1 with the same noise, and the likeliest, would have been. */
 static json_t *ghosts_json(const Writer *writer) {
     const Candidates *candidates = &writer->candidates;
@@ -156,6 +184,7 @@ static bool put_future(json_t *line, const TraceSums *sums) {
 
 json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     const Writer *writer = sums->writer;
+    const TemperaturePolicy *policy = &writer_sampler(writer)->temperature;
     Step step = step_of(writer, sequence);
     SessionCounts counts = session_counts(writer->session);
     bool looked = writer_sampler(writer)->future && writer->report.outcome == LOOKAHEAD_DONE;
@@ -170,9 +199,9 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     done = trace_put(line, "H", number(writer->natural.entropy)) && done;
     done = trace_put(line, "varentropy", number(writer->natural.varentropy)) && done;
     done = trace_put(line, "T", number(writer->temperature)) && done;
-    done =
-        trace_put(line, "policy", json_string(temperature_policies[writer_sampler(writer)->temperature.kind].name)) &&
-        done;
+    done = trace_put(line, "policy", json_string(temperature_policies[policy->kind].name)) && done;
+    if (policy->kind != TEMPERATURE_FIXED)
+        done = trace_put(line, "policy_input", policy_input_json(policy, &sequence->state.input)) && done;
     if (writer->sampler->n_rules > 0) done = trace_put(line, "at", held_json(writer->held)) && done;
     done = put_future(line, sums) && done;
     done = trace_put(line, "survivors", json_integer(writer->survivors)) && done;

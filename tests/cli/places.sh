@@ -11,7 +11,7 @@ prompt='Chapter 12
 "I have $'
 rules=(--at number:temp=0.25 --at 'speech:alpha=0.5,temp=0.75' --at 'sentence-start:{temp-policy=edt,edt-theta=0.5}'
     --at '/ (the|a)$/:preset=precise,temp=0.5')
-write() { foretell run -m "$model" -p "$prompt" -n 120 -s 5 --trace "$trace" "$@"; }
+write() { foretell run -m "$model" -p "$prompt" -n 120 -s 7 --trace "$trace" "$@"; }
 agrees() { foretell replay -m "$model" "$trace" && [ $status -eq 0 ] && out_is "$1 steps agree"; }
 # A condition over h (header), s (steps) and before, the text before each step.
 holds() {
@@ -31,7 +31,7 @@ PYTHON
 
 write "${rules[@]}"
 check 'a run with rules' '[ $status -eq 0 ]'
-check 'the chain names them' '[[ $(head -1 "$work/err") = *"draw, seed 5; at number: temp 0.25; at speech: alpha 0.5,temp 0.75; at sentence-start: temp-policy edt,edt-theta 0.5; at / (the|a)$/: preset precise,temp 0.5" ]]'
+check 'the chain names them' '[[ $(head -1 "$work/err") = *"draw, seed 7; at number: temp 0.25; at speech: alpha 0.5,temp 0.75; at sentence-start: temp-policy edt,edt-theta 0.5; at / (the|a)$/: preset precise,temp 0.5" ]]'
 check 'the header holds them as they can be set again' 'holds "h[\"settings\"][\"at\"] == [\"number:temp=0.25\", \"speech:alpha=0.5,temp=0.75\", \"sentence-start:temp-policy=edt,edt-theta=0.5\", \"/ (the|a)\$/:preset=precise,temp=0.5\"]"'
 check 'the prompt counts: a number in speech' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.75"'
 check 'each rule holds where the text says so' 'holds "all((1 in x[\"at\"]) == in_speech(t) and (0 in x[\"at\"]) == in_number(t) and (3 in x[\"at\"]) == (re.search(\" (the|a)\\\\Z\", t) is not None) for x, t in zip(s, before))"'
@@ -40,11 +40,11 @@ check 'T follows' 'holds "all(x[\"T\"] == (0.5 if 3 in x[\"at\"] else 0.8 if not
 check 'and the policy' 'holds "all(x[\"policy\"] == (\"edt\" if 2 in x[\"at\"] and 3 not in x[\"at\"] else \"fixed\") for x in s) and all(x[\"T\"] < 0.8 for x in s if x[\"policy\"] == \"edt\")"'
 check 'replay agrees' 'agrees 120'
 cp "$work/out" "$work/untraced"
-foretell run -m "$model" -p "$prompt" -n 120 -s 5 "${rules[@]}"
+foretell run -m "$model" -p "$prompt" -n 120 -s 7 "${rules[@]}"
 traced=$(cat "$work/out")
-foretell run -m "$model" -p "$prompt" -n 120 -s 5 "${rules[@]}" -t 1
+foretell run -m "$model" -p "$prompt" -n 120 -s 7 "${rules[@]}" -t 1
 check 'with one thread the same text' '[ "$traced" = "$(cat "$work/out")" ]'
-foretell run -m "$model" -p "$prompt" -n 120 -s 5
+foretell run -m "$model" -p "$prompt" -n 120 -s 7
 check 'without rules another' '[ "$traced" != "$(cat "$work/out")" ]'
 write
 check 'without rules the steps say nothing of them' 'holds "all(\"at\" not in x for x in s) and \"at\" not in h[\"settings\"]"'
@@ -64,23 +64,29 @@ for how in '--fe-eager' '--fe-chunk 1' '-t 1'; do
     foretell run -m "$model" -p "$prompt" -n 120 -s 6 "${future[@]}" $how
     check "lazy is the same as $how" '[ "$lazy" = "$(cat "$work/out")" ]'
 done
-foretell run -m "$model" -p "$prompt" -n 120 -s 5 --at speech:fe,alpha=0.8
+foretell run -m "$model" -p "$prompt" -n 120 -s 7 --at speech:fe,alpha=0.8
 check 'a rule may look ahead where the rest does not' '[ $status -eq 0 ] && contains "rows and" && [ "$traced" != "$(cat "$work/out")" ]'
 
-foretell run -m "$model" -p "$prompt" -n 60 -s 5 -N 3 "${rules[@]}" --no-display-prompt
+foretell run -m "$model" -p "$prompt" -n 60 -s 7 -N 3 "${rules[@]}" --no-display-prompt
 cp "$work/out" "$work/three"
 check 'several texts, each with its own places' '[ $status -eq 0 ] && [ "$(grep -c "^---$" "$work/three")" -eq 2 ]'
-foretell run -m "$model" -p "$prompt" -n 60 -s 5 "${rules[@]}" --no-display-prompt
+foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --no-display-prompt
 check 'the first is that of one run' '[ "$(sed "/^---$/,\$d" "$work/three")" = "$(cat "$work/out")" ]'
-foretell run -m "$model" -p "$prompt" -n 60 -s 5 "${rules[@]}" --best-of 2
+foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --best-of 2
 check 'the best of several' '[ $status -eq 0 ]'
-foretell run -m "$model" -p "$prompt" -n 60 -s 5 "${rules[@]}" --ban ',"' --ban ' the'
+foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --ban ',"' --ban ' the'
 check 'bans send it back into a place' '[ $status -eq 0 ] && contains "times back" && ! grep -q " the" "$work/out"'
-foretell run -m "$model" -p "$prompt" -n 60 -s 5 --at number:temp=1 --beam 2
+foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:alpha=0.5
+check 'a setting that a rule alone gives effect has one' '[ $status -eq 0 ] && ! contains "without effect"'
+foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:temp=0.5
+check 'and not where none does' '[ $status -eq 0 ] && contains "without effect here: --fe-k"'
+foretell run -m "$model" -p "$prompt" -n 5 -s 7 --at speech:temp=0.5 --preset precise
+check 'rules stay where a preset follows' '[ $status -eq 0 ] && ! contains "without effect" && contains "; at speech: temp 0.5"'
+foretell run -m "$model" -p "$prompt" -n 60 -s 7 --at number:temp=1 --beam 2
 check 'beams do not sample' '[ $status -eq 2 ] && contains "--beam"'
-foretell run -m "$model" -p "$prompt" -n 20 -s 5 --at speech:fe --color-by future
+foretell run -m "$model" -p "$prompt" -n 20 -s 7 --at speech:fe --color-by future
 check 'colours by what a rule looks at' '[ $status -eq 0 ]'
-foretell run -m "$model" -p 'Say `max_k = 3' -n 40 -s 5 --preset code --trace "$trace"
+foretell run -m "$model" -p 'Say `max_k = 3' -n 40 -s 7 --preset code --trace "$trace"
 check '--preset code: no looking ahead in numbers and code, low T' '[ $status -eq 0 ] && holds "len(h[\"settings\"][\"at\"]) == 3 and all((x[\"future\"] == \"none\" and x[\"T\"] == 0.2) == (x[\"at\"] != []) for x in s) and s[0][\"at\"] == [0, 2]"'
 check 'and it replays' 'agrees 40'
 

@@ -209,6 +209,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     int length = sampler_print(&it.sampler, chain, sizeof chain);
     assert(length > 0 && (size_t)length < sizeof chain && strlen(chain) == (size_t)length);
+    const SamplerSetting *setting;
+    for (int i = 0; (setting = sampler_setting(i)); i++) {
+        error.message[0] = '\0';
+        if (!sampler_matters(&it.sampler, setting->name, &error)) check_refusal(&error);
+    }
     if (sampler_check(&it.sampler, &error)) write_tokens(&it);
     return 0;
 }
