@@ -1,29 +1,29 @@
 /* Place: where in the text the next token stands, so that settings can hold there alone (--at PLACE:SETTINGS).
  *
  *   It was 3.5 miles. "Go on," she said.
- *          ^^^^       ^^^^^^^             number, speech: the tokens drawn where these are marked
+ *           ^^^        ^^^^^^^            the tokens with these characters are drawn at number, and at speech
  *
- * A state machine reads the text character by character, the prompt's included; what it remembers is plain data. It reads
- * bytes, so its state does not depend on how tokens cut the text; a character that is not complete has not been read. A
- * token that ends a text begins a new one. /REGEX/ keeps no state: it is matched against the end of the text itself.
+ * A state machine reads the text, the prompt included, character by character; its state is plain data. It reads bytes,
+ * so the state does not depend on the tokens' borders. An incomplete character at the end has no effect yet. A token that
+ * ends a text begins a new one. A /REGEX/ needs no state: it is matched against the end of the text itself.
  *
- *   a word             a run of letters, digits and _; characters beyond ASCII are letters, but for punctuation
- *   number             after a digit that no letter precedes in its word, after a . or , that follows one, and after
- *                      $ (or another sign of a currency) that follows no word: "3", "3.", "$", not "tok5" or "No. "
- *   speech             between quotation marks: "", the curly ones, guillemets in both directions. A straight mark opens
- *                      nothing where it follows a word or one of . , ! ?. A straight single mark is an apostrophe; a curly
- *                      one between two letters, too. The first open quotation counts, those within it do not. The end of
- *                      a paragraph closes it
- *   code               from ``` at the beginning of a line to the same at another, and between ` and ` in one line
- *   identifier         in a word that begins with a letter or _, and has a digit, an _ after a letter or an upper-case
- *                      letter after a lower-case one; in code in any word that does not begin with a digit
- *   sentence-start     the text is empty, or ends with one of . ! ? or a newline, with spaces, quotation marks and
- *                      brackets after it; not in code. A point after a digit wants a space after it, since a digit may
- *                      follow; one after Mr, Mrs, Ms, Dr, St, Prof or an initial is none
- *   paragraph-start    nothing but white space since the beginning or an empty line; not in code
- *   line-start         nothing but white space since the beginning or a newline
+ *   word               a run of letters, digits and _. Characters beyond ASCII are letters, except punctuation
+ *   speech             inside a quotation: straight double marks, curly marks, guillemets both ways. A straight mark
+ *                      opens none directly after a word or one of . , ! ?. A straight single mark is always an
+ *                      apostrophe, a curly one between two letters is one. Inside a quotation only its own closing mark
+ *                      counts. The end of a paragraph closes it. In code there are no quotation marks
+ *   number             after a digit whose word has only digits so far; after . or , behind such a digit; after a sign
+ *                      of a currency that follows no word: "3", "3.", "$", but not "tok5" or "No. "
+ *   code               from ``` at the beginning of a line to ``` at the beginning of another; from ` to ` in one line
+ *   identifier         in a word that begins with a letter or _ and has a digit, an _ after a letter, or an upper-case
+ *                      letter after a lower-case one. In code, in every word that does not begin with a digit
+ *   sentence-start     the text is empty or ends with . ! ? or a newline; spaces, quotation marks and brackets may
+ *                      follow these. Not in code. A point after a digit needs a space after it, since another digit may
+ *                      follow. A point after Mr, Mrs, Ms, Dr, St, Prof or an initial ends no sentence
+ *   paragraph-start    only white space since the beginning or an empty line. Not in code
+ *   line-start         only white space since the beginning or a newline
  *
- * A new place is one row of place_table, and its test. */
+ * To add a place: one row of place_table, one function, its lines in tests/test_place.c and naive_places.c. */
 #ifndef SAMPLER_PLACE_H
 #define SAMPLER_PLACE_H
 
@@ -64,10 +64,11 @@ typedef struct {
 
 typedef uint32_t PlaceSet; /* bit i: rule i holds */
 
-/* Fills place, settings and text. The settings may stand in braces. Errors name --at: another form, too long, no such place
- * (they are listed), a pattern that does not compile (with the place in it). */
+/* Fills place, settings and text. The settings may stand in braces. Errors name --at: another form, too long, no such
+ * place (the error lists them), a pattern that does not compile (with the byte). */
 bool place_parse(PlaceRule *rule, const char *text, Error *error);
-/* The length of "PLACE:" at the beginning of text, and of "{...}" if that follows: commas in them end no item of a list. */
+/* The length of "PLACE:" at the beginning of text, and of "{...}" if that follows: commas in these end no item of a
+ * list. 0: text begins with no place. */
 size_t place_prefix(const char *text);
 /* "number" or "/chapter [0-9]+$/" of rule->text. */
 int place_length(const PlaceRule *rule);
@@ -76,11 +77,11 @@ void place_read(PlaceState *state, Bytes text);
 
 /* ---- Regular expressions: PCRE2, in UTF-8, anchored at the end of the text ---- */
 
-/* The compiled patterns of some rules, and their limits: a match may try 10,000 steps for each place where it could begin,
- * 10,000 deep, in 1 MiB. One that runs into a limit counts as none. */
+/* The compiled patterns of some rules. Limits: 10,000 steps from each position where a match may begin, a depth of
+ * 10,000, 1 MiB of memory. A match that reaches a limit counts as no match. */
 typedef struct PlaceRegexes PlaceRegexes;
 
-/* The text so far. Its first byte is left out where that is a space, since vocabularies put one there. */
+/* The text so far. A space at its very beginning is left out, since vocabularies put one there. */
 typedef struct {
     const int *history; /* (n,) */
     int n;

@@ -109,8 +109,8 @@ static size_t gather(PlaceText text, uint8_t *out, size_t capacity) {
 
 static bool continues_character(uint8_t byte) { return (byte & 0xc0) == 0x80; }
 
-/* Valid UTF-8, as place_read understands it: U+FFFD for each byte that is none, nothing for an incomplete character at the
- * end. *start: where the byte at `begin` has come to. */
+/* Copies bytes as valid UTF-8, in the way of place_read: U+FFFD for each byte that belongs to no character, nothing for
+ * an incomplete character at the end. *start: the index in out of the byte at `begin`. Returns the size. */
 static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
     size_t n = 0;
     *start = 0;

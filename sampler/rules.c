@@ -11,7 +11,7 @@ static bool prefix_place(const PlaceRule *rule, Error *error) {
     return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
 }
 
-/* What holds for the whole text: nothing that a rule sets may be one of these. alone: the default sampler under the rule. */
+/* A rule may not set what holds for the whole text. alone: the default sampler under the rule. */
 static bool check_alone(const Sampler *alone, Error *error) {
     Sampler usual = sampler_default();
     TemperatureKind kind = alone->temperature.kind;

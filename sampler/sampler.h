@@ -121,20 +121,20 @@ const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
- * preset's can be. wave and alpha look ahead, as fe does. A preset starts from the default settings, but the seed and the
- * rules (at) stay, without those of an earlier preset. A mistake changes nothing. Errors name the flag, the value and the
+ * preset's can be. wave and alpha look ahead, as fe does. A preset starts from the default settings, but keeps the seed
+ * and the rules (at) that no earlier preset has set. A mistake changes nothing. Errors name the flag, the value and the
  * range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
- * another begins (the name of a flag, or a name and a value), so a value may hold commas. The settings of a rule stand in
- * braces where there is more than one: "at number:{temp=0.2,top-k=5}, fe". A mistake changes nothing. Errors: as
- * sampler_set; an item of SAMPLER_ITEM_BYTES or more. */
+ * another begins (the name of a flag, or a name and a value), so a value may hold commas. Several settings of a rule
+ * need braces: "at number:{temp=0.2,top-k=5}, fe". A mistake changes nothing. Errors: as sampler_set; an item of
+ * SAMPLER_ITEM_BYTES or more. */
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
 /* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
- * sampler again but for the biases, the rules, the seed and `future`, which alpha switches on: it is on where "fe" or "wave"
- * is not empty. Flags are "on" or empty; empty are also a preset, the biases, the rules (each can be set again by its text),
- * and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
+ * sampler again but for the biases, the rules, the seed and `future`, which alpha switches on: it is on where "fe" or
+ * "wave" is not empty. Flags are "on" or empty; empty are also a preset, the biases, the rules (rules[i].text sets one
+ * again), and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
@@ -156,19 +156,19 @@ typedef struct {
 const SamplerPreset *sampler_preset(int i);
 
 /* "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42"; stages that are off are left out, and temp 0
- * prints as "greedy"; rules follow: "; at number: temp 0.2". No chain is longer than SAMPLER_CHAIN_BYTES. Cut to capacity
- * as snprintf does; returns the length it wants. */
+ * prints as "greedy"; rules follow: "; at number: temp 0.2". Every chain fits in SAMPLER_CHAIN_BYTES. Cut to capacity as
+ * snprintf does; returns the length it wants. */
 #define SAMPLER_CHAIN_BYTES 12288
 int sampler_print(const Sampler *sampler, char *out, size_t capacity);
 
 /* ---- Settings by place: rules ---- */
 
-/* Adds a rule, "PLACE:SETTINGS" (place.h); the settings are a list as sampler_set_list takes it. Errors name --at and the
- * place: as place_parse and sampler_set_list; PLACE_RULES are there; what holds for the whole text alone: another rule,
- * mirostat, edt-instance and kld, fe-eager and fe-chunk. */
+/* Adds a rule, "PLACE:SETTINGS" (place.h); SETTINGS is a list as sampler_set_list takes it. Errors name --at and the
+ * place: those of place_parse and sampler_set_list; more than PLACE_RULES rules; settings that only the whole text can
+ * have: other rules, mirostat, edt-instance, kld, fe-eager, fe-chunk. */
 bool sampler_add_rule(Sampler *sampler, const char *text, Error *error);
-/* The sampler of a step at which these rules hold: they are applied in their order, so a later one overrides an earlier
- * one. It has no rules itself. Errors: settings that contradict each other. */
+/* The sampler of a step at which these rules hold. They are applied in their order, so a later one overrides an earlier
+ * one. The result has no rules. Errors: settings that contradict each other. */
 bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error *error);
 /* Each rule alone: a part of sampler_check. */
 bool sampler_check_rules(const Sampler *sampler, Error *error);

@@ -4,8 +4,8 @@
  *   writer_advance    the drawn token becomes the sequence's next: promoted where its pass is done already, else decoded
  *   writer_rewind     and back again
  *
- * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, but matching a
- * /REGEX/ of --at. Where the sampler has rules, a step's sampler is writer_sampler: the base under the rules that hold. */
+ * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, except matching a
+ * /REGEX/ of --at. If the sampler has rules (--at), each step is drawn by the sampler under the rules that hold there. */
 #ifndef SAMPLER_WRITER_H
 #define SAMPLER_WRITER_H
 
@@ -54,16 +54,15 @@ typedef struct {
     LookaheadReport report; /* LOOKAHEAD_OFF, all else zero, where the sampler does not look ahead */
 } Writer;
 
-/* The sampler, session and token traits must outlive the writer. Pieces may be NULL where the sampler has no rules. Errors:
- * out of memory; a bias on a token that is none; settings of a rule that contradict the sampler's. */
+/* The sampler, session and token traits must outlive the writer. Pieces may be NULL if the sampler has no rules.
+ * Errors: out of memory; a bias on a token that is none; settings of a rule that contradict the sampler's. */
 bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
                  const bool *breakers, const bool *exempt, const Bytes *pieces, Error *error);
 void writer_close(Writer *writer);
 
 /* The sampler of the step that was drawn last, that of the rules that held. */
 const Sampler *writer_sampler(const Writer *writer);
-/* To be called after the sampler was changed between two steps: what was made of it and its rules is forgotten. Rules
- * themselves may not change. */
+/* To be called after the caller has changed the sampler between two steps. The rules themselves may not change. */
 void writer_forget_sampler(Writer *writer);
 
 /* Branches and rows beyond its own that a sequence needs while it looks ahead; 0 without. */
@@ -79,8 +78,8 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error);
 
 Candidate writer_drawn(const Writer *writer);
 
-/* Instead of writer_draw: the sequence's state moves on as if this token had been drawn; its branch and history do not. A
- * token that the chain drops moves the places on alone. Errors: nothing is left possible. */
+/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay. Of
+ * a token that the chain drops only the text counts, for the places. Errors: nothing is left possible. */
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
 
 /* Appends what was drawn to the history and the branch. */
