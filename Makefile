@@ -17,7 +17,9 @@ BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem 
               -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
               -Wmissing-prototypes -Wpointer-arith -Wvla -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
-LDLIBS    := -lm
+# --at /REGEX/ matches with it.
+PCRE_LIBS := $(shell pkg-config --libs libpcre2-8 2>/dev/null || echo -lpcre2-8)
+LDLIBS    := $(PCRE_LIBS) -lm
 # The program alone writes and reads traces, so the library needs no JSON.
 JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 # explore draws its screen with it.
@@ -116,7 +118,7 @@ Name: foretell
 Description: a small LLaMA inference engine that looks one token ahead
 Version: $(VERSION)
 Cflags: -I$${includedir} -fopenmp
-Libs: -L$${libdir} -lforetell -fopenmp -lm
+Libs: -L$${libdir} -lforetell -fopenmp -lpcre2-8 -lm
 endef
 export PKG_CONFIG_FILE
 

@@ -22,6 +22,7 @@
 #include "sampler/lookahead.h"
 #include "sampler/mirostat.h"
 #include "sampler/penalties.h"
+#include "sampler/place.h"
 #include "sampler/steer.h"
 #include "sampler/temperature.h"
 #include "sampler/token_flags.h"
@@ -68,6 +69,8 @@ typedef struct {
     Stage order[SAMPLER_STAGES]; /* those before n_order are applied, in this order */
     int n_order;
     uint64_t seed;
+    PlaceRule rules[PLACE_RULES]; /* --at: see sampler_under */
+    int n_rules;
 } Sampler;
 
 /* What one sequence remembers from step to step; it forks, rewinds and promotes with its branch, by `=`. */
@@ -78,6 +81,7 @@ typedef struct {
     double prompt_entropy;  /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
     double kl;              /* KL(p || p0) of the step, nats: the same, for kld */
     TemperatureInput input; /* what the policy in use reads in the step that is being drawn */
+    PlaceState place;       /* of the text so far, where the sampler has rules */
 } SamplerState;
 
 /* Where a step stands: what the stages may read beside the candidates. */
@@ -86,6 +90,7 @@ typedef struct {
     int n_history, sequence;
     const TokenFlags *flags;       /* (vocab_size,) */
     const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
+    const Bytes *pieces;           /* (vocab_size,) the bytes each token stands for; read where the sampler has rules */
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
@@ -116,17 +121,20 @@ const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
- * preset's can be. wave and alpha look ahead, as fe does. A mistake changes nothing. Errors name the flag, the value and the range; an unknown one is named. */
+ * preset's can be. wave and alpha look ahead, as fe does. A preset starts from the default settings, but keeps the seed
+ * and the rules (at) that no earlier preset has set. A mistake changes nothing. Errors name the flag, the value and the
+ * range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
- * another begins (the name of a flag, or a name and a value), so a value may hold commas. A mistake changes nothing. Errors: as sampler_set; an item of
+ * another begins (the name of a flag, or a name and a value), so a value may hold commas. Several settings of a rule
+ * need braces: "at number:{temp=0.2,top-k=5}, fe". A mistake changes nothing. Errors: as sampler_set; an item of
  * SAMPLER_ITEM_BYTES or more. */
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
 /* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
- * sampler again but for the biases, the seed and `future`, which alpha switches on: it is on where "fe" or "wave" is not
- * empty. Flags are "on" or empty; empty are also a preset, the biases, and what was not
- * given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
+ * sampler again but for the biases, the rules, the seed and `future`, which alpha switches on: it is on where "fe" or
+ * "wave" is not empty. Flags are "on" or empty; empty are also a preset, the biases, the rules (rules[i].text sets one
+ * again), and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
@@ -148,8 +156,29 @@ typedef struct {
 const SamplerPreset *sampler_preset(int i);
 
 /* "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42"; stages that are off are left out, and temp 0
- * prints as "greedy". Cut to capacity as snprintf does; returns the length it wants. */
+ * prints as "greedy"; rules follow: "; at number: temp 0.2". Every chain fits in SAMPLER_CHAIN_BYTES. Cut to capacity as
+ * snprintf does; returns the length it wants. */
+#define SAMPLER_CHAIN_BYTES 12288
 int sampler_print(const Sampler *sampler, char *out, size_t capacity);
+
+/* ---- Settings by place: rules ---- */
+
+/* Adds a rule, "PLACE:SETTINGS" (place.h); SETTINGS is a list as sampler_set_list takes it. Errors name --at and the
+ * place: those of place_parse and sampler_set_list; more than PLACE_RULES rules; settings that only the whole text can
+ * have: other rules, mirostat, edt-instance, kld, fe-eager, fe-chunk. */
+bool sampler_add_rule(Sampler *sampler, const char *text, Error *error);
+/* The sampler of a step at which these rules hold. They are applied in their order, so a later one overrides an earlier
+ * one. The result has no rules. Errors: settings that contradict each other. */
+bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error *error);
+/* Each rule alone: a part of sampler_check. */
+bool sampler_check_rules(const Sampler *sampler, Error *error);
+/* Whether it looks ahead at any place, and the most candidates and steps at any: what a session must have room for. */
+bool sampler_looks_ahead(const Sampler *sampler);
+Lookahead sampler_widest(const Sampler *sampler);
+/* Reads a token of the text, the prompt's too, for the places. A token that ends a text begins another. */
+void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerContext *context, int token);
+
+/* ---- Steps ---- */
 
 SamplerState sampler_start(const Sampler *sampler);
 

@@ -37,7 +37,9 @@ static bool set_chunk(Sampler *sampler, const char *text, Error *error);
 
 // clang-format off
 static const SettingRow rows[] = {
-    OTHER_("preset", "NAME", set_preset, NULL, NULL, "precise, balanced, creative, future-entropy or wave"),
+    OTHER_("preset", "NAME", set_preset, NULL, NULL, "precise, balanced, creative, future-entropy, wave or code"),
+    OTHER_("at", "PLACE:SETTINGS", sampler_add_rule, NULL, NULL,
+           "settings at a place alone (--list-samplers); repeatable"),
     TEMP_("temp", "T", "temperature; 0 takes the likeliest"),
     STEER_("top-k", "K", top_k, 0, 1e6, "keep the K largest; 0: all; LO:HI@entropy steers it"),
     STEER_("top-p", "P", top_p, 0, 1, "keep the shortest prefix with sum >= P; LO:HI@entropy"),
@@ -102,6 +104,9 @@ static const SamplerPreset presets[] = {
     {"creative", "temp 1.2, top-k 0, top-p 1, min-p 0.02, xtc-probability 0.5, xtc-threshold 0.1"},
     {"future-entropy", "temp 1, top-k 40, top-p 0.95, min-p 0.05, fe, alpha 0, fe-k 20, fe-n 20, fe-at word"},
     {"wave", "temp 1, top-k 40, top-p 0.95, min-p 0.05, fe, fe-k 20, fe-n 20, fe-at word, wave sine:1:60"},
+    {"code", "temp 0.8, top-k 40, top-p 0.95, min-p 0.05, fe, alpha 0, fe-k 20, fe-n 20, fe-at word, "
+             "at number:{preset=precise,temp=0.2}, at identifier:{preset=precise,temp=0.2}, "
+             "at code:{preset=precise,temp=0.2}"},
 };
 
 const SamplerSetting *sampler_setting(int i) { return i < N_ROWS ? &rows[i].setting : NULL; }
@@ -273,7 +278,12 @@ static bool begins_item(const char *text) {
 /* The length of the item that begins here. A comma ends it only where another item begins, because the values of some
  * settings hold commas ("temp-table 0:0.2,2:1"). */
 static size_t item_length(const char *at) {
-    size_t length = strcspn(at, ",");
+    size_t length = strcspn(at, "=, "), begin = 0;
+    if (length == 2 && memcmp(at, "at", 2) == 0) { /* a pattern and braces may hold any commas */
+        begin = length + strspn(at + length, "= ");
+        begin += place_prefix(at + begin);
+    }
+    length = begin + strcspn(at + begin, ",");
     while (at[length] && !begins_item(at + length + 1 + strspn(at + length + 1, " ")))
         length += 1 + strcspn(at + length + 1, ",");
     return length;
@@ -310,20 +320,25 @@ bool sampler_set_list(Sampler *sampler, const char *text, Error *error) {
     return true;
 }
 
-/* A preset starts from the default settings; only the seed stays. */
+/* A preset starts from the default settings; only the seed stays, and the rules that no preset has set. */
 static bool set_preset(Sampler *sampler, const char *text, Error *error) {
-    const SamplerPreset *preset;
-    int i = 0;
-    while ((preset = sampler_preset(i)) && strcmp(preset->name, text) != 0) i++;
-    if (!preset)
-        return error_set(error, "--preset: expected precise, balanced, creative, future-entropy or wave, got '%s'",
-                         text);
-    uint64_t seed = sampler->seed;
-    *sampler = sampler_default();
-    sampler->seed = seed;
-    return sampler_set_list(sampler, preset->settings, error);
+    const SamplerPreset *preset = presets, *end = presets + sizeof presets / sizeof presets[0];
+    while (preset < end && strcmp(preset->name, text) != 0) preset++;
+    if (preset == end)
+        return error_set(
+            error, "--preset: expected precise, balanced, creative, future-entropy, wave or code, got '%s'", text);
+    Sampler begun = sampler_default();
+    begun.seed = sampler->seed;
+    for (int i = 0; i < sampler->n_rules; i++)
+        if (!sampler->rules[i].of_preset) begun.rules[begun.n_rules++] = sampler->rules[i];
+    int n_kept = begun.n_rules;
+    if (!sampler_set_list(&begun, preset->settings, error)) return false;
+    for (int i = n_kept; i < begun.n_rules; i++) begun.rules[i].of_preset = true;
+    *sampler = begun;
+    return true;
 }
 
 bool sampler_check(const Sampler *sampler, Error *error) {
-    return temperature_check(&sampler->temperature, error) && lookahead_check(&sampler->lookahead, error);
+    return temperature_check(&sampler->temperature, error) && lookahead_check(&sampler->lookahead, error) &&
+           sampler_check_rules(sampler, error);
 }

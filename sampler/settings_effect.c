@@ -4,9 +4,19 @@
 #include "sampler/draw.h"
 #include "sampler/settings.h"
 
+/* Where a rule holds: it may look ahead, say, where the rest does not. */
+static bool matters_under_rules(const Sampler *sampler, const SettingRow *row) {
+    Error error;
+    Sampler under;
+    for (int i = 0; i < sampler->n_rules; i++)
+        if (sampler_under(sampler, (PlaceSet)1 << i, &under, &error) && row->effect(&under, row->setting.name, &error))
+            return true;
+    return false;
+}
+
 bool sampler_matters(const Sampler *sampler, const char *name, Error *why) {
     const SettingRow *row = settings_find(name);
-    return !row || !row->effect || row->effect(sampler, name, why);
+    return !row || !row->effect || row->effect(sampler, name, why) || matters_under_rules(sampler, row);
 }
 
 /* ---- What is left to decide ---- */

@@ -150,6 +150,14 @@ static void append_temperature(Text *text, const Sampler *sampler) {
     }
 }
 
+static void append_rules(Text *text, const Sampler *sampler) {
+    for (int i = 0; i < sampler->n_rules; i++) {
+        const PlaceRule *rule = &sampler->rules[i];
+        append(text, "; at %.*s: ", place_length(rule), rule->text);
+        for (const char *c = rule->text + rule->settings; *c; c++) append(text, "%c", *c == '=' ? ' ' : *c);
+    }
+}
+
 int sampler_print(const Sampler *sampler, char *out, size_t capacity) {
     Text text = {out, capacity, 0};
     for (int stage = 0; stage <= STAGE_BIAS; stage++)
@@ -160,5 +168,6 @@ int sampler_print(const Sampler *sampler, char *out, size_t capacity) {
     if (sampler->future) append_future(&text, sampler);
     if (!sampler->temperature_first) append_temperature(&text, sampler);
     append(&text, "%s, seed %llu", is_greedy(sampler) ? "greedy" : "draw", (unsigned long long)sampler->seed);
+    append_rules(&text, sampler);
     return text.length;
 }

@@ -73,7 +73,8 @@ static ChooseEnd write_alone(const Case *c, Writer *writer, Sequence *sequence, 
 
 static void open_writer(Writer *writer, Session *session, const Case *c) {
     Error error;
-    if (!writer_open(writer, session, c->model->config.vocab_size, &c->sampler, c->flags, c->none, c->none, &error))
+    if (!writer_open(writer, session, c->model->config.vocab_size, &c->sampler, c->flags, c->none, c->none, NULL,
+                     &error))
         fail_msg("%s", error.message);
 }
 

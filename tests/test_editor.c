@@ -89,7 +89,7 @@ static void desk_open(Desk *desk, const World *world) {
     memcpy(desk->history, world->prompt, sizeof world->prompt);
     bool done = session_open(&desk->session, world->model, options, &error) &&
                 writer_open(&desk->writer, desk->session, world->model->config.vocab_size, sampler, world->flags,
-                            world->none, world->none, &error) &&
+                            world->none, world->none, NULL, &error) &&
                 writer_read(&desk->writer, sequence, PROMPT, &error);
     if (done && sampler->temperature.kind == TEMPERATURE_KLD)
         done = session_root(desk->session, &sequence->without, &error) &&

@@ -265,7 +265,7 @@ static void parses_strictly(void **state) {
     refuses("samplers", "top-k;top-k", "--samplers: top-k is there twice");
     refuses("logit-bias", "13", "--logit-bias: expected ID+X or ID-X, got '13'");
     refuses("logit-bias", "+1", "--logit-bias: expected ID+X or ID-X, got '+1'");
-    refuses("preset", "wild", "--preset: expected precise, balanced, creative, future-entropy or wave, got 'wild'");
+    refuses("preset", "wild", "--preset: expected precise, balanced, creative, future-entropy, wave or code, got 'wild'");
     refuses("temp", NULL, "--temp: expected a value");
 }
 

@@ -41,7 +41,7 @@ static void desk_open(Desk *desk, uint64_t seed, const char *policy) {
     for (int i = 0; i < OTHER; i++) desk->other[i] = random_int(&random, 0, config.vocab_size - 1);
     SessionOptions options = {.threads = 1, .branches = 30, .rows = 1000};
     must(session_open(&desk->session, desk->model, options, &error), &error);
-    must(writer_open(&desk->writer, desk->session, config.vocab_size, &desk->sampler, flags, none, none, &error),
+    must(writer_open(&desk->writer, desk->session, config.vocab_size, &desk->sampler, flags, none, none, NULL, &error),
          &error);
     desk->sequence = (Sequence){.history = desk->history, .length = PROMPT, .state = sampler_start(&desk->sampler)};
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 #include "tools/text.h"
 
 /* ---- The ramp ---- */
@@ -177,7 +177,7 @@ static void explain_plain(const Writer *writer, const Tokenizer *tokenizer) {
 }
 
 void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer, Units units) {
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     if (text_shares_stderr()) text_end_line(); /* the text goes on below */
     fprintf(stderr, "%d ", step->position);
     print_piece(tokenizer_spelling(tokenizer, step->token), 0);

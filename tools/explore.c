@@ -18,6 +18,7 @@
 #include "tools/interrupts.h"
 #include "tools/mapped.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/prompt.h"
 #include "tools/screen.h"
 #include "tools/text.h"
@@ -462,6 +463,7 @@ static int explore_settings(const Settings *settings) {
     if (done) {
         report_idle(explore);
         done = run_screen(explore, &error);
+        places_warn(&explore->tree.writer);
     }
     int status = explore->interrupted ? 130 : 0;
     if (explore->tree_is_open) tree_close(&explore->tree);

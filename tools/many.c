@@ -36,7 +36,7 @@ static void check_no_sampling(const Sampler *sampler) {
     char chain[1024], usual[1024];
     Sampler unset = sampler_default();
     unset.seed = sampler->seed;
-    if (sampler->future)
+    if (sampler_looks_ahead(sampler))
         option_usage_error("--beam: cannot be had together with --fe (--rerank future ranks the finished beams)");
     sampler_print(&unset, usual, sizeof usual);
     sampler_print(sampler, chain, sizeof chain);
@@ -93,7 +93,7 @@ bool many_session(const Many *many, const Sampler *sampler, int n_prompt, int li
 /* ---- Writing ---- */
 
 void many_print_chain(const Many *many, const Sampler *sampler) {
-    char chain[1024];
+    char chain[SAMPLER_CHAIN_BYTES];
     if (many->beam) {
         fprintf(stderr, "%d beam%s, score ln p / length^%g%s%s\n", many->beam, many->beam > 1 ? "s" : "",
                 many->length_penalty, many->rerank ? ", reranked by " : "", many->rerank ? many->rerank : "");

@@ -30,7 +30,7 @@ static int n_given;
 static void note_given(const char *name) {
     int i = 0;
     if (strcmp(name, "preset") == 0)
-        for (int j = 0; j < n_given; j++) given[j].replaced = true;
+        for (int j = 0; j < n_given; j++) given[j].replaced = strcmp(given[j].name, "at") != 0; /* rules stay */
     while (i < n_given && strcmp(given[i].name, name) != 0) i++;
     if (i == n_given) given[n_given++].name = name;
     given[i].replaced = false;

@@ -6,6 +6,7 @@
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/text.h"
 #include "tools/trace.h"
 #include "tools/traits.h"
@@ -85,14 +86,15 @@ static bool prepare(Replay *replay, Error *error) {
     if (!done || !open_session(replay, error)) return false;
     if (!traits_open(&replay->traits, replay->tokenizer, error) ||
         !writer_open(&replay->writer, replay->session, replay->model->config.vocab_size, &header->sampler,
-                     replay->traits.flags, replay->traits.breakers, replay->traits.exempt, error))
+                     replay->traits.flags, replay->traits.breakers, replay->traits.exempt, replay->traits.pieces,
+                     error))
         return false;
     replay->writer.futures = true;
     replay->sequence = (Sequence){.branch = TRUNK,
                                   .history = replay->history,
                                   .length = header->n_prompt,
                                   .state = sampler_start(&header->sampler)};
-    if (!session_prefill(replay->session, TRUNK, header->prompt, header->n_prompt, error)) return false;
+    if (!writer_read(&replay->writer, &replay->sequence, header->n_prompt, error)) return false;
     replay->sums = trace_start(&replay->writer, replay->tokenizer);
     return true;
 }
@@ -173,6 +175,7 @@ static int replay_settings(const Settings *settings) {
     }
     if (!same) error_prefix(&error, "%s:%d: ", settings->path, replay.line);
     TraceSums sums = replay.sums;
+    if (same) places_warn(&replay.writer);
     release(&replay);
     bytes_unmap(&file);
     if (!same) return command_fail(&error);

@@ -12,6 +12,7 @@
 #include "tools/interrupts.h"
 #include "tools/many.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/prompt.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
@@ -166,7 +167,7 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     run->stream = run->start = token_stream_start(run->tokenizer, settings->special, text.size == 0);
     if (!open_editor(run, error) || !traits_open(&run->traits, run->tokenizer, error) ||
         !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
-                     run->traits.breakers, run->traits.exempt, error))
+                     run->traits.breakers, run->traits.exempt, run->traits.pieces, error))
         return false;
     run->load_seconds = terminal_seconds() - start;
     return true;
@@ -309,11 +310,13 @@ static void print_statistics(const Run *run) {
             run->load_seconds * 1e3, run->n_prompt, run->n_prompt / run->prompt_seconds, run->n_decoded,
             decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, hash_logits(run));
     SessionCounts counts = session_counts(run->session);
-    if (run->settings->sampler.future && run->n_decoded)
+    places_warn(&run->writer);
+    if (sampler_looks_ahead(&run->settings->sampler) && run->n_decoded)
         fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
                 (double)(counts.rows - run->n_prompt - run->n_without) / (double)run->n_decoded,
                 (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
-    if (run->settings->sampler.future) print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
+    if (sampler_looks_ahead(&run->settings->sampler))
+        print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
 }
 
 static void release(Run *run) {
@@ -374,6 +377,7 @@ static int list_samplers(void) {
     for (int i = 0; i < TEMPERATURE_KINDS; i++)
         printf("  %-16s %-62s %s\n", temperature_policies[i].name, temperature_policies[i].formula,
                temperature_policies[i].source);
+    places_list();
     printf("\npresets:\n");
     for (int i = 0; (preset = sampler_preset(i)); i++) printf("  %-16s %s\n", preset->name, preset->settings);
     return 0;
@@ -400,7 +404,7 @@ static void check_settings(Settings *s) {
     if (s->trace && (edits || reads_more))
         option_usage_error("--trace: expected no --stop, --ban, kld or edt-instance, which a trace cannot hold");
     if (s->color_by && edits) option_usage_error("--color-by: expected no --stop or --ban, which hold text back");
-    if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !s->sampler.future)
+    if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !sampler_looks_ahead(&s->sampler))
         option_usage_error("--color-by %s: expected --fe or --wave too",
                            s->color_by == COLOR_ALPHA ? "alpha" : "future");
 }

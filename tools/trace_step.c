@@ -115,6 +115,15 @@ static json_t *dropped_json(const Writer *writer) {
     return or_nothing(object, done);
 }
 
+/* The rules that held, by their numbers in the header. */
+static json_t *held_json(PlaceSet held) {
+    json_t *array = json_array();
+    bool done = array != NULL;
+    for (int i = 0; done && i < PLACE_RULES; i++)
+        if (held >> i & 1) done = append_new(array, json_integer(i), true);
+    return or_nothing(array, done);
+}
+
 /* The figures that the policy made T of. */
 static json_t *policy_input_json(const TemperaturePolicy *policy, const TemperatureInput *input) {
     double low, high;
@@ -146,7 +155,7 @@ static json_t *policy_input_json(const TemperaturePolicy *policy, const Temperat
 /* What alpha = -1 with the same noise, and the likeliest, would have been. */
 static json_t *ghosts_json(const Writer *writer) {
     const Candidates *candidates = &writer->candidates;
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     json_t *object = json_object();
     int plain = future ? writer->report.ghost_plain : writer_drawn(writer).token;
     int argmax = future ? writer->report.ghost_argmax : candidates->items[candidates_argmax(candidates)].token;
@@ -166,7 +175,7 @@ static void add_up(TraceSums *sums, const Step *step) {
 
 static bool put_future(json_t *line, const TraceSums *sums) {
     const Writer *writer = sums->writer;
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     bool done = trace_put(line, "future", json_string(future ? outcomes[writer->report.outcome] : "none"));
     done = trace_put(line, "alpha", future ? number(writer->alpha) : json_null()) && done;
     done = trace_put(line, "a", future ? number(writer->report.exponents.a) : json_null()) && done;
@@ -175,10 +184,10 @@ static bool put_future(json_t *line, const TraceSums *sums) {
 
 json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     const Writer *writer = sums->writer;
-    const TemperaturePolicy *policy = &writer->sampler->temperature;
+    const TemperaturePolicy *policy = &writer_sampler(writer)->temperature;
     Step step = step_of(writer, sequence);
     SessionCounts counts = session_counts(writer->session);
-    bool looked = writer->sampler->future && writer->report.outcome == LOOKAHEAD_DONE;
+    bool looked = writer_sampler(writer)->future && writer->report.outcome == LOOKAHEAD_DONE;
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("step"));
     done = trace_put(line, "step", json_integer(sums->n_steps)) && done;
@@ -193,6 +202,7 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     done = trace_put(line, "policy", json_string(temperature_policies[policy->kind].name)) && done;
     if (policy->kind != TEMPERATURE_FIXED)
         done = trace_put(line, "policy_input", policy_input_json(policy, &sequence->state.input)) && done;
+    if (writer->sampler->n_rules > 0) done = trace_put(line, "at", held_json(writer->held)) && done;
     done = put_future(line, sums) && done;
     done = trace_put(line, "survivors", json_integer(writer->survivors)) && done;
     done = trace_put(line, "dropped", dropped_json(writer)) && done;

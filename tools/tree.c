@@ -76,7 +76,7 @@ bool tree_open(Tree *tree, const TraceHeader *header, const Model *model, const 
     if (!check_header(header, model, error) || !open_session(tree, threads, error) ||
         !traits_open(&tree->traits, tokenizer, error) ||
         !writer_open(&tree->writer, tree->session, model->config.vocab_size, &tree->sampler, tree->traits.flags,
-                     tree->traits.breakers, tree->traits.exempt, error) ||
+                     tree->traits.breakers, tree->traits.exempt, tree->traits.pieces, error) ||
         !add_branch(tree, header->prompt, -1, tree->n_prompt, error))
         return false;
     tree->writer.futures = true;
@@ -127,35 +127,22 @@ bool tree_draw(Tree *tree, Error *error) {
         tree->stop = "the context is full";
     if (tree->stop) return true;
     branch->before[length] = sequence->state;
+    writer_forget_sampler(&tree->writer); /* alpha may have moved */
     tree->drawn = writer_draw(&tree->writer, sequence, error);
     if (!tree->drawn) sequence->state = branch->before[length];
     return tree->drawn;
 }
 
-/* As if this token had been drawn: the state moves on as it would have. A token that the chain drops (recorded elsewhere,
- * say, with other inner loops) does not move it. */
+/* As if this token had been drawn. The chain may drop one that was recorded elsewhere, say with other inner loops. */
 static bool accept(Tree *tree, TreeBranch *branch, int token, Error *error) {
-    Writer *writer = &tree->writer;
+    const Writer *writer = &tree->writer;
     Sequence *sequence = &branch->sequence;
-    Candidates *all = &writer->candidates;
     const float *logits = session_logits(tree->session, sequence->branch);
     int length = sequence->length;
-    SamplerContext context = {.history = sequence->history,
-                              .n_history = length,
-                              .sequence = sequence->number,
-                              .flags = tree->traits.flags,
-                              .breakers = tree->traits.breakers,
-                              .exempt = tree->traits.exempt,
-                              .scratch = writer->scratch};
     branch->before[length] = sequence->state;
-    candidates_from_logits(all, logits, all->capacity);
-    branch->surprisal[length] = (float)(all->log_sum - (logits[token] - all->max_logit));
-    if (!sampler_apply(&tree->sampler, &sequence->state, &context, all, error)) return false;
-    for (int i = 0; i < all->count; i++) {
-        if (all->items[i].token != token) continue;
-        sampler_accept(&tree->sampler, &sequence->state, &context, all, i);
-        break;
-    }
+    writer_forget_sampler(&tree->writer); /* alpha may have moved */
+    if (!writer_take(&tree->writer, sequence, token, error)) return false;
+    branch->surprisal[length] = (float)(writer->natural.log_sum - (logits[token] - writer->natural.max_logit));
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* Lines "name value" or "name" set a sampler: whatever they hold, each is taken or refused with a message, what was taken
  * shows itself as it can be set again, and the chain prints. Then the sampler writes a few tokens: whatever was taken, no
  * stage reaches an assert, and T, alpha and the token are ones that exist.
- * Three more lines are the target's own: "z 1 -inf 3e38 ..." gives logits, "kl 2" the step's divergence, "rank METRIC"
- * a ranking. */
+ * Four more lines are the target's own: "z 1 -inf 3e38 ..." gives logits, "kl 2" the step's divergence, "rank METRIC"
+ * a ranking, "text WORDS" the text that token 0 stands for (\ stands for a newline). */
 #include <assert.h>
 #include <float.h>
 #include <math.h>
@@ -20,6 +20,8 @@ typedef struct {
     Sampler sampler;
     float logits[V];
     double kl;
+    Bytes pieces[V]; /* token 0 is the text that is given */
+    uint8_t text[4096];
 } Case;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -58,6 +60,12 @@ static void rank(const char *text) {
         check_refusal(&error);
 }
 
+static void read_text(Case *it, const char *text) {
+    size_t size = 0;
+    for (; text[size]; size++) it->text[size] = text[size] == '\\' ? '\n' : (uint8_t)text[size];
+    it->pieces[0] = (Bytes){it->text, size};
+}
+
 static void set_line(Case *it, char *line) {
     Error error = {{0}};
     char *value = strchr(line, ' ');
@@ -68,6 +76,8 @@ static void set_line(Case *it, char *line) {
         it->kl = fabs(strtod(value, NULL));
     else if (value && strcmp(line, "rank") == 0)
         rank(value);
+    else if (value && strcmp(line, "text") == 0)
+        read_text(it, value);
     else if (sampler_set(&it->sampler, line, value, &error))
         check_shown(&it->sampler, line);
     else
@@ -109,10 +119,18 @@ static bool has_finite(const float *logits) {
     return false;
 }
 
-/* One token; false: nothing is left possible. */
-static bool step(const Case *it, SamplerState *state, SamplerContext *context, Candidates *candidates) {
+/* One token; false: nothing is left possible, or the rules that hold contradict each other. */
+static bool step(const Case *it, SamplerState *state, SamplerContext *context, PlaceRegexes *regexes,
+                 Candidates *candidates) {
     Error error = {{0}};
-    const Sampler *sampler = &it->sampler;
+    Sampler under;
+    const Sampler *sampler = &under, *base = &it->sampler;
+    PlaceText text = {context->history, context->n_history, it->pieces, context->flags};
+    PlaceSet held = place_find(base->rules, base->n_rules, &state->place, regexes, text);
+    if (!sampler_under(base, held, &under, &error)) {
+        check_refusal(&error);
+        return false;
+    }
     state->kl = it->kl;
     candidates_from_logits(candidates, it->logits, V);
     if (!sampler_apply(sampler, state, context, candidates, &error)) {
@@ -127,10 +145,18 @@ static bool step(const Case *it, SamplerState *state, SamplerContext *context, C
     sampler_accept(sampler, state, context, candidates, chosen);
     assert(!isnan(state->mirostat.mu));
     int token = candidates->items[chosen].token;
+    sampler_read(base, state, context, token);
     memcpy(candidates->scratch, it->logits, sizeof it->logits);
     check_future(&sampler->lookahead, candidates, temperature, alpha);
     ((int *)(uintptr_t)context->history)[context->n_history++] = token;
     return true;
+}
+
+/* writer_open refuses them. */
+static bool has_strange_bias(const Sampler *sampler) {
+    for (int i = 0; i < sampler->n_biases; i++)
+        if (sampler->biases[i].token >= V) return true;
+    return false;
 }
 
 static void write_tokens(const Case *it) {
@@ -145,23 +171,33 @@ static void write_tokens(const Case *it) {
                               .flags = flags,
                               .breakers = breakers,
                               .exempt = exempt,
+                              .pieces = it->pieces,
                               .scratch = scratch,
                               .bans = bans,
                               .n_bans = 3,
                               .dropped = dropped};
     SamplerState state = sampler_start(&it->sampler);
-    for (int i = 0; i < it->sampler.n_biases; i++)
-        if (it->sampler.biases[i].token >= V) return; /* writer_open refuses it */
+    PlaceRegexes *regexes;
+    for (int i = 0; i < it->sampler.n_rules; i++) {
+        Sampler under;
+        if (!sampler_under(&it->sampler, (PlaceSet)1 << i, &under, &error) || has_strange_bias(&under)) return;
+    }
+    if (has_strange_bias(&it->sampler)) return;
     if (!has_finite(it->logits) || !candidates_open(&candidates, V, &error)) return;
     state.prompt_entropy = 1.5;
-    for (int i = 0; i < STEPS && step(it, &state, &context, &candidates); i++) continue;
+    for (int i = 0; i < 6; i++) sampler_read(&it->sampler, &state, &context, history[i]);
+    bool opened = place_regexes_open(&regexes, it->sampler.rules, it->sampler.n_rules, &error);
+    for (int i = 0; opened && i < STEPS && step(it, &state, &context, regexes, &candidates); i++) continue;
+    place_regexes_close(regexes);
     candidates_close(&candidates);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char text[4096], chain[4096];
+    static const char *const pieces[] = {"", "\"", " ", ".", "\n", "7", "a", "`", "x_", "\xe2\x80", "\x9c", " b"};
+    char text[4096], chain[SAMPLER_CHAIN_BYTES];
     Error error;
     Case it = {.sampler = sampler_default(), .kl = 1};
+    for (int i = 0; i < V; i++) it.pieces[i] = (Bytes){(const uint8_t *)pieces[i % 12], strlen(pieces[i % 12])};
     if (size >= sizeof text) return 0;
     if (size > 0) memcpy(text, data, size);
     text[size] = '\0';
