@@ -73,7 +73,6 @@ static void read_code(PlaceState *s, uint32_t c) {
     }
     s->ticks = s->run = 0;
     if (c == '\n' && s->code == INLINE) s->code = NO_CODE;
-    if (s->code != FENCE) s->fence = 0;
 }
 
 static uint8_t quote_opened_by(const PlaceState *s, uint32_t c) {

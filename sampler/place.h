@@ -4,8 +4,8 @@
  *           ^^^        ^^^^^^^            the tokens with these characters are drawn at number, and at speech
  *
  * A state machine reads the text, the prompt included, character by character; its state is plain data. It reads bytes,
- * so the state does not depend on the tokens' borders. An incomplete character at the end has no effect yet. A token that
- * ends a text begins a new one. A /REGEX/ needs no state: it is matched against the end of the text itself.
+ * so the state does not depend on the tokens' borders. An incomplete character at the end has no effect yet. A token
+ * that ends a text begins a new one. A /REGEX/ needs no state: it is matched against the end of the text itself.
  *
  *   word               a run of letters, digits and _. Characters beyond ASCII are letters, except punctuation
  *   speech             inside a quotation: straight double marks, curly marks, guillemets both ways. A straight mark

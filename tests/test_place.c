@@ -276,6 +276,13 @@ static void limits_count_as_no_match(void **unused) {
     for (int i = 0; i < 5; i++) assert_int_equal(place_matches(regexes, text), 1);
     assert_int_equal(place_limited(regexes), 2);
     place_regexes_close(regexes);
+    assert_true(
+        place_parse(&rules[1], "/a*?a*?[bc]/:temp=1", &error)); /* not deep, but 45,000 steps from the first a */
+    assert_true(place_regexes_open(&regexes, rules, 2, &error));
+    text.n = 300;
+    assert_int_equal(place_matches(regexes, text), 1);
+    assert_int_equal(place_limited(regexes), 2);
+    place_regexes_close(regexes);
     assert_int_equal(memory_hooks_alive(), alive);
     for (long n = 1; n <= 6; n++) {
         memory_hooks_fail_at(n);
