@@ -93,17 +93,32 @@ static bool add_text(Editor *editor, Bytes text, int position, Error *error) {
     return true;
 }
 
-/* Back to where the token with this byte of the text was drawn. */
-static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t byte, Error *error) {
-    int i = step_at(editor, byte);
+static bool has_patience(const Editor *editor, int position, Bytes phrase, Error *error) {
+    int length = phrase.size < 100 ? (int)phrase.size : 100, here = 0;
+    for (int i = 0; i < editor->n_bans; i++) here += editor->bans[i].position == position;
+    if (here >= EDITOR_BANS)
+        return error_set(error, "position %d: --ban '%.*s': %d tokens are banned here, no more are tried", position,
+                         length, (const char *)phrase.data, EDITOR_BANS);
+    if (editor->since >= EDITOR_REWINDS)
+        return error_set(error, "position %d: --ban '%.*s': %d times back without getting further, no more are tried",
+                         position, length, (const char *)phrase.data, EDITOR_REWINDS);
+    return true;
+}
+
+/* Back to where the token was drawn in which the phrase begins. */
+static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t begin, size_t end, Error *error) {
+    int i = step_at(editor, begin);
     const EditorStep *step = &editor->steps[i];
+    Bytes phrase = {editor->text + begin, end - begin};
     TokenBan ban = {step->position,
                     step->position < sequence->length ? sequence->history[step->position] : writer_drawn(writer).token};
-    if (!writer_rewind(writer, sequence, step->position, error)) return false;
-    sequence->state = step->state;
     editor->size = step->start;
     editor->n_steps = i;
+    if (!has_patience(editor, ban.position, phrase, error) || !writer_rewind(writer, sequence, ban.position, error))
+        return false;
+    sequence->state = step->state;
     editor->rewinds++;
+    editor->since++;
     keep_bans(editor, 0, ban.position); /* those of later positions belonged to another text */
     return add_ban(editor, ban, error);
 }
@@ -121,6 +136,7 @@ static void settle(Editor *editor) {
         if (begin < first) first = begin;
         if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never behind a step that is kept */
     }
+    if (first > 0) editor->since = 0;
     editor->n_steps -= first;
     memmove(editor->steps, editor->steps + first, (size_t)editor->n_steps * sizeof *editor->steps);
     keep_bans(editor, editor->n_steps > 0 ? editor->steps[0].position : INT_MAX, INT_MAX);
@@ -137,7 +153,7 @@ bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text,
     if (phrases_find(editor->banned, text_of(editor), before, &ban_begin, &ban_end) &&
         !(stops && stop_end <= ban_end)) {
         *verdict = EDITOR_REWOUND;
-        return send_back(editor, writer, sequence, ban_begin, error);
+        return send_back(editor, writer, sequence, ban_begin, ban_end, error);
     }
     if (stops) {
         *verdict = EDITOR_STOPS;

@@ -15,7 +15,7 @@
 
 #define MAX_N 3000
 
-static Random source = {1};
+static Random source = {.state = 1};
 
 static uint32_t random_below(uint32_t n) { return (uint32_t)random_int(&source, 0, (int)n - 1); }
 

@@ -103,7 +103,7 @@ static void second_root_is_decoded_in_step(void **state) {
             double kl =
                 temperature_kl(session_logits(desk.session, TRUNK), session_logits(desk.session, *without), vocab);
             must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
-            assert_float_equal(desk.writer.temperature, 0.8 * exp2(-kl / 0.5), 1e-9);
+            assert_float_equal(desk.writer.temperature, (0.8 * exp2(-kl / 0.5)), 1e-9);
             assert_true(kl > 1e-4);
             bool has_pass = writer_drawn(&desk.writer).branch >= 0;
             SessionCounts before = session_counts(desk.session);

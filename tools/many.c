@@ -112,11 +112,15 @@ static bool print_text(const ManyRun *run, uint8_t *out, const Continuation *ite
     return done && text_write(out, token_stream_finish(&stream, out), error);
 }
 
-static void list_figures(const Continuation *item, int number, int n_prompt) {
+static void list_figures(const Continuation *item, int number, int n_prompt, Units units) {
     static const char *const ends[] = {"interrupted", "the text ended", "as long as asked", "the context is full"};
     fprintf(stderr, "%4d  %4d tokens", number, item->sequence.length - n_prompt);
-    for (int i = 0; i < METRICS; i++)
-        fprintf(stderr, "  %s %.4f", ranking_metric_names[i], ranking_figure(&item->figures, (Metric)i));
+    for (int i = 0; i < METRICS; i++) {
+        double figure = ranking_figure(&item->figures, (Metric)i);
+        bool in_nats = i == METRIC_LOGPROB || i == METRIC_ENTROPY;
+        fprintf(stderr, "  %s %.4f%s", ranking_metric_names[i], in_nats ? units_of(units, figure) : figure,
+                in_nats ? units_suffix(units) : "");
+    }
     fprintf(stderr, "  %s\n", ends[item->end]);
 }
 
@@ -128,7 +132,9 @@ static bool print_all(const ManyRun *run, const Continuation *items, const int *
     for (int i = 0; i < n_texts && done; i++)
         done = (i == 0 || text_write(SEPARATOR, strlen(SEPARATOR), error)) &&
                print_text(run, out, &items[order[i]], error);
-    for (int i = 0; i < n_listed && done; i++) list_figures(&items[order[i]], order[i] + 1, run->prompt->length);
+    if (done) text_end_line();
+    for (int i = 0; i < n_listed && done; i++)
+        list_figures(&items[order[i]], order[i] + 1, run->prompt->length, run->units);
     memory_free(out);
     return done;
 }

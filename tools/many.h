@@ -7,6 +7,7 @@
 #include "sampler/beam.h"
 #include "tokenizer/tokenizer.h"
 #include "tools/options.h"
+#include "tools/units.h"
 
 #define MANY_OPTIONS 7 /* rows that many_add_options adds */
 
@@ -28,6 +29,7 @@ typedef struct {
     Bytes text;                          /* printed before each continuation; empty for none */
     bool special, ignore_ends, at_start; /* as token_stream_start */
     int limit;                           /* of many_limit */
+    Units units;                         /* of the figures listed */
     const volatile sig_atomic_t *interrupted;
     long long n_decoded, future_rows; /* out: tokens appended, rows computed to look ahead */
 } ManyRun;

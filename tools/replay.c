@@ -1,4 +1,5 @@
 /* foretell replay: does again what a trace tells of, and says where it goes another way. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 
 typedef struct {
     const char *path, *model, *tokenizer;
-    int threads;
+    int threads, units; /* units -1: no means are printed */
 } Settings;
 
 typedef struct {
@@ -73,7 +74,7 @@ static bool open_session(Replay *replay, Error *error) {
                               .block_rows = BLOCK_ROWS,
                               .branches = 1 + writer_branches(&header->sampler),
                               .rows = header->context + writer_rows(&header->sampler, BLOCK_ROWS)};
-    return session_open(&replay->session, replay->model, options, error);
+    return open_computing(&replay->session, replay->model, options, error);
 }
 
 static bool prepare(Replay *replay, Error *error) {
@@ -117,7 +118,7 @@ static bool same_end(Replay *replay, const json_t *line, Error *error) {
     if (!stop || i == TRACE_STOPS)
         return error_set(error, "stop: expected \"%s\", \"%s\", \"%s\" or \"%s\"", trace_stops[0], trace_stops[1],
                          trace_stops[2], trace_stops[3]);
-    if (!same_as(line, trace_end_json(&replay->sums, stop), error)) return false;
+    if (!same_as(line, trace_end_json(&replay->sums, stop, trace_units(line)), error)) return false;
     return replay->rest.size == 0 || error_set(error, "expected nothing behind the \"end\" line");
 }
 
@@ -154,6 +155,13 @@ static void release(Replay *replay) {
     model_close(replay->model);
 }
 
+static void print_means(const TraceSums *sums, Units units) {
+    double n = sums->n_steps, surprisal = sums->surprisal / n;
+    if (sums->n_steps == 0) return;
+    printf("mean surprisal %.4f %s, mean H %.4f %s, perplexity %.4f\n", units_of(units, surprisal), units_name(units),
+           units_of(units, sums->entropy / n), units_name(units), exp(surprisal));
+}
+
 static int replay_settings(const Settings *settings) {
     Error error;
     Bytes file;
@@ -166,21 +174,24 @@ static int replay_settings(const Settings *settings) {
         same = compare(&replay, &error);
     }
     if (!same) error_prefix(&error, "%s:%d: ", settings->path, replay.line);
-    int n_steps = replay.sums.n_steps;
+    TraceSums sums = replay.sums;
     if (same) places_warn(&replay.writer);
     release(&replay);
     bytes_unmap(&file);
     if (!same) return command_fail(&error);
-    printf("%d steps agree\n", n_steps);
+    printf("%d steps agree\n", sums.n_steps);
+    if (settings->units >= 0) print_means(&sums, (Units)settings->units);
     return 0;
 }
 
 static int replay_main(int argc, char **argv) {
-    Settings settings = {0};
+    Settings settings = {.units = -1};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &settings.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &settings.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
         {"threads", 't', "N", OPTION_INT, &settings.threads, 1, 1024, "threads to compute with", "all processors"},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &settings.units, 0, 0, "print the means of the steps, too, in these",
+         "no means"},
     };
     int next = options_parse(&replay_command, options, sizeof options / sizeof options[0], argc, argv);
     if (next == argc) option_usage_error("replay: expected a trace, FILE.jsonl");

@@ -1,6 +1,4 @@
-/* foretell run: a prompt in, its continuation out. `generate` is the program; the rest reads options and counts. */
-#include <errno.h>
-#include <signal.h>
+/* foretell run: a prompt in, its continuation out. `write_tokens` is the program; the rest reads options and counts. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,6 +9,7 @@
 #include "tensor/memory.h"
 #include "tools/color.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
 #include "tools/many.h"
 #include "tools/open.h"
 #include "tools/places.h"
@@ -22,7 +21,7 @@
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *trace, *without;
-    int n_predict, context, threads, kv, color_by;
+    int n_predict, context, threads, kv, color_by, units;
     Sampler sampler;
     Many many;
     Phrases stops, bans;
@@ -51,28 +50,6 @@ typedef struct {
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
 
-static volatile sig_atomic_t interrupted;
-static double interrupted_at;
-static const char *volatile unfinished; /* a file that must not be left behind */
-
-/* The first Ctrl-C lets the current token finish, a later one ends the program at once. One that comes with the first does
- * not count: timeout(1), for one, sends two. */
-static void on_interrupt(int signal_number) {
-    double now = terminal_seconds();
-    if (!interrupted)
-        interrupted_at = now;
-    else if (now - interrupted_at > 0.3) {
-        if (unfinished) unlink(unfinished);
-        _exit(128 + signal_number);
-    }
-    interrupted = 1;
-}
-
-static void catch_interrupt(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-}
-
 /* Whoever wants to know of the step that was just drawn. */
 static bool watch(Run *run, Error *error) {
     const Settings *settings = run->settings;
@@ -81,7 +58,7 @@ static bool watch(Run *run, Error *error) {
     if (run->color.by == COLOR_NONE && !settings->explain) return true;
     Step step = step_of(&run->writer, &run->sequence);
     color_step(&run->color, &step, &run->writer);
-    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer);
+    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
     return true;
 }
 
@@ -106,7 +83,7 @@ static int positions(const Run *run) {
     return more > 0 ? context - more : context;
 }
 
-static bool generate(Run *run, Error *error) {
+static bool write_tokens(Run *run, Error *error) {
     const Settings *settings = run->settings;
     Writer *writer = &run->writer;
     Sequence *sequence = &run->sequence;
@@ -134,7 +111,14 @@ static bool generate(Run *run, Error *error) {
         if (!writer_advance(writer, sequence, error)) return false;
         run->n_decoded++;
     }
-    return print(run, editor_rest(editor), error);
+    return true;
+}
+
+/* What was held back is part of the text, also where an error ends it. */
+static bool generate(Run *run, Error *error) {
+    Error other;
+    bool done = write_tokens(run, error);
+    return print(run, editor_rest(&run->editor), done ? error : &other) && done;
 }
 
 static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
@@ -161,7 +145,7 @@ static bool open_session(Run *run, Error *error) {
         if (!many_session(&settings->many, &settings->sampler, run->n_prompt, run->n_limit, &options, error))
             return false;
     }
-    return session_open(&run->session, run->model, options, error);
+    return open_computing(&run->session, run->model, options, error);
 }
 
 static bool open_editor(Run *run, Error *error) {
@@ -219,6 +203,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .ignore_ends = settings->ignore_eos,
                     .at_start = text.size == 0,
                     .limit = run->n_limit,
+                    .units = (Units)settings->units,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
@@ -240,7 +225,6 @@ static bool begin_trace(Run *run, Error *error) {
     if (!settings->trace) return true;
     if (!open_find_model(path, settings->model, error) || !trace_open(&run->trace, settings->trace, error))
         return false;
-    unfinished = run->trace.part;
     const char *slash = strrchr(path, '/');
     snprintf(header.model_file, sizeof header.model_file, "%.255s", slash ? slash + 1 : path);
     trace_identify(&header);
@@ -254,19 +238,20 @@ static bool end_trace(Run *run, Error *error) {
                      : run->context_is_full ? TRACE_CONTEXT
                      : interrupted          ? TRACE_INTERRUPTED
                                             : TRACE_PREDICT;
-    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop]), error) &&
-           trace_close(&run->trace, error) && !(unfinished = NULL);
+    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop], (Units)run->settings->units),
+                       error) &&
+           trace_close(&run->trace, error);
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
+    interrupts_defer();
+    if (!begin_trace(run, error)) return false; /* before anything is said, so that its failure is the only line */
     options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
     many_print_chain(&settings->many, &settings->sampler);
-    run->color = color_open((ColorBy)settings->color_by);
+    run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
-    catch_interrupt();
-    if (!begin_trace(run, error)) return false;
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
@@ -310,7 +295,8 @@ static void print_statistics(const Run *run) {
     getrusage(RUSAGE_SELF, &usage);
     double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
-    if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
+    text_end_line();
+    if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
     if (run->editor.rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->editor.rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
@@ -449,6 +435,7 @@ static int run_main(int argc, char **argv) {
          NULL},
         {"explain", 0, NULL, OPTION_FLAG, &s.explain, 0, 0, "print the candidates of each token on standard error",
          NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;

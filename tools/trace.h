@@ -8,12 +8,13 @@
 #define TOOLS_TRACE_H
 
 #include <jansson.h>
-#include <limits.h>
 
 #include "model/session.h"
 #include "sampler/writer.h"
+#include "tensor/output.h"
 #include "tokenizer/tokenizer.h"
 #include "tools/step.h"
+#include "tools/units.h"
 
 #define TRACE_SCHEMA 1
 
@@ -60,17 +61,18 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence);
 
 typedef enum { TRACE_END_OF_TEXT, TRACE_PREDICT, TRACE_CONTEXT, TRACE_INTERRUPTED, TRACE_STOPS } TraceStop;
 extern const char *const trace_stops[TRACE_STOPS];
-json_t *trace_end_json(const TraceSums *sums, const char *stop);
+/* The means are in these units, which then are in the fields' names; trace_units reads them from a line. */
+json_t *trace_end_json(const TraceSums *sums, const char *stop, Units units);
+Units trace_units(const json_t *end);
 
-/* The file: it is written beside itself as FILE.part, and appears under its name when it is complete. */
+/* The file, which appears under its name when it is complete. */
 typedef struct {
-    FILE *file; /* NULL: nobody traces */
-    const char *path;
-    char part[PATH_MAX];
+    FILE *file; /* that of the output; NULL: no trace is open */
+    Output output;
     TraceSums sums;
 } Trace;
 
-/* Errors begin with the path: another kind of file is there, cannot be written. */
+/* The path is the caller's until the end. Errors: as output_open. */
 bool trace_open(Trace *trace, const char *path, Error *error);
 bool trace_write(Trace *trace, json_t *line, Error *error); /* takes the line, which may be NULL: out of memory */
 bool trace_close(Trace *trace, Error *error);

@@ -215,15 +215,28 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     return or_nothing(line, done);
 }
 
-json_t *trace_end_json(const TraceSums *sums, const char *stop) {
+#define MEAN_SURPRISAL "mean_surprisal"
+#define MEAN_H         "mean_H"
+
+Units trace_units(const json_t *end) {
+    char field[32];
+    return json_object_get(end, units_field(UNITS_BITS, MEAN_H, field, sizeof field)) ? UNITS_BITS : UNITS_NATS;
+}
+
+json_t *trace_end_json(const TraceSums *sums, const char *stop, Units units) {
+    char field[32];
     double n = sums->n_steps, surprisal = sums->surprisal / n; /* of no steps: NaN, which becomes null */
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("end"));
     done = trace_put(line, "stop", json_string(stop)) && done;
     done = trace_put(line, "steps", json_integer(sums->n_steps)) && done;
-    done = trace_put(line, "mean_surprisal", number(surprisal)) && done;
+    done =
+        trace_put(line, units_field(units, MEAN_SURPRISAL, field, sizeof field), number(units_of(units, surprisal))) &&
+        done;
     done = trace_put(line, "perplexity", number(exp(surprisal))) && done;
-    done = trace_put(line, "mean_H", number(sums->entropy / n)) && done;
+    done =
+        trace_put(line, units_field(units, MEAN_H, field, sizeof field), number(units_of(units, sums->entropy / n))) &&
+        done;
     done = trace_put(line, "mean_Hhat", number(sums->hhat / sums->n_looked)) && done;
     done = trace_put(line, "passes_per_token", number((double)(sums->last.passes - sums->start.passes) / n)) && done;
     done = trace_put(line, "rows_per_token", number((double)(sums->last.rows - sums->start.rows) / n)) && done;

@@ -30,7 +30,7 @@ PYTHON
 foretell run -m "$model" -p 'Once upon a time' -n 20 -s 5
 cp "$work/out" "$work/untraced"
 write
-check 'a traced run writes the same text' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/untraced" && [ ! -e "$trace.part" ]'
+check 'a traced run writes the same text' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/untraced" && [ "$(ls "$trace"*)" = "$trace" ]'
 check 'a header, a line a step, an end' 'holds "h[\"type\"] == \"header\" and h[\"schema\"] == 1 and len(s) == 20 and all(x[\"type\"] == \"step\" for x in s) and e[\"type\"] == \"end\" and e[\"steps\"] == 20"'
 check 'positions and steps count on' 'holds "[x[\"step\"] for x in s] == list(range(20)) and [x[\"position\"] for x in s] == list(range(len(h[\"prompt\"]), len(h[\"prompt\"]) + 20))"'
 check 'the bytes are those of the text' 'holds "out.endswith(text) and hash(text) == e[\"text_fnv1a64\"] and len(out) == len(text) + len(\"Once upon a time\")"'
@@ -77,6 +77,19 @@ write -c 8 --ignore-eos
 check 'a full context is why it stops' 'holds "e[\"stop\"] == \"context full\""'
 replay
 check 'and replays' 'agrees 4'
+
+# The end in bits; the steps stay in nats.
+write
+cp "$trace" "$work/in_nats"
+write --units bits
+check '--units bits: two means, named so, and nothing else' 'cmp -s <(head -n -1 "$trace") <(head -n -1 "$work/in_nats") &&
+    holds "\"mean_H\" not in e and \"mean_surprisal\" not in e and abs(e[\"mean_H_bits\"] * math.log(2) - sum(x[\"H\"] for x in s) / 20) < 1e-12 and abs(e[\"mean_surprisal_bits\"] * math.log(2) + sum(x[\"logprob\"] for x in s) / 20) < 1e-12 and abs(e[\"perplexity\"] - 2 ** e[\"mean_surprisal_bits\"]) < 1e-9"'
+replay
+check 'it replays' 'agrees 20'
+replay --units bits "$trace"
+check 'replay --units bits prints the means' '[ $status -eq 0 ] && holds "out.decode() == \"20 steps agree\\nmean surprisal %.4f bits, mean H %.4f bits, perplexity %.4f\\n\" % (e[\"mean_surprisal_bits\"], e[\"mean_H_bits\"], e[\"perplexity\"])"'
+replay --units nats "$trace"
+check 'or in nats' 'holds "out.decode().splitlines()[1] == \"mean surprisal %.4f nats, mean H %.4f nats, perplexity %.4f\" % (e[\"mean_surprisal_bits\"] * math.log(2), e[\"mean_H_bits\"] * math.log(2), e[\"perplexity\"])"'
 
 # Every field of the steps and the end: another value is seen, and named.
 write -n 3 --fe --fe-k 3
@@ -158,6 +171,6 @@ failure_of_trace() {
     foretell run -m "$model" -n 1 -s 1 --trace "$1"
     check "--trace $1" '[ $status -eq 1 ] && [[ $said = *"$expected" ]]'
 }
-failure_of_trace /dev/null 'foretell: /dev/null: not a regular file'
-failure_of_trace "$work/no/folder" "foretell: $work/no/folder.part: cannot create: No such file or directory"
+failure_of_trace /dev/null 'foretell: /dev/null: expected a regular file or none'
+failure_of_trace "$work/no/folder" "foretell: $work/no/folder: cannot create: No such file or directory"
 done_testing
