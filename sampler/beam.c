@@ -218,8 +218,8 @@ static int drop_banned(Beam *beam, const Continuation *item) {
     return n_stops;
 }
 
-/* No beam can have more than `width` tokens among the next, nor finish with more than there are ends; of those that complete
- * a stop string the `width` likeliest displace the others, all being equally long. */
+/* No beam can have more than `width` tokens among the next, nor finish with more than there are ends; of those that
+ * complete a stop string the `width` likeliest displace the others, all being equally long. */
 static int extend(Beam *beam, int i, Extension *extensions) {
     const Continuation *item = &beam->live[i];
     Candidates *natural = &beam->gauge.natural;

@@ -54,8 +54,8 @@ void editor_close(Editor *editor);
  * can go. May be called several times, before the first editor_draw. Errors: out of memory. */
 bool editor_prime(Editor *editor, Bytes text, Error *error);
 
-/* Which phrase is complete first in text[from, size): *phrase is where it stands in the text. Of a stop string and a banned
- * phrase that end together the stop string counts. EDITOR_GOES_ON: none. */
+/* Which phrase is complete first in text[from, size): *phrase is where it stands in the text. Of a stop string and a
+ * banned phrase that end together the stop string counts. EDITOR_GOES_ON: none. */
 EditorVerdict editor_judge(const Phrases *stops, const Phrases *banned, Bytes text, size_t from, Bytes *phrase);
 
 /* writer_draw, without the tokens that are banned here. */

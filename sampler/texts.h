@@ -1,10 +1,10 @@
 /* Texts: the generation loop: one text or many are written side by side, each with its own noise, state, stop strings,
  * banned phrases and incomplete characters.
  *
- *   prompt [ 0 1 ... 41 ]              each text is a fork of its prompt, or the prompt's branch itself
- *                 +-- [ 42 43 44 ]     a step draws for each text in turn (the lookahead's forks nest in its branch) and
- *                 +-- [ 42 43 ]        reads what was drawn; then one pass appends the tokens of all texts, except where a
- *                 +-- [ 42 43 44 ]     fork was promoted or the text has ended
+ *   prompt [ 0 1 ... 41 ]          each text is a fork of its prompt, or the prompt's branch itself
+ *                 +-- [ 42 43 44 ] a step draws for each text in turn (the lookahead's forks nest in its branch) and
+ *                 +-- [ 42 43 ]    reads what was drawn; then one pass appends the tokens of all texts, except where
+ *                 +-- [ 42 43 44 ] a fork was promoted or the text has ended
  *
  * Each text is, bit for bit, that of a run of its own with the same sequence number, whatever the others do.
  * The caller hears of every step through a listener. ranking.h chooses among texts; beam.h searches instead. */
@@ -112,8 +112,8 @@ typedef struct {
     bool in_place;          /* it is written on the prompt's own branch */
 } TextStart;
 
-/* The session's branches, rows and block_rows for one text in place, or for `count` forks of each of n_prompts prompts; context
- * is filled, n_without is 0 where there is no second prompt. Errors: more rows than a session can have. */
+/* The session's branches, rows and block_rows for one text in place, or for `count` forks of each of n_prompts prompts;
+ * context is filled, n_without is 0 where there is no second prompt. Errors: more rows than a session can have. */
 typedef struct {
     int n_prompts, count, n_prompt, n_without, limit;
     bool in_place, bans;

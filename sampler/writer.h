@@ -69,8 +69,8 @@ Candidate writer_drawn(const Writer *writer);
 /* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
 
-/* The same, but what must be decoded for it is left to the caller: the steps (WRITER_STEPS,), of which it returns the number.
- * So one pass serves several sequences. */
+/* The same, but what must be decoded for it is left to the caller: the steps (WRITER_STEPS,), of which it returns the
+ * number. So one pass serves several sequences. */
 #define WRITER_STEPS 2
 int writer_append(Writer *writer, Sequence *sequence, BranchToken *steps);
 

@@ -354,7 +354,7 @@ static void open_vocabulary(Random *random, Case *c, MadeUpVocabulary *vocabular
     image_free(&image);
 }
 
-/* Stop strings finish beams before themselves, banned phrases are never completed, a sentence may be where a beam ends. */
+/* A stop string finishes a beam, a banned phrase is never completed, a beam may end with its sentence. */
 static void phrases_as_the_naive_twin(void **state) {
     (void)state;
     static const char *const words[] = {"a", "b", "c", " ", "ab", "bc", "ca", "aa", "c ", " a", "abc", "\xe2\x82\xac"};

@@ -1,5 +1,5 @@
-/* Texts side by side: each is what a run of its own writes, line for line of what its listener hears, in sessions with not a
- * row to spare. */
+/* Texts side by side: each is what a run of its own writes, line for line of what its listener hears, in sessions with
+ * not a row to spare. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

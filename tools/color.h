@@ -42,8 +42,8 @@ void color_legend(const Color *color);
 bool color_step(Color *color, const Step *step, const Writer *writer, size_t begin, Error *error);
 /* The tokens from this position on are taken back. */
 void color_rewind(Color *color, int position);
-/* Prints the text's next bytes to standard output, each token's with its tint, newlines without, so that no tint runs to the
- * end of a line. */
+/* Prints the text's next bytes to standard output, each token's with its tint, newlines without, so that no tint runs
+ * to the end of a line. */
 bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error);
 
 /* The table of the likeliest candidates with p, and Hhat and s where it looked ahead, on standard error. */

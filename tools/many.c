@@ -196,8 +196,8 @@ static void list_figures(const Continuation *item, int number, int n_prompt) {
     fprintf(stderr, "  %s\n", ends[item->end]);
 }
 
-/* The texts in the order of their scores: the first n_texts on stdout, the figures of the first n_listed on stderr. `ranked`:
- * by the ranking, else in the order they have. The number of the first is `first`. */
+/* The texts in the order of their scores: the first n_texts on stdout, the figures of the first n_listed on stderr.
+ * `ranked`: by the ranking, else in the order they have. The number of the first is `first`. */
 typedef struct {
     const Continuation *items[TEXTS_MAX];
     int count, n_texts, n_listed, first;

@@ -1,5 +1,5 @@
-/* Many: what `foretell run` does where more than one continuation is asked for: samples, the best of them, beams, or samples
- * that go on from beams. */
+/* Many: what `foretell run` does where more than one continuation is asked for: samples, the best of them, beams, or
+ * samples that go on from beams. */
 #ifndef TOOLS_MANY_H
 #define TOOLS_MANY_H
 
@@ -50,8 +50,8 @@ bool many_is_on(const Many *many);
 /* Texts whose traces can be opened before the run; 0 where they are known later. */
 int many_traces(const Many *many);
 
-/* Branches and key/value rows for all of them: the limit and the prompts' lengths are those of `size`, -1 for as many tokens
- * as fit, which is said on stderr. Errors: more rows than a session can have. */
+/* Branches and key/value rows for all of them: the limit and the prompts' lengths are those of `size`, -1 for as many
+ * tokens as fit, which is said on stderr. Errors: more rows than a session can have. */
 bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error);
 
 /* What is printed before the run: how the tokens are chosen. */

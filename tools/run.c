@@ -1,4 +1,4 @@
-/* foretell run: a prompt in, its continuation out. sampler/texts.h has the loop; what is here opens, prints and counts. */
+/* foretell run: a prompt in, its continuation out. sampler/texts.h has the loop; this file opens, prints and counts. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

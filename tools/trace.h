@@ -45,8 +45,9 @@ void trace_hash_files(TraceHeader *header, const Model *model, const Tokenizer *
 /* NULL: out of memory. */
 json_t *trace_header_json(const TraceHeader *header, const Model *model, const Tokenizer *tokenizer);
 
-/* Reads the first line. The prompt is allocated (memory_free) also where it returns false, or NULL; what else the header
- * points to is freed by trace_free_header, in both cases. Errors name the field; those of the sampler its flag. */
+/* Reads the first line. The prompt is allocated (memory_free) also where it returns false, or NULL; what else the
+ * header points to is freed by trace_free_header, in both cases. Errors name the field, those of the sampler its
+ * flag. */
 bool trace_read_header(TraceHeader *header, int **prompt, const json_t *line, Error *error);
 void trace_free_header(TraceHeader *header);
 
@@ -73,11 +74,11 @@ typedef struct {
     int n_lines, n_rewinds;
 } TraceSums;
 
-/* The line that an event makes: DRAWN a step, REWOUND a rewind, DONE the end, which says what stopped the text. NULL: out of
- * memory. READY makes none, and is not to be given here. */
+/* The line that an event makes: DRAWN a step, REWOUND a rewind, DONE the end, which says what stopped the text. NULL:
+ * out of memory. READY makes none, and is not to be given here. */
 json_t *trace_event_json(TraceSums *sums, const TextEvent *event);
-/* Traces of 0.1.0 could lack the drawn token among the candidates of a step without lookahead: where the recorded step does, the
- * one made now loses it, too. */
+/* Traces of 0.1.0 could lack the drawn token among the candidates of a step without lookahead: where the recorded step
+ * does, the one made now loses it, too. */
 void trace_drop_added(json_t *made, const json_t *recorded);
 void trace_free_sums(TraceSums *sums);
 

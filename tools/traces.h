@@ -1,5 +1,5 @@
-/* Traces: the trace of each text of a run, in a file of its own: run.jsonl for one text, run-1.jsonl, run-2.jsonl, ... for
- * several. */
+/* Traces: the trace of each text of a run, in a file of its own: run.jsonl for one text, run-1.jsonl, run-2.jsonl, ...
+ * for several. */
 #ifndef TOOLS_TRACES_H
 #define TOOLS_TRACES_H
 
@@ -12,8 +12,8 @@ typedef struct {
     char (*paths)[PATH_MAX];
 } Traces;
 
-/* Creates the files. numbered: the text's number, from 1, comes before the file's extension. Errors: as trace_open, a path
- * that is too long, out of memory; traces_close afterwards, too. */
+/* Creates the files. numbered: the text's number, from 1, comes before the file's extension. Errors: as trace_open, a
+ * path that is too long, out of memory; traces_close afterwards, too. */
 bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Error *error);
 /* Writes the header of the i-th file; its number is filled in here. */
 bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model, const Writer *writer,
