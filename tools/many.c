@@ -104,7 +104,7 @@ static int count_of(const Many *many) {
     return many->samples ? many->samples : 1;
 }
 
-int many_traces(const Many *many) { return many->beam ? 0 : count_of(many); }
+int many_traces(const Many *many) { return many->beam ? many->beam * count_of(many) : count_of(many); }
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
