@@ -19,7 +19,17 @@ double beam_score(const Beam *beam, const Figures *figures) {
     return figures->steps ? figures->log_prob / pow(figures->steps, beam->length_penalty) : 0;
 }
 
+static bool ends_text(const Beam *beam, int token) {
+    return !beam->setup.ignore_ends && beam->flags[token] & TOKEN_ENDS_TEXT;
+}
+
+static bool ends_prefix(const Beam *beam, int token) { return beam->flags[token] & beam->setup.until; }
+
 /* ---- Opening ---- */
+
+static bool has_phrases(const Beam *beam) {
+    return beam->setup.stops && beam->setup.stops->count + beam->setup.bans->count > 0;
+}
 
 static bool allocate(Beam *beam, Error *error) {
     size_t width = (size_t)beam->width, history = (size_t)beam->n_prompt + (size_t)beam->limit, n_ids;
@@ -37,7 +47,14 @@ static bool allocate(Beam *beam, Error *error) {
     if (!beam->readings) return false;
     beam->steps = memory_alloc(width, sizeof *beam->steps, "steps", error);
     if (!beam->steps) return false;
-    size_t n_extensions = width * (width + (size_t)beam->n_ends);
+    if (has_phrases(beam)) {
+        size_t token = token_stream_bound(beam->setup.start.tokenizer), n_bytes;
+        if (!size_multiply(&n_bytes, (size_t)beam->limit + 1, token))
+            return error_set(error, "text of a beam: more than memory can address");
+        if (!(beam->text = memory_alloc(n_bytes, 1, "text of a beam", error))) return false;
+    }
+    beam->most = beam->width + beam->n_ends + (beam->text ? beam->width : 0);
+    size_t n_extensions = width * (size_t)beam->most;
     beam->extensions = memory_alloc(n_extensions, sizeof *beam->extensions, "extensions", error);
     if (!beam->extensions) return false;
     for (size_t i = 0; i < 3 * width; i++) beam->items[i].sequence.history = beam->histories + i * history;
@@ -56,7 +73,7 @@ static void copy(Continuation *to, const Continuation *from) {
 }
 
 /* Takes its place among the finished, or none. */
-static void finish(Beam *beam, const Continuation *item, ChooseEnd how) {
+static void finish(Beam *beam, const Continuation *item, TextEnd how) {
     double score = beam_score(beam, &item->figures);
     int at = beam->n_finished, last = beam->n_finished < beam->width ? beam->n_finished++ : beam->width - 1;
     while (at > 0 && beam_score(beam, &beam->finished[at - 1].figures) < score) at--;
@@ -68,25 +85,25 @@ static void finish(Beam *beam, const Continuation *item, ChooseEnd how) {
     beam->finished[at] = free;
 }
 
-bool beam_open(Beam *beam, Session *session, int vocab_size, const TokenFlags *flags, const Sequence *prompt, int width,
-               int limit, double length_penalty, bool ignore_ends, int future_n, Error *error) {
-    assert(width >= 1 && width <= CHOOSE_MAX && limit >= 0 && length_penalty >= 0);
-    *beam = (Beam){.session = session,
-                   .flags = flags,
+bool beam_open(Beam *beam, const BeamSetup *setup, const Sequence *prompt, Error *error) {
+    assert(setup->width >= 1 && setup->width <= TEXTS_MAX && setup->limit >= 0 && setup->length_penalty >= 0);
+    *beam = (Beam){.setup = *setup,
+                   .session = setup->session,
+                   .flags = setup->flags,
                    .n_prompt = prompt->length,
-                   .limit = limit,
-                   .width = width,
+                   .limit = setup->limit,
+                   .width = setup->width,
                    .root = prompt->branch,
-                   .length_penalty = length_penalty};
-    for (int i = 0; i < vocab_size && !ignore_ends; i++) beam->n_ends += (flags[i] & TOKEN_ENDS_TEXT) != 0;
-    if (!allocate(beam, error) || !ranking_open(&beam->gauge, vocab_size, future_n, error)) {
+                   .length_penalty = setup->length_penalty};
+    for (int i = 0; i < setup->vocab_size; i++) beam->n_ends += ends_text(beam, i) || ends_prefix(beam, i);
+    if (!allocate(beam, error) || !ranking_open(&beam->gauge, setup->vocab_size, setup->future_n, error)) {
         beam_close(beam);
         return false;
     }
-    copy(&beam->live[0], &(Continuation){.sequence = *prompt});
+    copy(&beam->live[0], &(Continuation){.sequence = *prompt, .n_bytes = SIZE_MAX});
     beam->n_live = 1;
-    if (limit > 0) return true;
-    finish(beam, &beam->live[0], CHOOSE_LIMIT);
+    if (setup->limit > 0) return true;
+    finish(beam, &beam->live[0], TEXT_LIMIT);
     beam->n_live = 0;
     return true;
 }
@@ -142,6 +159,7 @@ static void drop_all(Beam *beam) {
 void beam_close(Beam *beam) {
     drop_all(beam);
     ranking_close(&beam->gauge);
+    memory_free(beam->text);
     memory_free(beam->extensions);
     memory_free(beam->steps);
     memory_free(beam->readings);
@@ -161,20 +179,70 @@ static int by_log_prob(const void *a, const void *b) {
     return x->token - y->token;
 }
 
-/* No beam can have more than `width` tokens among the next, nor finish with more than there are ends. */
+/* The text of a beam, to look for phrases in it with another token. */
+static void read_text(Beam *beam, const Continuation *item) {
+    beam->stream = beam->setup.start;
+    beam->n_text = 0;
+    for (int i = beam->n_prompt; i < item->sequence.length; i++) {
+        int token = item->sequence.history[i];
+        uint8_t *end = beam->text + beam->n_text;
+        Bytes bytes = token_stream_bytes(&beam->stream, token);
+        token_stream_push(&beam->stream, token, end);
+        if (bytes.size) memcpy(end, bytes.data, bytes.size);
+        beam->n_text += bytes.size;
+    }
+}
+
+static EditorVerdict judge(Beam *beam, int token, size_t *n_bytes) {
+    Bytes bytes = token_stream_bytes(&beam->stream, token), phrase;
+    if (bytes.size == 0) return EDITOR_GOES_ON;
+    memcpy(beam->text + beam->n_text, bytes.data, bytes.size);
+    EditorVerdict verdict = editor_judge(beam->setup.stops, beam->setup.bans,
+                                         (Bytes){beam->text, beam->n_text + bytes.size}, beam->n_text, &phrase);
+    if (verdict == EDITOR_STOPS) *n_bytes = (size_t)(phrase.data - beam->text);
+    return verdict;
+}
+
+/* Drops the candidates that complete a banned phrase; returns how many complete a stop string. */
+static int drop_banned(Beam *beam, const Continuation *item) {
+    Candidates *natural = &beam->gauge.natural;
+    int n_kept = 0, n_stops = 0;
+    size_t n_bytes;
+    read_text(beam, item);
+    for (int j = 0; j < natural->count; j++) {
+        EditorVerdict verdict = judge(beam, natural->items[j].token, &n_bytes);
+        n_stops += verdict == EDITOR_STOPS;
+        if (verdict != EDITOR_REWOUND) natural->items[n_kept++] = natural->items[j];
+    }
+    natural->count = n_kept;
+    return n_stops;
+}
+
+/* No beam can have more than `width` tokens among the next, nor finish with more than there are ends; of those that
+ * complete a stop string the `width` likeliest displace the others, all being equally long. */
+static int extend(Beam *beam, int i, Extension *extensions) {
+    const Continuation *item = &beam->live[i];
+    Candidates *natural = &beam->gauge.natural;
+    beam->readings[i] = ranking_read(&beam->gauge, session_logits(beam->session, item->sequence.branch));
+    int n = 0, n_stops = 0, n_all_stops = beam->text ? drop_banned(beam, item) : 0;
+    if (natural->count == 0) return 0;
+    candidates_top_k(natural, beam->width + beam->n_ends + n_all_stops);
+    for (int j = 0; j < natural->count; j++) {
+        int token = natural->items[j].token;
+        double surprisal = candidates_surprisal(natural, j);
+        Extension extension = {token, i, item->figures.log_prob - surprisal, surprisal, false, SIZE_MAX};
+        extension.stops = beam->text && judge(beam, token, &extension.n_bytes) == EDITOR_STOPS;
+        bool fits = extension.stops ? n_stops < beam->width : n - n_stops < beam->width + beam->n_ends;
+        if (!fits) continue;
+        n_stops += extension.stops;
+        extensions[n++] = extension;
+    }
+    return n;
+}
+
 static int extend_all(Beam *beam) {
     int n = 0;
-    for (int i = 0; i < beam->n_live; i++) {
-        const Continuation *item = &beam->live[i];
-        Candidates *natural = &beam->gauge.natural;
-        beam->readings[i] = ranking_read(&beam->gauge, session_logits(beam->session, item->sequence.branch));
-        candidates_top_k(natural, beam->width + beam->n_ends);
-        for (int j = 0; j < natural->count; j++) {
-            double surprisal = candidates_surprisal(natural, j);
-            beam->extensions[n++] =
-                (Extension){natural->items[j].token, i, item->figures.log_prob - surprisal, surprisal};
-        }
-    }
+    for (int i = 0; i < beam->n_live; i++) n += extend(beam, i, beam->extensions + n);
     qsort(beam->extensions, (size_t)n, sizeof *beam->extensions, by_log_prob);
     return n;
 }
@@ -188,13 +256,19 @@ static int select_next(Beam *beam, int n_extensions) {
         Sequence *sequence = &next->sequence;
         copy(next, &beam->live[extension->beam]);
         ranking_count_step(&next->figures, beam->readings[extension->beam], extension->surprisal);
-        if (beam->n_ends && beam->flags[extension->token] & TOKEN_ENDS_TEXT) {
-            finish(beam, next, CHOOSE_TEXT_ENDED);
+        if (ends_text(beam, extension->token)) {
+            finish(beam, next, TEXT_END_OF_TEXT);
             continue;
         }
         sequence->history[sequence->length++] = extension->token;
         ranking_count_token(&next->figures, sequence->history + beam->n_prompt, sequence->length - beam->n_prompt);
-        n_next++;
+        next->n_bytes = extension->n_bytes;
+        if (extension->stops)
+            finish(beam, next, TEXT_STOP_STRING);
+        else if (ends_prefix(beam, extension->token))
+            finish(beam, next, TEXT_LIMIT);
+        else
+            n_next++;
     }
     return n_next;
 }
@@ -227,14 +301,16 @@ static bool append(Beam *beam, int n_next, Error *error) {
 
 bool beam_step(Beam *beam, Error *error) {
     assert(beam->n_live > 0);
-    int n_next = select_next(beam, extend_all(beam));
+    int n_extensions = extend_all(beam), n_next = select_next(beam, n_extensions);
+    if (n_extensions == 0 && beam->n_finished == 0)
+        return error_set(error, "position %d: --ban leaves no token possible", beam->live[0].sequence.length);
     if (n_next > 0) {
         const Continuation *first = &beam->next[0]; /* all are equally long */
         bool is_last = first->figures.steps == beam->limit;
         bool is_full = first->sequence.length > session_options(beam->session).context;
         if (!is_last && !is_full && !is_settled(beam)) return append(beam, n_next, error);
         for (int i = 0; i < n_next && (is_last || is_full); i++)
-            finish(beam, &beam->next[i], is_last ? CHOOSE_LIMIT : CHOOSE_CONTEXT_FULL);
+            finish(beam, &beam->next[i], is_last ? TEXT_LIMIT : TEXT_CONTEXT_FULL);
     }
     drop_all(beam);
     return true;

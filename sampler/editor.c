@@ -42,11 +42,10 @@ static void discard_given(Editor *editor) {
     editor->given = 0;
 }
 
-/* The step whose text has this byte. */
+/* The step whose text has this byte; the first one for a byte of the primed text, which cannot be taken back. */
 static int step_at(const Editor *editor, size_t byte) {
-    int i = editor->n_steps - 1;
+    int i = editor->n_steps > 0 ? editor->n_steps - 1 : 0;
     while (i > 0 && editor->steps[i].start > byte) i--;
-    assert(i >= 0 && editor->steps[i].start <= byte);
     return i;
 }
 
@@ -79,17 +78,23 @@ static bool add_ban(Editor *editor, TokenBan ban, Error *error) {
     return true;
 }
 
-static bool add_text(Editor *editor, Bytes text, int position, Error *error) {
-    size_t n = (size_t)editor->n_steps, needed = editor->size + text.size;
-    EditorStep *steps = with_room(editor->steps, &editor->steps_capacity, n, n + 1, sizeof *steps, error);
-    if (!steps) return false;
-    editor->steps = steps;
+static bool add_bytes(Editor *editor, Bytes text, Error *error) {
+    size_t needed = editor->size + text.size;
     uint8_t *bytes = with_room(editor->text, &editor->text_capacity, editor->size, needed, 1, error);
     if (!bytes) return false;
     editor->text = bytes;
-    memcpy(editor->text + editor->size, text.data, text.size);
-    editor->steps[editor->n_steps++] = (EditorStep){position, editor->size, editor->before};
+    if (text.size) memcpy(editor->text + editor->size, text.data, text.size);
     editor->size = needed;
+    return true;
+}
+
+static bool add_text(Editor *editor, Bytes text, int position, Error *error) {
+    size_t n = (size_t)editor->n_steps, start = editor->size;
+    EditorStep *steps = with_room(editor->steps, &editor->steps_capacity, n, n + 1, sizeof *steps, error);
+    if (!steps) return false;
+    editor->steps = steps;
+    if (!add_bytes(editor, text, error)) return false;
+    editor->steps[editor->n_steps++] = (EditorStep){position, start, editor->before};
     return true;
 }
 
@@ -106,15 +111,14 @@ static bool has_patience(const Editor *editor, int position, Bytes phrase, Error
 }
 
 /* Back to where the token was drawn in which the phrase begins. */
-static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t begin, size_t end, Error *error) {
-    int i = step_at(editor, begin);
+static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
+    int i = step_at(editor, (size_t)(editor->phrase.data - editor->text));
     const EditorStep *step = &editor->steps[i];
-    Bytes phrase = {editor->text + begin, end - begin};
     TokenBan ban = {step->position,
                     step->position < sequence->length ? sequence->history[step->position] : writer_drawn(writer).token};
     editor->size = step->start;
     editor->n_steps = i;
-    if (!has_patience(editor, ban.position, phrase, error) || !writer_rewind(writer, sequence, ban.position, error))
+    if (!has_patience(editor, ban.position, editor->phrase, error) || !writer_rewind(writer, sequence, ban.position, error))
         return false;
     sequence->state = step->state;
     editor->rewinds++;
@@ -131,10 +135,11 @@ static void settle(Editor *editor) {
     for (int i = editor->n_steps; i >= first; i--) {
         Bytes text = {editor->text, i < editor->n_steps ? editor->steps[i].start : editor->size};
         size_t ban_open = phrases_open_end(editor->banned, text);
-        size_t stop_begin = text.size - phrases_open_end(editor->stops, text);
-        int begin = ban_open > 0 ? step_at(editor, text.size - ban_open) : first;
+        size_t ban_begin = text.size - ban_open, stop_begin = text.size - phrases_open_end(editor->stops, text);
+        int begin = ban_open > 0 ? step_at(editor, ban_begin) : first;
         if (begin < first) first = begin;
-        if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never behind a step that is kept */
+        if (ban_begin < editor->settled) editor->settled = ban_begin;   /* in the primed text */
+        if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never past a step that is kept */
     }
     if (first > 0) editor->since = 0;
     editor->n_steps -= first;
@@ -142,25 +147,39 @@ static void settle(Editor *editor) {
     keep_bans(editor, editor->n_steps > 0 ? editor->steps[0].position : INT_MAX, INT_MAX);
 }
 
-bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text, EditorVerdict *verdict, Error *error) {
+bool editor_prime(Editor *editor, Bytes text, Error *error) {
+    assert(editor->n_steps == 0);
+    discard_given(editor);
+    if (!add_bytes(editor, text, error)) return false;
+    settle(editor);
+    return true;
+}
+
+EditorVerdict editor_judge(const Phrases *stops, const Phrases *banned, Bytes text, size_t from, Bytes *phrase) {
     size_t ban_begin, ban_end, stop_begin, stop_end;
+    bool stop = phrases_find(stops, text, from, &stop_begin, &stop_end);
+    bool ban = phrases_find(banned, text, from, &ban_begin, &ban_end);
+    if (ban && !(stop && stop_end <= ban_end)) {
+        *phrase = (Bytes){text.data + ban_begin, ban_end - ban_begin};
+        return EDITOR_REWOUND;
+    }
+    if (stop) *phrase = (Bytes){text.data + stop_begin, stop_end - stop_begin};
+    return stop ? EDITOR_STOPS : EDITOR_GOES_ON;
+}
+
+bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text, EditorVerdict *verdict, Error *error) {
     discard_given(editor);
     size_t before = editor->size;
     *verdict = EDITOR_GOES_ON;
     if (text.size == 0) return true;
     if (!add_text(editor, text, sequence->length, error)) return false;
-    bool stops = phrases_find(editor->stops, text_of(editor), before, &stop_begin, &stop_end);
-    if (phrases_find(editor->banned, text_of(editor), before, &ban_begin, &ban_end) &&
-        !(stops && stop_end <= ban_end)) {
-        *verdict = EDITOR_REWOUND;
-        return send_back(editor, writer, sequence, ban_begin, ban_end, error);
-    }
-    if (stops) {
-        *verdict = EDITOR_STOPS;
-        editor->size = stop_begin;
-    } else {
+    *verdict = editor_judge(editor->stops, editor->banned, text_of(editor), before, &editor->phrase);
+    if (*verdict == EDITOR_GOES_ON) {
         settle(editor);
+        return true;
     }
+    if (*verdict == EDITOR_REWOUND) return send_back(editor, writer, sequence, error);
+    editor->size = (size_t)(editor->phrase.data - editor->text);
     return true;
 }
 

@@ -47,6 +47,7 @@ typedef struct {
     size_t text_capacity, steps_capacity, bans_capacity;
     int rewinds; /* so far */
     int since;   /* of them, since a token was released */
+    Bytes phrase; /* the one that ended the text or sent the writer back, valid until the next editor_read */
 } Editor;
 
 typedef enum {
@@ -58,6 +59,15 @@ typedef enum {
 /* The phrases must outlive the editor. Errors: out of memory. */
 bool editor_open(Editor *editor, const Phrases *stops, const Phrases *banned, Error *error);
 void editor_close(Editor *editor);
+
+/* Text that stands before the first draw: a phrase may begin in it and end in what is drawn. It is given out like the
+ * rest, but its tokens are not taken back: a banned phrase that begins in it goes back to the first token drawn that
+ * can go. May be called several times, before the first editor_draw. Errors: out of memory. */
+bool editor_prime(Editor *editor, Bytes text, Error *error);
+
+/* Which phrase is complete first in text[from, size): *phrase is where it stands in the text. Of a stop string and a
+ * banned phrase that end together the stop string counts. EDITOR_GOES_ON: none. */
+EditorVerdict editor_judge(const Phrases *stops, const Phrases *banned, Bytes text, size_t from, Bytes *phrase);
 
 /* writer_draw, without the tokens that are banned here. */
 bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error);

@@ -175,22 +175,30 @@ bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error) {
 
 Candidate writer_drawn(const Writer *writer) { return writer->candidates.items[writer->chosen]; }
 
-/* One pass for the branch, where it wants one, and for the other that gets the same tokens. */
-static bool decode(Writer *writer, const Sequence *sequence, int token, bool branch_too, Error *error) {
-    BranchToken steps[2];
+void writer_forget(Writer *writer) {
+    Candidate *drawn = writer->chosen >= 0 ? &writer->candidates.items[writer->chosen] : NULL;
+    if (!drawn || drawn->branch < 0) return;
+    session_drop(writer->session, drawn->branch);
+    drawn->branch = -1;
+}
+
+int writer_append(Writer *writer, Sequence *sequence, BranchToken *steps) {
+    Candidate *next = &writer->candidates.items[writer->chosen];
     int n = 0;
-    if (branch_too) steps[n++] = (BranchToken){sequence->branch, token};
-    if (sequence->without) steps[n++] = (BranchToken){sequence->without, token};
-    return n == 0 || session_decode(writer->session, steps, n, error);
+    if (next->branch >= 0)
+        session_promote(writer->session, next->branch); /* its forward pass is already done */
+    else
+        steps[n++] = (BranchToken){sequence->branch, next->token};
+    if (sequence->without) steps[n++] = (BranchToken){sequence->without, next->token};
+    next->branch = -1;
+    sequence->history[sequence->length++] = next->token;
+    return n;
 }
 
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error) {
-    Candidate *next = &writer->candidates.items[writer->chosen];
-    if (!decode(writer, sequence, next->token, next->branch < 0, error)) return false;
-    if (next->branch >= 0) session_promote(writer->session, next->branch); /* its forward pass is already done */
-    next->branch = -1;
-    sequence->history[sequence->length++] = next->token;
-    return true;
+    BranchToken steps[WRITER_STEPS];
+    int n = writer_append(writer, sequence, steps);
+    return n == 0 || session_decode(writer->session, steps, n, error);
 }
 
 /* ---- The prompt, and back to it ---- */
@@ -219,9 +227,16 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
     return true;
 }
 
+/* Both or none. */
 static bool fork_both(Writer *writer, Sequence *sequence, Error *error) {
-    return session_fork(writer->session, sequence->start, &sequence->branch, error) &&
-           (!sequence->without || session_fork(writer->session, sequence->start_without, &sequence->without, error));
+    int branch;
+    if (!session_fork(writer->session, sequence->start, &branch, error)) return false;
+    if (sequence->start_without && !session_fork(writer->session, sequence->start_without, &sequence->without, error)) {
+        session_drop(writer->session, branch);
+        return false;
+    }
+    sequence->branch = branch;
+    return true;
 }
 
 bool writer_mark(Writer *writer, Sequence *sequence, Error *error) {
@@ -241,19 +256,16 @@ static bool back_to_mark(Writer *writer, Sequence *sequence, Error *error) {
 /* To the token before, which is decoded again for the logits that follow it. */
 static bool back_to_token(Writer *writer, Sequence *sequence, int length, Error *error) {
     Session *session = writer->session;
-    int other = sequence->without, less = sequence->length - length + 1;
+    int other = sequence->without, less = sequence->length - length + 1, last = sequence->history[length - 1];
+    const BranchToken steps[WRITER_STEPS] = {{sequence->branch, last}, {other, last}};
     return session_rewind(session, sequence->branch, length - 1, error) &&
            (!other || session_rewind(session, other, session_length(session, other) - less, error)) &&
-           decode(writer, sequence, sequence->history[length - 1], true, error);
+           session_decode(session, steps, other ? 2 : 1, error);
 }
 
 bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error) {
     assert(length >= 1 && length <= sequence->length);
-    Candidate *drawn = writer->chosen >= 0 ? &writer->candidates.items[writer->chosen] : NULL;
-    if (drawn && drawn->branch >= 0) {
-        session_drop(writer->session, drawn->branch);
-        drawn->branch = -1;
-    }
+    writer_forget(writer);
     if (length == sequence->length) return true;
     bool to_mark = sequence->marked && session_length(writer->session, sequence->start) == length;
     if (!(to_mark ? back_to_mark(writer, sequence, error) : back_to_token(writer, sequence, length, error)))

@@ -82,8 +82,16 @@ Candidate writer_drawn(const Writer *writer);
  * a token that the chain drops only the text counts, for the places. Errors: nothing is left possible. */
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
 
-/* Appends what was drawn to the history and the branch. */
+/* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
+
+/* The same, but what must be decoded for it is left to the caller: the steps (WRITER_STEPS,), of which it returns the
+ * number. So one pass serves several sequences. */
+#define WRITER_STEPS 2
+int writer_append(Writer *writer, Sequence *sequence, BranchToken *steps);
+
+/* Drops the fork of the drawn token, which will not be appended. */
+void writer_forget(Writer *writer);
 
 /* Reads the next n tokens of the prompt, from the history into the branch; the state gets their places, where there are
  * rules, and their mean entropy, where the policy asks for it. Errors: as session_prefill. */

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "sampler/choose.h"
 #include "sampler/editor.h"
 #include "tensor/utf8.h"
 #include "tests/support/looker.h"
@@ -302,51 +301,6 @@ static void sampler_may_change(void **unused) {
     world_close(&world);
 }
 
-/* ---- Several texts, each with its own places ---- */
-
-static void side_by_side(void **unused) {
-    (void)unused;
-    enum { COUNT = 4, LIMIT = 30 };
-    Error error;
-    for (uint64_t seed = 300; seed < 320; seed++) {
-        World world = world_open(seed);
-        int history[CONTEXT + 1];
-        Writer writer;
-        Session *session;
-        Choose choose;
-        SessionOptions options = {.threads = 1, .block_rows = 4, .branches = choose_branches(&world.sampler, COUNT)};
-        options.rows = (int)choose_rows(&world.sampler, COUNT, PROMPT, LIMIT, 4);
-        must(session_open(&session, world.model, options, &error), &error);
-        open_writer(&writer, session, &world);
-        Sequence prompt = {.history = history, .length = PROMPT, .state = sampler_start(&world.sampler)};
-        memcpy(history, world.prompt, sizeof world.prompt);
-        must(writer_read(&writer, &prompt, PROMPT, &error), &error);
-        must(choose_open(&choose, &writer, &prompt, COUNT, LIMIT, true, &error), &error);
-        while (choose.n_live > 0) must(choose_step(&choose, &error), &error);
-        for (int i = 0; i < COUNT; i++) {
-            const Sequence *sequence = &choose.items[i].sequence;
-            PlaceState again = {0};
-            char out[TEXT];
-            place_read(&again, text_of(&world, sequence->history, sequence->length, out));
-            assert_memory_equal(&again, &sequence->state.place, sizeof again);
-            Desk alone;
-            desk_open(&alone, &world, 0);
-            alone.sequence.number = i;
-            while (alone.sequence.length < sequence->length - 1 && has_room(&alone)) {
-                must(writer_draw(&alone.writer, &alone.sequence, &error), &error);
-                check_step(&world, &alone.writer, &alone.sequence);
-                must(writer_advance(&alone.writer, &alone.sequence, &error), &error);
-            }
-            assert_memory_equal(alone.history, sequence->history, (size_t)alone.sequence.length * sizeof(int));
-            desk_close(&alone);
-        }
-        choose_close(&choose);
-        writer_close(&writer);
-        session_close(session);
-        world_close(&world);
-    }
-}
-
 /* ---- Mistakes ---- */
 
 static void mistakes_are_told(void **unused) {
@@ -405,7 +359,6 @@ int main(void) {
         cmocka_unit_test(lazy_is_eager),
         cmocka_unit_test(taken_as_drawn),
         cmocka_unit_test(sampler_may_change),
-        cmocka_unit_test(side_by_side),
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(rules_that_contradict_each_other),
     };

@@ -8,15 +8,20 @@ TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at
         .tokenizer = tokenizer, .special = special, .strip_space = at_start && tokenizer->adds_space_prefix};
 }
 
-/* Takes the space that encode put before the first text, and before text after a control token, off again. */
-static Bytes next_text(TokenStream *stream, int token) {
+/* Without the space that encode put before the first text, and before text after a control token. */
+Bytes token_stream_bytes(const TokenStream *stream, int token) {
     Bytes text = tokenizer_piece(stream->tokenizer, token, stream->special);
-    if (vocabulary_hides(&stream->tokenizer->vocabulary, token)) {
+    bool hidden = vocabulary_hides(&stream->tokenizer->vocabulary, token);
+    bool strips = stream->strip_space && !hidden && text.size > 0 && text.data[0] == ' ';
+    return strips ? (Bytes){text.data + 1, text.size - 1} : text;
+}
+
+static Bytes next_text(TokenStream *stream, int token) {
+    Bytes text = token_stream_bytes(stream, token);
+    if (vocabulary_hides(&stream->tokenizer->vocabulary, token))
         stream->strip_space = stream->tokenizer->adds_space_prefix;
-    } else if (stream->strip_space && text.size > 0) {
+    else if (tokenizer_piece(stream->tokenizer, token, stream->special).size > 0)
         stream->strip_space = false;
-        if (text.data[0] == ' ') text = (Bytes){text.data + 1, text.size - 1};
-    }
     return text;
 }
 

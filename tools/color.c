@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tensor/memory.h"
 #include "tensor/utf8.h"
 #include "tools/text.h"
 
@@ -93,7 +94,7 @@ Color color_open(ColorBy by, Units units) {
 
 void color_legend(const Color *color) {
     enum { WIDTH = 24 };
-    char tint[sizeof color->start];
+    char tint[sizeof color->tints->sequence];
     if (color->by == COLOR_NONE) return;
     fprintf(stderr, "%s  %s ", scales[color->by].name, scales[color->by].low);
     for (int i = 0; i < WIDTH && isatty(STDERR_FILENO); i++) {
@@ -107,23 +108,58 @@ void color_legend(const Color *color) {
         fprintf(stderr, "%d %s\n", units_scale(color->units), units_name(color->units));
 }
 
-void color_step(Color *color, const Step *step, const Writer *writer) {
-    double x = place(color, step, writer);
-    color->start[0] = '\0';
-    if (!isnan(x)) set_tint(color, color->start, sizeof color->start, x);
+static bool has_room(Color *color, Error *error) {
+    if (color->n_tints < color->capacity) return true;
+    size_t capacity = color->capacity ? 2 * color->capacity : 16;
+    Tint *tints = memory_alloc(capacity, sizeof *tints, "tints", error);
+    if (!tints) return false;
+    if (color->n_tints) memcpy(tints, color->tints, color->n_tints * sizeof *tints);
+    memory_free(color->tints);
+    color->tints = tints;
+    color->capacity = capacity;
+    return true;
 }
 
-bool color_write(const Color *color, const uint8_t *text, size_t n_bytes, Error *error) {
-    for (size_t done = 0; color->start[0] && done < n_bytes;) {
+bool color_step(Color *color, const Step *step, const Writer *writer, size_t begin, Error *error) {
+    if (color->by == COLOR_NONE) return true;
+    if (!has_room(color, error)) return false;
+    double x = place(color, step, writer);
+    Tint *tint = &color->tints[color->n_tints++];
+    *tint = (Tint){.position = step->position, .begin = begin};
+    if (!isnan(x)) set_tint(color, tint->sequence, sizeof tint->sequence, x);
+    return true;
+}
+
+void color_rewind(Color *color, int position) {
+    while (color->n_tints > 0 && color->tints[color->n_tints - 1].position >= position) color->n_tints--;
+}
+
+static bool write_tinted(const char *sequence, const uint8_t *text, size_t n_bytes, Error *error) {
+    for (size_t done = 0; sequence[0] && done < n_bytes;) {
         const uint8_t *newline = memchr(text + done, '\n', n_bytes - done);
         size_t n = newline ? (size_t)(newline - text) - done : n_bytes - done;
-        if (n > 0) printf("%s", color->start);
+        if (n > 0) printf("%s", sequence);
         fwrite(text + done, 1, n, stdout);
         if (n > 0) printf("\033[0m");
         if (newline) putchar('\n');
         done += n + (newline != NULL);
     }
-    return color->start[0] ? text_written(text, n_bytes, error) : text_write(text, n_bytes, error);
+    return sequence[0] ? text_written(text, n_bytes, error) : text_write(text, n_bytes, error);
+}
+
+bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error) {
+    for (size_t n; n_bytes > 0; text += n, n_bytes -= n, color->n_printed += n) {
+        size_t first = 0; /* the last tint that begins here or before */
+        while (first + 1 < color->n_tints && color->tints[first + 1].begin <= color->n_printed) first++;
+        if (first > 0) {
+            color->n_tints -= first;
+            memmove(color->tints, color->tints + first, color->n_tints * sizeof *color->tints);
+        }
+        n = color->n_tints > 1 ? color->tints[1].begin - color->n_printed : n_bytes;
+        if (n > n_bytes) n = n_bytes;
+        if (!write_tinted(color->n_tints ? color->tints[0].sequence : "", text, n, error)) return false;
+    }
+    return true;
 }
 
 /* ---- The explanation ---- */

@@ -19,11 +19,20 @@ typedef enum {
 } ColorBy;
 #define COLOR_CHOICES "none|p|surprisal|entropy|future|alpha|rank"
 
+/* The tint of a token whose text is not all printed yet. */
+typedef struct {
+    int position;
+    size_t
+        begin; /* of its text, bytes from the end of the prompt; a character is that of the token that completes it */
+    char sequence[48]; /* that tints it; empty: as it is */
+} Tint;
+
 typedef struct {
     ColorBy by;  /* COLOR_NONE where nothing is to be tinted */
     Units units; /* of surprisal and entropy */
     bool true_color;
-    char start[48]; /* the sequence that tints the token; empty: as it is */
+    Tint *tints; /* (n_tints,) by position, the first is that of the next byte; memory_free */
+    size_t n_tints, capacity, n_printed;
 } Color;
 
 /* Looks at standard output and the environment: TERM, COLORTERM, NO_COLOR. */
@@ -31,10 +40,13 @@ Color color_open(ColorBy by, Units units);
 /* The scale, on standard error; nothing where nothing is tinted. */
 void color_legend(const Color *color);
 
-/* The tint of the token to be printed. */
-void color_step(Color *color, const Step *step, const Writer *writer);
-/* Prints bytes to standard output with it, newlines without, so that no tint runs to the end of a line. */
-bool color_write(const Color *color, const uint8_t *text, size_t n_bytes, Error *error);
+/* The token that was drawn: begin is the size of the text before it, whole characters alone. Errors: out of memory. */
+bool color_step(Color *color, const Step *step, const Writer *writer, size_t begin, Error *error);
+/* The tokens from this position on are taken back. */
+void color_rewind(Color *color, int position);
+/* Prints the text's next bytes to standard output, each token's with its tint, newlines without, so that no tint runs
+ * to the end of a line. */
+bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error);
 
 /* The table of the likeliest candidates with p, and Hhat and s where it looked ahead, on standard error. */
 void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer, Units units);

@@ -13,17 +13,23 @@
 /* ---- The command line ---- */
 
 int many_add_options(Option *options, int n_options, Many *many) {
+    many->beam_until = -1;
     const Option rows[MANY_OPTIONS] = {
-        {"samples", 'N', "COUNT", OPTION_INT, &many->samples, 1, CHOOSE_MAX, "texts to write side by side", "1"},
-        {"best-of", 0, "N", OPTION_INT, &many->best_of, 1, CHOOSE_MAX, "write N texts, print the best", "off"},
+        {"samples", 'N', "COUNT", OPTION_INT, &many->samples, 1, TEXTS_MAX, "texts to write side by side", "1"},
+        {"best-of", 0, "N", OPTION_INT, &many->best_of, 1, TEXTS_MAX, "write N texts, print the best", "off"},
         {"rank", 0, "METRIC", OPTION_STRING, &many->rank, 0, 0, "logprob, entropy:H, future, distinct2; W*METRIC,...",
          "logprob"},
         {"rank-all", 0, NULL, OPTION_FLAG, &many->rank_all, 0, 0, "list all texts with their figures", NULL},
-        {"beam", 0, "B", OPTION_INT, &many->beam, 1, CHOOSE_MAX, "search for the likeliest text with B beams", "off"},
+        {"beam", 0, "B", OPTION_INT, &many->beam, 1, TEXTS_MAX, "search for the likeliest text with B beams", "off"},
         {"length-penalty", 0, "A", OPTION_STRING, &many->length_penalty_text, 0, 0,
          "beams are scored by ln p / length^A", "1"},
         {"rerank", 0, "METRIC", OPTION_STRING, &many->rerank, 0, 0, "choose among the finished beams, as --rank",
          "by their score"},
+        {"then", 0, "SETTINGS", OPTION_STRING, &many->then, 0, 0, "sample on from each beam: \"fe, alpha 0.5\"", "off"},
+        {"beam-length", 0, "N", OPTION_INT, &many->beam_length, 1, INT_MAX, "most tokens of a beam before --then",
+         "32"},
+        {"beam-until", 0, BEAM_UNTIL_CHOICES, OPTION_CHOICE, &many->beam_until, 0, 0,
+         "end of a beam before --then: its first sentence's", "sentence"},
     };
     memcpy(options + n_options, rows, sizeof rows);
     return n_options + MANY_OPTIONS;
@@ -45,18 +51,43 @@ static void check_no_sampling(const Sampler *sampler) {
             "--beam: searches by natural probabilities, cannot be had together with settings of sampling");
 }
 
-void many_check(Many *many, const Sampler *sampler) {
+/* The settings that continue the beams, on top of the defaults. */
+static void read_then(const Many *many, Sampler *sampler) {
     Error error;
+    Sampler then = sampler_default();
+    then.seed = sampler->seed;
+    if (!sampler_set_list(&then, many->then, &error) || !sampler_check(&then, &error))
+        option_usage_error("--then: %s", error.message);
+    *sampler = then;
+}
+
+/* Options that belong together. */
+static void check_pairs(const Many *many) {
+    bool then = many->then != NULL;
     if (many->beam && many->best_of) option_usage_error("expected one of --beam and --best-of, got both");
-    if (many->samples && many->beam) option_usage_error("expected one of --beam and --samples, got both");
+    if (then && !many->beam) option_usage_error("--then: expected --beam with it");
+    if (many->samples && many->beam && !then) option_usage_error("expected one of --beam and --samples, got both");
     if (many->samples && many->best_of) option_usage_error("expected one of --best-of and --samples, got both");
-    if (many->rank && !many->best_of) option_usage_error("--rank: expected --best-of with it");
+    if (many->rank && !many->best_of && !then) option_usage_error("--rank: expected --best-of with it");
     if (many->rank_all && !many->best_of && !many->beam)
         option_usage_error("--rank-all: expected --best-of or --beam with it");
     if (many->rerank && !many->beam) option_usage_error("--rerank: expected --beam with it");
+    if (many->rerank && then) option_usage_error("--rerank: expected no --then, whose texts --rank ranks");
     if (many->length_penalty_text && !many->beam) option_usage_error("--length-penalty: expected --beam with it");
+    if (!then && many->beam_length) option_usage_error("--beam-length: expected --then with it");
+    if (!then && many->beam_until >= 0) option_usage_error("--beam-until: expected --then with it");
+    if (then && (long long)many->beam * (many->samples ? many->samples : 1) > TEXTS_MAX)
+        option_usage_error("--then: expected at most %d texts, got %d beams with %d each", TEXTS_MAX, many->beam,
+                           many->samples);
+}
+
+void many_check(Many *many, Sampler *sampler) {
+    Error error;
+    check_pairs(many);
     if (many->beam) check_no_sampling(sampler);
-    const char *flag = many->beam ? "--rerank" : "--rank", *text = many->beam ? many->rerank : many->rank;
+    if (many->then) read_then(many, sampler);
+    bool reranks = many->beam && !many->then;
+    const char *flag = reranks ? "--rerank" : "--rank", *text = reranks ? many->rerank : many->rank;
     many->length_penalty = 1;
     const char *penalty = many->length_penalty_text;
     if (!ranking_parse(&many->ranking, text ? text : "logprob", flag, &error) ||
@@ -67,53 +98,98 @@ void many_check(Many *many, const Sampler *sampler) {
 
 /* ---- The session ---- */
 
+/* Texts of one prompt. */
 static int count_of(const Many *many) {
-    return many->beam ? many->beam : many->best_of ? many->best_of : many->samples;
+    if (many->best_of) return many->best_of;
+    return many->samples ? many->samples : 1;
 }
 
-int many_limit(int n_predict, int n_prompt, int context) {
-    int room = context - n_prompt + 1; /* the last one is drawn, but nobody asks what follows */
-    if (n_predict < 0) fprintf(stderr, "up to %d tokens each, as many as the context holds\n", room);
-    return n_predict >= 0 && n_predict < room ? n_predict : room;
+int many_traces(const Many *many) { return many->beam ? many->beam * count_of(many) : count_of(many); }
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+static int larger(int a, int b) { return a > b ? a : b; }
+
+/* Tokens that a text may have, and a beam of them where it is continued. */
+static int limit_of(int limit, int n_prompt, int context) {
+    int room = texts_room(context, n_prompt);
+    return limit >= 0 ? smaller(limit, room) : room;
 }
 
-bool many_session(const Many *many, const Sampler *sampler, int n_prompt, int limit, SessionOptions *options,
-                  Error *error) {
-    int count = count_of(many);
-    options->branches = many->beam ? beam_branches(count) : choose_branches(sampler, count);
-    long long rows = many->beam ? beam_rows(count, n_prompt, limit, options->block_rows)
-                                : choose_rows(sampler, count, n_prompt, limit, options->block_rows);
+static int beam_limit(const Many *many, int limit) {
+    if (!many->then) return limit;
+    return smaller(limit, many->beam_length ? many->beam_length : 32);
+}
+
+static bool beam_session(const Many *many, TextsSize size, SessionOptions *options, Error *error) {
+    int limit = beam_limit(many, size.limit);
+    long long rows = beam_rows(many->beam, size.n_prompt, limit, options->block_rows);
     if (rows > 1 << 30)
-        return error_set(error, "%d texts of %d tokens need %lld key/value rows, more than %d (-n N takes fewer)",
-                         count, limit, rows, 1 << 30);
+        return error_set(error, "%d beams of %d tokens need %lld key/value rows, more than %d (-n N takes fewer)",
+                         many->beam, limit, rows, 1 << 30);
+    options->branches = beam_branches(many->beam);
     options->rows = (int)rows;
     return true;
+}
+
+/* The beams are gone when they are continued; the prompt itself stays. */
+static bool then_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options,
+                         Error *error) {
+    SessionOptions search = *options;
+    int prefix = beam_limit(many, size.limit), n_roots = size.n_without ? 2 : 1;
+    if (!beam_session(many, size, &search, error)) return false;
+    int own = size.n_prompt + size.n_without + n_roots * options->block_rows;
+    size.n_prompts = many->beam;
+    size.n_prompt += prefix;
+    if (size.n_without) size.n_without += prefix;
+    if (!texts_size(options, sampler, size, error)) return false;
+    options->branches = larger(options->branches + n_roots, search.branches + n_roots - 1);
+    options->rows = larger(options->rows + own, search.rows + own);
+    return true;
+}
+
+bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error) {
+    int limit = limit_of(size.limit, size.n_prompt, options->context);
+    if (size.limit < 0) fprintf(stderr, "up to %d tokens each, as many as the context holds\n", limit);
+    size.limit = limit;
+    size.count = count_of(many);
+    size.in_place = false;
+    if (many->then) return then_session(many, sampler, size, options, error);
+    return many->beam ? beam_session(many, size, options, error) : texts_size(options, sampler, size, error);
 }
 
 /* ---- Writing ---- */
 
 void many_print_chain(const Many *many, const Sampler *sampler) {
     char chain[SAMPLER_CHAIN_BYTES];
-    if (many->beam) {
+    if (many->beam)
         fprintf(stderr, "%d beam%s, score ln p / length^%g%s%s\n", many->beam, many->beam > 1 ? "s" : "",
                 many->length_penalty, many->rerank ? ", reranked by " : "", many->rerank ? many->rerank : "");
-        return;
-    }
+    if (many->beam && !many->then) return;
     sampler_print(sampler, chain, sizeof chain);
-    fprintf(stderr, "%s\n", chain);
-    if (many->best_of) fprintf(stderr, "the best of %d by %s\n", many->best_of, many->rank ? many->rank : "logprob");
+    fprintf(stderr, "%s%s\n", many->then ? "then " : "", chain);
+    const char *rank = many->rank ? many->rank : "logprob";
+    if (many->best_of) fprintf(stderr, "the best of %d by %s\n", many->best_of, rank);
+    if (many->then) fprintf(stderr, "the best of %d for each beam by %s\n", count_of(many), rank);
 }
 
 static bool print_text(const ManyRun *run, uint8_t *out, const Continuation *item, Error *error) {
-    TokenStream stream = token_stream_start(run->tokenizer, run->special, run->at_start);
+    const TextsSetup *setup = &run->setup;
+    TokenStream stream = token_stream_start(setup->tokenizer, setup->special, setup->at_start);
     bool done = text_write(run->text.data, run->text.size, error);
-    for (int i = run->prompt->length; i < item->sequence.length && done; i++)
-        done = text_write(out, token_stream_push(&stream, item->sequence.history[i], out), error);
-    return done && text_write(out, token_stream_finish(&stream, out), error);
+    size_t left = item->n_bytes;
+    for (int i = run->prompt->length; i <= item->sequence.length && done; i++) {
+        size_t n = i < item->sequence.length ? token_stream_push(&stream, item->sequence.history[i], out)
+                                             : token_stream_finish(&stream, out);
+        if (n > left) n = left;
+        done = text_write(out, n, error);
+        left -= n;
+    }
+    return done;
 }
 
 static void list_figures(const Continuation *item, int number, int n_prompt, Units units) {
-    static const char *const ends[] = {"interrupted", "the text ended", "as long as asked", "the context is full"};
+    static const char *const ends[TEXT_ENDS] = {"interrupted", "the text ended", "as long as asked",
+                                                "the context is full", "a stop string"};
     fprintf(stderr, "%4d  %4d tokens", number, item->sequence.length - n_prompt);
     for (int i = 0; i < METRICS; i++) {
         double figure = ranking_figure(&item->figures, (Metric)i);
@@ -124,68 +200,224 @@ static void list_figures(const Continuation *item, int number, int n_prompt, Uni
     fprintf(stderr, "  %s\n", ends[item->end]);
 }
 
-/* The texts in this order: the first n_texts on stdout, the figures of the first n_listed on stderr. */
-static bool print_all(const ManyRun *run, const Continuation *items, const int *order, int n_texts, int n_listed,
-                      Error *error) {
-    uint8_t *out = memory_alloc(token_stream_bound(run->tokenizer), 1, "text of a token", error);
+/* The texts in the order of their scores: the first n_texts on stdout, the figures of the first n_listed on stderr.
+ * `ranked`: by the ranking, else in the order they have. The number of the first is `first`. */
+typedef struct {
+    const Continuation *items[TEXTS_MAX];
+    int count, n_texts, n_listed, first;
+    bool ranked;
+} Listing;
+
+static bool print_all(const Many *many, const ManyRun *run, const Listing *listing, Error *error) {
+    int order[TEXTS_MAX];
+    double scores[TEXTS_MAX];
+    for (int i = 0; i < listing->count; i++)
+        scores[i] = listing->ranked ? ranking_score(&many->ranking, &listing->items[i]->figures) : 0;
+    ranking_order(order, scores, listing->count);
+    uint8_t *out = memory_alloc(token_stream_bound(run->setup.tokenizer), 1, "text of a token", error);
     bool done = out != NULL;
-    for (int i = 0; i < n_texts && done; i++)
+    for (int i = 0; i < smaller(listing->n_texts, listing->count) && done; i++)
         done = (i == 0 || text_write(SEPARATOR, strlen(SEPARATOR), error)) &&
-               print_text(run, out, &items[order[i]], error);
+               print_text(run, out, listing->items[order[i]], error);
     if (done) text_end_line();
-    for (int i = 0; i < n_listed && done; i++)
-        list_figures(&items[order[i]], order[i] + 1, run->prompt->length, run->units);
+    for (int i = 0; i < smaller(listing->n_listed, listing->count) && done; i++)
+        list_figures(listing->items[order[i]], listing->first + order[i], run->prompt->length, run->units);
     memory_free(out);
     return done;
 }
 
-static bool write_samples(const Many *many, ManyRun *run, Error *error) {
-    Choose choose;
-    int order[CHOOSE_MAX], count = count_of(many);
-    double scores[CHOOSE_MAX];
-    if (!choose_open(&choose, run->writer, run->prompt, count, run->limit, run->ignore_ends, error)) return false;
+/* Until all have ended, or Ctrl-C. */
+static bool write_texts(ManyRun *run, Texts *texts, Error *error) {
     bool done = true;
-    for (int step = 0; choose.n_live > 0 && done && !*run->interrupted; step++) {
-        done = choose_step(&choose, error);
-        terminal_progress("tokens", (size_t)step, (size_t)run->limit);
+    int longest = 0;
+    for (int i = 0; i < texts->count; i++) longest = larger(longest, texts->items[i].n_most);
+    for (int step = 0; texts->n_live > 0 && done && !*run->interrupted; step++) {
+        done = texts_step(texts, error);
+        terminal_progress("tokens", (size_t)smaller(step, longest - 1), (size_t)longest);
     }
     terminal_clear();
-    for (int i = 0; i < count; i++)
-        scores[i] = many->best_of ? ranking_score(&many->ranking, &choose.items[i].figures) : 0;
-    ranking_order(order, scores, count);
-    int n_listed = many->best_of && !many->rank_all ? 1 : count;
-    done = done && print_all(run, choose.items, order, many->best_of ? 1 : count, n_listed, error);
-    run->n_decoded = choose.n_decoded;
-    run->future_rows = choose.future_rows;
-    choose_close(&choose);
+    done = done && texts_interrupt(texts, error);
+    run->n_decoded += texts->n_decoded;
+    run->future_rows += texts->future_rows;
+    for (int i = 0; i < texts->count; i++) run->rewinds += texts->items[i].editor.rewinds;
     return done;
+}
+
+static void list_texts(Listing *listing, const Texts *texts) {
+    for (int i = 0; i < texts->count; i++) listing->items[listing->count++] = &texts->items[i].item;
+}
+
+static bool write_samples(const Many *many, ManyRun *run, Error *error) {
+    Texts texts;
+    int count = count_of(many);
+    TextsSetup setup = run->setup;
+    setup.figures = true;
+    if (!texts_open(&texts, &setup, count, error)) return false;
+    bool done = true;
+    for (int i = 0; i < count && done; i++)
+        done = texts_add(&texts, &(TextStart){.prompt = run->prompt, .number = run->first + i, .limit = run->limit},
+                         error);
+    Listing listing = {.n_texts = many->best_of ? 1 : count,
+                       .n_listed = many->best_of && !many->rank_all ? 1 : count,
+                       .first = run->first + 1,
+                       .ranked = many->best_of > 0};
+    done = done && write_texts(run, &texts, error);
+    list_texts(&listing, &texts);
+    done = done && print_all(many, run, &listing, error);
+    texts_close(&texts);
+    return done;
+}
+
+/* ---- Beams ---- */
+
+static bool search(const Many *many, ManyRun *run, Beam *beam, Error *error) {
+    const Writer *writer = run->setup.writer;
+    int context = session_options(writer->session).context;
+    int limit = beam_limit(many, limit_of(run->limit, run->prompt->length, context));
+    BeamSetup setup = {.session = writer->session,
+                       .flags = writer->flags,
+                       .vocab_size = writer->candidates.capacity,
+                       .width = many->beam,
+                       .limit = limit,
+                       .length_penalty = many->length_penalty,
+                       .ignore_ends = run->setup.ignore_ends,
+                       .until = many->then && many->beam_until != BEAM_UNTIL_LENGTH ? TOKEN_ENDS_SENTENCE : 0,
+                       .future_n = writer->sampler->lookahead.n,
+                       .stops = run->setup.stops,
+                       .bans = run->setup.bans,
+                       .start = token_stream_start(run->setup.tokenizer, run->setup.special, run->setup.at_start)};
+    if (!beam_open(beam, &setup, run->prompt, error)) return false;
+    bool done = true;
+    for (int step = 0; beam->n_live > 0 && done && !*run->interrupted; step++) {
+        done = beam_step(beam, error);
+        terminal_progress("tokens", (size_t)step, (size_t)limit);
+    }
+    terminal_clear();
+    run->n_decoded = beam->n_decoded;
+    return done;
+}
+
+/* Interrupted, the beams are what there is so far where none has finished. */
+static int found(const Beam *beam, const Continuation **items) {
+    *items = beam->n_finished ? beam->finished : beam->live;
+    return beam->n_finished ? beam->n_finished : beam->n_live;
 }
 
 static bool write_beams(const Many *many, ManyRun *run, Error *error) {
     Beam beam;
-    int order[CHOOSE_MAX];
-    double scores[CHOOSE_MAX];
-    const Sampler *sampler = run->writer->sampler;
-    if (!beam_open(&beam, run->session, run->writer->candidates.capacity, run->flags, run->prompt, many->beam,
-                   run->limit, many->length_penalty, run->ignore_ends, sampler->lookahead.n, error))
+    const Continuation *items;
+    if (!search(many, run, &beam, error)) {
+        beam_close(&beam);
         return false;
-    bool done = true;
-    for (int step = 0; beam.n_live > 0 && done && !*run->interrupted; step++) {
-        done = beam_step(&beam, error);
-        terminal_progress("tokens", (size_t)step, (size_t)run->limit);
     }
-    terminal_clear();
-    /* Interrupted, the beams are what there is so far where none has finished. */
-    const Continuation *items = beam.n_finished ? beam.finished : beam.live;
-    int count = beam.n_finished ? beam.n_finished : beam.n_live;
-    for (int i = 0; i < count; i++) scores[i] = many->rerank ? ranking_score(&many->ranking, &items[i].figures) : 0;
-    ranking_order(order, scores, count);
-    done = done && print_all(run, items, order, 1, many->rank_all ? count : 1, error);
-    run->n_decoded = beam.n_decoded;
+    Listing listing = {.count = found(&beam, &items), .n_texts = 1, .first = 1, .ranked = many->rerank != NULL};
+    listing.n_listed = many->rank_all ? listing.count : 1;
+    for (int i = 0; i < listing.count; i++) listing.items[i] = &items[i];
+    bool done = print_all(many, run, &listing, error);
+    beam_close(&beam);
+    return done;
+}
+
+/* ---- Texts that go on from beams ---- */
+
+/* A beam, read again as a prompt is, so that a text that goes on from it is the one that this prompt has. */
+typedef struct {
+    Sequence prompt;
+    int *without; /* (n_without,) the second prompt with the beam's tokens; NULL: none */
+    int n_without, n_prefix;
+} Prefix;
+
+static bool can_go_on(const ManyRun *run, const Continuation *item) {
+    int n = item->sequence.length, n_prefix = n - run->prompt->length;
+    int context = session_options(run->setup.writer->session).context;
+    return item->end == TEXT_LIMIT && n <= context && (!run->without || run->n_without + n_prefix <= context) &&
+           (run->limit < 0 || n_prefix < run->limit);
+}
+
+static bool read_prefix(const ManyRun *run, Prefix *prefix, const Continuation *item, Error *error) {
+    Writer *writer = run->setup.writer;
+    Sequence *prompt = &prefix->prompt;
+    *prefix = (Prefix){.prompt = item->sequence, .n_prefix = item->sequence.length - run->prompt->length};
+    prompt->state = sampler_start(writer->sampler);
+    prompt->without = 0;
+    if (!session_root(writer->session, &prompt->branch, error) || !writer_read(writer, prompt, prompt->length, error))
+        return false;
+    if (!run->without) return true;
+    size_t n = (size_t)run->n_without, n_prefix = (size_t)prefix->n_prefix;
+    prefix->n_without = run->n_without + prefix->n_prefix;
+    prefix->without = memory_alloc(n + n_prefix, sizeof *prefix->without, "second prompt", error);
+    if (!prefix->without) return false;
+    memcpy(prefix->without, run->without, n * sizeof *run->without);
+    memcpy(prefix->without + n, prompt->history + run->prompt->length, n_prefix * sizeof *prompt->history);
+    return session_root(writer->session, &prompt->without, error) &&
+           session_prefill(writer->session, prompt->without, prefix->without, prefix->n_without, error);
+}
+
+static int limit_after(const ManyRun *run, const Prefix *prefix) {
+    return run->limit < 0 ? -1 : run->limit - prefix->n_prefix;
+}
+
+/* `count` texts of one prefix. */
+static bool add_texts(ManyRun *run, Texts *texts, const Prefix *prefix, Figures figures, int count, Error *error) {
+    TextStart start = {
+        .prompt = &prefix->prompt, .n_prefix = prefix->n_prefix, .limit = limit_after(run, prefix), .figures = figures};
+    TraceHeader header = *run->header;
+    header.prompt = prefix->prompt.history;
+    header.n_prompt = prefix->prompt.length;
+    header.n_prefix = prefix->n_prefix;
+    header.n_predict = start.limit;
+    header.without = prefix->without;
+    header.n_without = prefix->n_without;
+    for (int i = 0; i < count; i++) {
+        start.number = run->first + texts->count;
+        if (run->trace && !traces_begin(run->traces, texts->count, header, run->model, run->setup.writer,
+                                        run->setup.tokenizer, error))
+            return false;
+        if (!texts_add(texts, &start, error)) return false;
+    }
+    return true;
+}
+
+/* Those that cannot go on have the last numbers. */
+static bool go_on(const Many *many, ManyRun *run, const Continuation *items, int n_items, Prefix *prefixes,
+                  Error *error) {
+    Texts texts;
+    Listing listing = {.n_texts = 1, .first = run->first + 1, .ranked = true};
+    TextsSetup setup = run->setup;
+    int count = count_of(many), n_going = 0;
+    setup.figures = true;
+    for (int i = 0; i < n_items; i++) n_going += can_go_on(run, &items[i]);
+    if (!texts_open(&texts, &setup, n_going ? n_going * count : 1, error)) return false;
+    bool done =
+        !run->trace || n_going == 0 || traces_open(run->traces, run->trace, n_going * count, run->first, true, error);
+    for (int i = 0; i < n_items && done; i++)
+        if (can_go_on(run, &items[i]))
+            done = read_prefix(run, &prefixes[i], &items[i], error) &&
+                   add_texts(run, &texts, &prefixes[i], items[i].figures, count, error);
+    done = done && write_texts(run, &texts, error);
+    list_texts(&listing, &texts);
+    for (int i = 0; i < n_items; i++)
+        if (!can_go_on(run, &items[i])) listing.items[listing.count++] = &items[i];
+    listing.n_listed = many->rank_all ? listing.count : 1;
+    done = done && print_all(many, run, &listing, error);
+    texts_close(&texts);
+    return done;
+}
+
+static bool write_then(const Many *many, ManyRun *run, Error *error) {
+    Beam beam;
+    const Continuation *items;
+    bool done = search(many, run, &beam, error);
+    int n_items = done ? found(&beam, &items) : 0;
+    Prefix *prefixes = done ? memory_alloc((size_t)n_items, sizeof *prefixes, "prefixes", error) : NULL;
+    done = prefixes && go_on(many, run, items, n_items, prefixes, error);
+    for (int i = 0; prefixes && i < n_items; i++) memory_free(prefixes[i].without);
+    memory_free(prefixes);
     beam_close(&beam);
     return done;
 }
 
 bool many_write(const Many *many, ManyRun *run, Error *error) {
+    if (many->then) return write_then(many, run, error);
     return many->beam ? write_beams(many, run, error) : write_samples(many, run, error);
 }

@@ -18,8 +18,9 @@ typedef struct {
 
 typedef struct {
     const Settings *settings;
-    Bytes rest; /* of the file, from the next line on */
-    int line;   /* the number of the last one read, from 1 */
+    Bytes rest;   /* of the file, from the next line on */
+    int line;     /* the number of the last one read, from 1 */
+    json_t *next; /* that line, where nothing was compared with it yet */
     TraceHeader header;
     Model *model;
     Tokenizer *tokenizer;
@@ -27,7 +28,8 @@ typedef struct {
     Traits traits;
     Writer writer;
     Sequence sequence;
-    int *history; /* (context + 1,) it begins with the prompt */
+    int *history; /* (context + 1,) the prompt */
+    Texts texts;  /* one */
     TraceSums sums;
 } Replay;
 
@@ -49,90 +51,130 @@ static bool same_as(const json_t *recorded, json_t *made, Error *error) {
     return same;
 }
 
+static bool check_ids(const int *ids, int n, int vocab_size, const char *key, Error *error) {
+    for (int i = 0; i < n; i++)
+        if (ids[i] >= vocab_size)
+            return error_set(error, "%s: %d: expected an id below %d, got %d", key, i, vocab_size, ids[i]);
+    return true;
+}
+
 /* All that can be checked without computing: the model, the vocabulary, every setting. */
 static bool open_models(Replay *replay, const json_t *line, Error *error) {
     const Settings *settings = replay->settings;
     const TraceHeader *header = &replay->header;
-    if (header->sampler.temperature.kind == TEMPERATURE_KLD)
-        return error_set(error, "--temp-policy kld: reads a second prompt, which a trace does not hold");
+    bool is_kld = header->sampler.temperature.kind == TEMPERATURE_KLD;
     if (!open_both(&replay->model, &replay->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (!same_as(line, trace_header_json(header, replay->model, replay->tokenizer), error)) return false;
-    for (int i = 0; i < header->n_prompt; i++)
-        if (header->prompt[i] >= replay->model->config.vocab_size)
-            return error_set(error, "prompt: %d: expected an id below %d, got %d", i, replay->model->config.vocab_size,
-                             header->prompt[i]);
-    return true;
+    if (is_kld != (header->without != NULL))
+        return error_set(error, "without: expected with temp-policy kld, and only with it");
+    int vocab_size = replay->model->config.vocab_size;
+    return check_ids(header->prompt, header->n_prompt, vocab_size, "prompt", error) &&
+           check_ids(header->without, header->n_without, vocab_size, "without", error);
 }
 
 /* As run opens it: sessions of the same shape compute the same bits. */
 static bool open_session(Replay *replay, Error *error) {
     const TraceHeader *header = &replay->header;
-    enum { BLOCK_ROWS = 16 };
-    SessionOptions options = {.context = header->context,
-                              .threads = replay->settings->threads,
-                              .kv = header->kv,
-                              .block_rows = BLOCK_ROWS,
-                              .branches = 1 + writer_branches(&header->sampler),
-                              .rows = header->context + writer_rows(&header->sampler, BLOCK_ROWS)};
-    return open_computing(&replay->session, replay->model, options, error);
+    TextsSize size = {.n_prompts = 1,
+                      .count = 1,
+                      .n_prompt = header->n_prompt,
+                      .n_without = header->n_without,
+                      .in_place = true,
+                      .bans = header->bans.count > 0};
+    SessionOptions options = {.context = header->context, .threads = replay->settings->threads, .kv = header->kv};
+    return texts_size(&options, &header->sampler, size, error) &&
+           open_computing(&replay->session, replay->model, options, error);
 }
 
-static bool prepare(Replay *replay, Error *error) {
+static bool read_prompt(Replay *replay, Sequence *prompt, Error *error) {
+    const TraceHeader *header = &replay->header;
+    return writer_read(&replay->writer, prompt, header->n_prompt, error) &&
+           (!header->without ||
+            (session_root(replay->session, &prompt->without, error) &&
+             session_prefill(replay->session, prompt->without, header->without, header->n_without, error)));
+}
+
+static bool open_text(Replay *replay, TextListener *listener, Error *error) {
+    const TraceHeader *header = &replay->header;
+    TextsSetup setup = {.writer = &replay->writer,
+                        .tokenizer = replay->tokenizer,
+                        .stops = &header->stops,
+                        .bans = &header->bans,
+                        .special = header->special,
+                        .at_start = header->at_start,
+                        .ignore_ends = header->ignore_eos,
+                        .listener = listener,
+                        .context = replay};
+    Sequence prompt = {.branch = TRUNK,
+                       .history = replay->history,
+                       .length = header->n_prompt,
+                       .state = sampler_start(&header->sampler)};
+    TextStart start = {.prompt = &prompt,
+                       .number = header->sequence - 1,
+                       .n_prefix = header->n_prefix,
+                       .limit = header->n_predict,
+                       .in_place = true};
+    return read_prompt(replay, &prompt, error) && texts_open(&replay->texts, &setup, 1, error) &&
+           texts_add(&replay->texts, &start, error);
+}
+
+static bool prepare(Replay *replay, TextListener *listener, Error *error) {
     json_t *line;
     const TraceHeader *header = &replay->header;
     bool done = read_line(replay, &line, error) && trace_read_header(&replay->header, &replay->history, line, error) &&
                 open_models(replay, line, error);
     json_decref(line);
-    if (!done || !open_session(replay, error)) return false;
-    if (!traits_open(&replay->traits, replay->tokenizer, error) ||
+    if (!done || !open_session(replay, error) || !traits_open(&replay->traits, replay->tokenizer, error) ||
         !writer_open(&replay->writer, replay->session, replay->model->config.vocab_size, &header->sampler,
                      replay->traits.flags, replay->traits.breakers, replay->traits.exempt, replay->traits.pieces,
                      error))
         return false;
     replay->writer.futures = true;
-    replay->sequence = (Sequence){.branch = TRUNK,
-                                  .history = replay->history,
-                                  .length = header->n_prompt,
-                                  .state = sampler_start(&header->sampler)};
-    if (!writer_read(&replay->writer, &replay->sequence, header->n_prompt, error)) return false;
-    replay->sums = trace_start(&replay->writer, replay->tokenizer);
-    return true;
+    replay->sums = (TraceSums){.writer = &replay->writer, .tokenizer = replay->tokenizer};
+    return open_text(replay, listener, error);
 }
 
-static bool same_step(Replay *replay, const json_t *line, Error *error) {
-    if (replay->sums.n_steps > 0 && !writer_advance(&replay->writer, &replay->sequence, error)) return false;
-    if (replay->sequence.length + writer_positions(&replay->header.sampler) > replay->header.context)
-        return error_set(error, "expected the end, the context of %d tokens is full", replay->header.context);
-    if (!writer_draw(&replay->writer, &replay->sequence, error)) return false;
-    int step = replay->sums.n_steps, position = replay->sequence.length;
-    json_t *made = trace_step_json(&replay->sums, &replay->sequence);
-    if (made && !json_object_get(line, "policy_input")) json_object_del(made, "policy_input"); /* an older trace */
-    return same_as(line, made, error) || error_prefix(error, "step %d (position %d): ", step, position);
-}
+/* ---- Comparing ---- */
 
-/* Why it stopped is not decided anew: Ctrl-C would not be pressed again. */
-static bool same_end(Replay *replay, const json_t *line, Error *error) {
+/* The next line stays where it is until an event takes it. */
+static bool peek_line(Replay *replay, Error *error) { return replay->next || read_line(replay, &replay->next, error); }
+
+static bool is_interrupted(const json_t *line) {
     const char *stop = json_string_value(json_object_get(line, "stop"));
-    int i = 0;
-    while (stop && i < TRACE_STOPS && strcmp(trace_stops[i], stop) != 0) i++;
-    if (!stop || i == TRACE_STOPS)
-        return error_set(error, "stop: expected \"%s\", \"%s\", \"%s\" or \"%s\"", trace_stops[0], trace_stops[1],
-                         trace_stops[2], trace_stops[3]);
-    if (!same_as(line, trace_end_json(&replay->sums, stop, trace_units(line)), error)) return false;
-    return replay->rest.size == 0 || error_set(error, "expected nothing behind the \"end\" line");
+    return stop && strcmp(stop, trace_stops[TEXT_GOES_ON]) == 0;
 }
 
+/* The line of an event beside the next one of the file. */
+static bool compare_event(void *context, const TextEvent *event, Error *error) {
+    Replay *replay = context;
+    if (event->kind == TEXT_READY) return true;
+    if (!peek_line(replay, error)) return false;
+    json_t *line = replay->next;
+    replay->next = NULL;
+    int step = replay->sums.n_lines, position = event->text->item.sequence.length;
+    Text text = *event->text;
+    TextEvent now = *event;
+    now.text = &text;
+    if (event->kind == TEXT_DONE && is_interrupted(line)) text.item.end = TEXT_GOES_ON; /* in its last step */
+    replay->sums.units = trace_units(line);
+    json_t *made = trace_event_json(&replay->sums, &now);
+    if (made && event->kind == TEXT_DRAWN) trace_drop_added(made, line);
+    bool same = same_as(line, made, error);
+    json_decref(line);
+    if (!same && event->kind == TEXT_DRAWN) error_prefix(error, "step %d (position %d): ", step, position);
+    return same;
+}
+
+/* The text is written again until it ends. An interruption does not come again: there it is taken from the file. */
 static bool compare(Replay *replay, Error *error) {
-    for (bool ended = false; !ended;) {
-        json_t *line;
-        if (!read_line(replay, &line, error)) return false;
-        const char *type = json_string_value(json_object_get(line, "type"));
-        ended = type && strcmp(type, "end") == 0;
-        bool same = ended ? same_end(replay, line, error) : same_step(replay, line, error);
-        json_decref(line);
-        if (!same) return false;
+    Texts *texts = &replay->texts;
+    while (texts->n_live > 0) {
+        if (!peek_line(replay, error)) return false;
+        if (is_interrupted(replay->next)) break;
+        if (!texts_step(texts, error)) return false;
     }
-    return true;
+    return texts_interrupt(texts, error) &&
+           (replay->rest.size == 0 || error_set(error, "expected nothing after the \"end\" line"));
 }
 
 /* Between tables of inner loops, results agree only within rounding; that is worth knowing before the difference. */
@@ -147,19 +189,23 @@ static void say_what_is_other(const TraceHeader *header) {
 }
 
 static void release(Replay *replay) {
+    json_decref(replay->next);
+    trace_free_sums(&replay->sums);
+    texts_close(&replay->texts);
     writer_close(&replay->writer);
     traits_close(&replay->traits);
     session_close(replay->session);
     memory_free(replay->history);
+    trace_free_header(&replay->header);
     tokenizer_close(replay->tokenizer);
     model_close(replay->model);
 }
 
-static void print_means(const TraceSums *sums, Units units) {
-    double n = sums->n_steps, surprisal = sums->surprisal / n;
-    if (sums->n_steps == 0) return;
+static void print_means(const TraceTally *tally, Units units) {
+    double n = tally->steps, surprisal = tally->surprisal / n;
+    if (tally->steps == 0) return;
     printf("mean surprisal %.4f %s, mean H %.4f %s, perplexity %.4f\n", units_of(units, surprisal), units_name(units),
-           units_of(units, sums->entropy / n), units_name(units), exp(surprisal));
+           units_of(units, tally->entropy / n), units_name(units), exp(surprisal));
 }
 
 static int replay_settings(const Settings *settings) {
@@ -168,19 +214,20 @@ static int replay_settings(const Settings *settings) {
     Replay replay = {.settings = settings};
     if (!bytes_map(&file, settings->path, &error)) return command_fail(&error);
     replay.rest = file;
-    bool same = prepare(&replay, &error);
+    bool same = prepare(&replay, compare_event, &error);
     if (same) {
         say_what_is_other(&replay.header);
         same = compare(&replay, &error);
     }
     if (!same) error_prefix(&error, "%s:%d: ", settings->path, replay.line);
-    TraceSums sums = replay.sums;
+    TraceTally tally = replay.sums.tally;
+    int n_lines = replay.sums.n_lines;
     if (same) places_warn(&replay.writer);
     release(&replay);
     bytes_unmap(&file);
     if (!same) return command_fail(&error);
-    printf("%d steps agree\n", sums.n_steps);
-    if (settings->units >= 0) print_means(&sums, (Units)settings->units);
+    printf("%d steps agree\n", n_lines);
+    if (settings->units >= 0) print_means(&tally, (Units)settings->units);
     return 0;
 }
 

@@ -1,11 +1,10 @@
-/* foretell run: a prompt in, its continuation out. `write_tokens` is the program; the rest reads options and counts. */
+/* foretell run: a prompt in, its continuation out. sampler/texts.h has the loop; this file opens, prints and counts. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "model/session.h"
-#include "sampler/editor.h"
 #include "tensor/memory.h"
 #include "tools/color.h"
 #include "tools/commands.h"
@@ -16,12 +15,13 @@
 #include "tools/prompt.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
-#include "tools/trace.h"
+#include "tools/traces.h"
 #include "tools/traits.h"
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *trace, *without;
     int n_predict, context, threads, kv, color_by, units;
+    int sequence; /* the first text's number, from 1 */
     Sampler sampler;
     Many many;
     Phrases stops, bans;
@@ -34,91 +34,83 @@ typedef struct {
     Tokenizer *tokenizer;
     Session *session;
     Writer writer;
-    Sequence sequence;
-    Editor editor;
+    Sequence prompt; /* its history begins with the ids, (context + 1,) */
     Traits traits;
-    Trace trace;
+    Traces traces;
+    TraceHeader header;
     Color color;
-    TokenStream stream, start; /* as it was at the end of the prompt */
-    uint8_t *text;             /* what one token may turn into */
-    int *history; /* (context + 1,) ids of the text so far, bos included; the first n_prompt are the prompt */
-    int *without; /* (n_without,) the same of the prompt that lacks the source text, for kld */
-    int n_prompt, n_without, n_limit; /* n_limit: tokens of each continuation, where there are many */
-    long long n_decoded;
-    long long future_rows, prompt_passes;
-    bool context_is_full, text_is_over;
+    int *without; /* (n_without,) ids of the prompt that lacks the source text, for kld */
+    int n_without;
+    long long n_decoded, future_rows, prompt_passes;
+    int rewinds;
+    bool context_is_full, at_start;
+    uint32_t logits; /* the hash of the last ones */
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
 
-/* Whoever wants to know of the step that was just drawn. */
-static bool watch(Run *run, Error *error) {
+/* Passes the drawn step to the colours and --explain. */
+static bool show_step(Run *run, const Text *text, Error *error) {
     const Settings *settings = run->settings;
-    if (run->trace.file && !trace_write(&run->trace, trace_step_json(&run->trace.sums, &run->sequence), error))
-        return false;
     if (run->color.by == COLOR_NONE && !settings->explain) return true;
-    Step step = step_of(&run->writer, &run->sequence);
-    color_step(&run->color, &step, &run->writer);
+    Step step = step_of(&run->writer, &text->item.sequence);
     if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
-    return true;
+    return color_step(&run->color, &step, &run->writer, text->n_read - (size_t)text->stream.n_held, error);
 }
 
-static bool print(Run *run, Bytes text, Error *error) { return color_write(&run->color, text.data, text.size, error); }
-
-/* The bytes that the token adds to the text, those that the stream holds back included. */
-static Bytes text_of_token(Run *run, int token) {
-    size_t held = (size_t)run->stream.n_held, n = token_stream_push(&run->stream, token, run->text);
-    memcpy(run->text + n, run->stream.held, (size_t)run->stream.n_held);
-    return (Bytes){run->text + held, n + (size_t)run->stream.n_held - held};
+/* Several texts are printed when all are done. */
+static bool on_event(void *context, const TextEvent *event, Error *error) {
+    Run *run = context;
+    if (!traces_tell(&run->traces, event, error)) return false;
+    if (many_is_on(&run->settings->many)) return true;
+    if (event->kind == TEXT_DRAWN) return show_step(run, event->text, error);
+    if (event->kind == TEXT_REWOUND) color_rewind(&run->color, event->ban.position);
+    return event->kind != TEXT_READY || color_write(&run->color, event->bytes.data, event->bytes.size, error);
 }
 
-/* The stream as it was when the sequence had the length it has again. */
-static void rewind_stream(Run *run) {
-    run->stream = run->start;
-    for (int i = run->n_prompt; i < run->sequence.length; i++) text_of_token(run, run->history[i]);
-}
-
-/* Positions for the text: of two that get the same tokens the longer one ends it. */
-static int positions(const Run *run) {
-    int context = session_options(run->session).context, more = run->n_without - run->n_prompt;
-    return more > 0 ? context - more : context;
-}
-
-static bool write_tokens(Run *run, Error *error) {
+static TextsSetup setup_of(Run *run) {
     const Settings *settings = run->settings;
-    Writer *writer = &run->writer;
-    Sequence *sequence = &run->sequence;
-    Editor *editor = &run->editor;
-    int context = positions(run);
-    while (sequence->length - run->n_prompt != settings->n_predict && !interrupted) {
-        EditorVerdict verdict;
-        run->context_is_full = sequence->length + writer_positions(&settings->sampler) > context;
-        if (run->context_is_full) break;
-        if (!editor_draw(editor, writer, sequence, error) || !watch(run, error)) return false;
-        int token = writer_drawn(writer).token;
-        run->future_rows += writer->report.rows;
-        run->text_is_over = tokenizer_ends_text(run->tokenizer, token) && !settings->ignore_eos;
-        if (run->text_is_over) break;
-        if (!editor_read(editor, writer, sequence, text_of_token(run, token), &verdict, error)) return false;
-        if (verdict == EDITOR_STOPS) break;
-        if (verdict == EDITOR_REWOUND) {
-            rewind_stream(run);
-            continue;
-        }
-        if (!print(run, editor_ready(editor, (size_t)run->stream.n_held), error)) return false;
-        if (sequence->length - run->n_prompt + 1 == settings->n_predict) break; /* nobody will ask what follows */
-        run->context_is_full = sequence->length == context;
-        if (run->context_is_full) break;
-        if (!writer_advance(writer, sequence, error)) return false;
-        run->n_decoded++;
-    }
-    return true;
+    return (TextsSetup){.writer = &run->writer,
+                        .tokenizer = run->tokenizer,
+                        .stops = &settings->stops,
+                        .bans = &settings->bans,
+                        .special = settings->special,
+                        .at_start = run->at_start,
+                        .ignore_ends = settings->ignore_eos,
+                        .listener = on_event,
+                        .context = run};
 }
 
-/* What was held back is part of the text, also where an error ends it. */
+/* FNV-1a over the floats' bytes: equal hashes, equal bits. */
+static uint32_t hash_logits(const Run *run, int branch) {
+    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, branch);
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < (size_t)run->model->config.vocab_size * sizeof(float); i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
+/* One text, in place. */
 static bool generate(Run *run, Error *error) {
     Error other;
-    bool done = write_tokens(run, error);
-    return print(run, editor_rest(&run->editor), done ? error : &other) && done;
+    Texts texts;
+    TextsSetup setup = setup_of(run);
+    const Settings *settings = run->settings;
+    TextStart start = {
+        .prompt = &run->prompt, .number = settings->sequence - 1, .limit = settings->n_predict, .in_place = true};
+    if (!texts_open(&texts, &setup, 1, error)) return false;
+    bool done = texts_add(&texts, &start, error);
+    while (done && texts.n_live > 0 && !interrupted) done = texts_step(&texts, error);
+    done = texts_interrupt(&texts, done ? error : &other) && done; /* what was held back is part of the text */
+    if (done) {
+        const Text *text = &texts.items[0];
+        run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
+        run->rewinds = text->editor.rewinds;
+        run->logits = hash_logits(run, text->item.sequence.branch);
+    }
+    run->n_decoded = texts.n_decoded;
+    run->future_rows = texts.future_rows;
+    texts_close(&texts);
+    return done;
 }
 
 static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
@@ -132,40 +124,34 @@ static void drop_last_newline(Bytes *text) { text->size -= text->size && text->d
 /* A session with room for the context and, where the sampler looks ahead, for the forks. */
 static bool open_session(Run *run, Error *error) {
     const Settings *settings = run->settings;
-    SessionOptions options = {
-        .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
     int context = settings->context ? settings->context : run->model->config.context_length;
-    options.block_rows = 16;
-    int n_roots = settings->without ? 2 : 1, n_marks = settings->bans.count ? n_roots : 0;
-    options.branches = n_roots + n_marks + writer_branches(&settings->sampler);
-    options.rows = context + (n_roots - 1) * (context + options.block_rows) + n_marks * options.block_rows +
-                   writer_rows(&settings->sampler, options.block_rows);
-    if (many_is_on(&settings->many)) {
-        run->n_limit = many_limit(settings->n_predict, run->n_prompt, context);
-        if (!many_session(&settings->many, &settings->sampler, run->n_prompt, run->n_limit, &options, error))
-            return false;
-    }
-    return open_computing(&run->session, run->model, options, error);
-}
-
-static bool open_editor(Run *run, Error *error) {
-    size_t token_bytes = token_stream_bound(run->tokenizer) + sizeof run->stream.held;
-    run->text = memory_alloc(token_bytes, 1, "text of a token", error);
-    return run->text && editor_open(&run->editor, &run->settings->stops, &run->settings->bans, error);
+    SessionOptions options = {
+        .context = context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16, .block_rows = 16};
+    TextsSize size = {.n_prompts = 1,
+                      .count = 1,
+                      .n_prompt = run->prompt.length,
+                      .n_without = run->n_without,
+                      .limit = settings->n_predict,
+                      .in_place = true,
+                      .bans = settings->bans.count > 0};
+    bool many = many_is_on(&settings->many);
+    return (many ? many_session(&settings->many, &settings->sampler, size, &options, error)
+                 : texts_size(&options, &settings->sampler, size, error)) &&
+           open_computing(&run->session, run->model, options, error);
 }
 
 static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     const Settings *settings = run->settings;
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
-    if (!encode(run, text, "the prompt", &run->history, &run->n_prompt, error) ||
+    if (!encode(run, text, "the prompt", &run->prompt.history, &run->prompt.length, error) ||
         (settings->without && !encode(run, without, "--kld-without", &run->without, &run->n_without, error)) ||
         !open_session(run, error))
         return false;
-    run->sequence = (Sequence){
-        .branch = TRUNK, .history = run->history, .length = run->n_prompt, .state = sampler_start(&settings->sampler)};
-    run->stream = run->start = token_stream_start(run->tokenizer, settings->special, text.size == 0);
-    if (!open_editor(run, error) || !traits_open(&run->traits, run->tokenizer, error) ||
+    run->prompt.branch = TRUNK;
+    run->prompt.state = sampler_start(&settings->sampler);
+    run->at_start = text.size == 0;
+    if (!traits_open(&run->traits, run->tokenizer, error) ||
         !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
                      run->traits.breakers, run->traits.exempt, run->traits.pieces, error))
         return false;
@@ -176,78 +162,86 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
 /* The prompt, one of the session's batches at a time (so the bits are those of the whole at once): between two of them
  * Ctrl-C is heard, and a long prompt shows how far it is. */
 static bool read_prompt(Run *run, Error *error) {
-    int n, batch = session_options(run->session).batch;
-    for (int done = 0; done < run->n_prompt && !(interrupted && done > 0); done += n) {
-        n = run->n_prompt - done < batch ? run->n_prompt - done : batch;
-        if (!writer_read(&run->writer, &run->sequence, n, error)) return false;
-        terminal_progress("prompt", (size_t)(done + n), (size_t)run->n_prompt);
+    int n, batch = session_options(run->session).batch, n_prompt = run->prompt.length;
+    for (int done = 0; done < n_prompt && !(interrupted && done > 0); done += n) {
+        n = n_prompt - done < batch ? n_prompt - done : batch;
+        if (!writer_read(&run->writer, &run->prompt, n, error)) return false;
+        terminal_progress("prompt", (size_t)(done + n), (size_t)n_prompt);
     }
     terminal_clear();
-    int *other = &run->sequence.without;
-    if (run->without && !(session_root(run->session, other, error) &&
-                          session_prefill(run->session, *other, run->without, run->n_without, error)))
-        return false;
-    return !run->settings->bans.count || writer_mark(&run->writer, &run->sequence, error);
+    int *other = &run->prompt.without;
+    return !run->without || (session_root(run->session, other, error) &&
+                             session_prefill(run->session, *other, run->without, run->n_without, error));
 }
 
 /* Several texts, side by side. */
 static bool generate_many(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
-    ManyRun many = {.session = run->session,
-                    .writer = &run->writer,
-                    .prompt = &run->sequence,
-                    .tokenizer = run->tokenizer,
-                    .flags = run->traits.flags,
+    ManyRun many = {.setup = setup_of(run),
+                    .model = run->model,
+                    .prompt = &run->prompt,
                     .text = settings->hide_prompt ? (Bytes){0} : text,
-                    .special = settings->special,
-                    .ignore_ends = settings->ignore_eos,
-                    .at_start = text.size == 0,
-                    .limit = run->n_limit,
+                    .limit = settings->n_predict,
                     .units = (Units)settings->units,
+                    .first = settings->sequence - 1,
+                    .without = run->without,
+                    .n_without = run->n_without,
+                    .traces = &run->traces,
+                    .trace = settings->trace,
+                    .header = &run->header,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
     run->future_rows = many.future_rows;
+    run->rewinds = many.rewinds;
+    run->logits = hash_logits(run, TRUNK);
     return done;
 }
 
-static bool begin_trace(Run *run, Error *error) {
+static bool fill_header(Run *run, Error *error) {
     const Settings *settings = run->settings;
-    TraceHeader header = {.sampler = settings->sampler,
-                          .prompt = run->history,
-                          .n_prompt = run->n_prompt,
-                          .context = session_options(run->session).context,
-                          .n_predict = settings->n_predict,
-                          .kv = session_options(run->session).kv,
-                          .special = settings->special,
-                          .ignore_eos = settings->ignore_eos};
     Path path;
-    if (!settings->trace) return true;
-    if (!open_find_model(path, settings->model, error) || !trace_open(&run->trace, settings->trace, error))
-        return false;
+    if (!open_find_model(path, settings->model, error)) return false;
     const char *slash = strrchr(path, '/');
-    snprintf(header.model_file, sizeof header.model_file, "%.255s", slash ? slash + 1 : path);
-    trace_identify(&header);
-    run->writer.futures = true;
-    return trace_write(&run->trace, trace_header_json(&header, run->model, run->tokenizer), error);
+    run->header = (TraceHeader){.sampler = settings->sampler,
+                                .prompt = run->prompt.history,
+                                .n_prompt = run->prompt.length,
+                                .context = session_options(run->session).context,
+                                .n_predict = settings->n_predict,
+                                .without = run->without,
+                                .n_without = run->n_without,
+                                .stops = settings->stops,
+                                .bans = settings->bans,
+                                .at_start = run->at_start,
+                                .kv = session_options(run->session).kv,
+                                .special = settings->special,
+                                .ignore_eos = settings->ignore_eos};
+    snprintf(run->header.model_file, sizeof run->header.model_file, "%.255s", slash ? slash + 1 : path);
+    trace_identify(&run->header);
+    return true;
 }
 
-static bool end_trace(Run *run, Error *error) {
-    if (!run->trace.file) return true;
-    TraceStop stop = run->text_is_over      ? TRACE_END_OF_TEXT
-                     : run->context_is_full ? TRACE_CONTEXT
-                     : interrupted          ? TRACE_INTERRUPTED
-                                            : TRACE_PREDICT;
-    return trace_write(&run->trace, trace_end_json(&run->trace.sums, trace_stops[stop], (Units)run->settings->units),
-                       error) &&
-           trace_close(&run->trace, error);
+/* The files of texts that continue beams are opened when it is known how many those are. */
+static bool begin_traces(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    bool many = many_is_on(&settings->many);
+    int n_texts = many ? many_traces(&settings->many) : 1;
+    if (!settings->trace) return true;
+    run->writer.futures = true;
+    if (!fill_header(run, error) ||
+        (n_texts && !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error)))
+        return false;
+    trace_hash_files(&run->header, run->model, run->tokenizer);
+    for (int i = 0; i < n_texts; i++)
+        if (!traces_begin(&run->traces, i, run->header, run->model, &run->writer, run->tokenizer, error)) return false;
+    return true;
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     interrupts_defer();
-    if (!begin_trace(run, error)) return false; /* before anything is said, so that its failure is the only line */
+    if (!begin_traces(run, error)) return false; /* before anything is said, so that its failure is the only line */
     options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
@@ -257,20 +251,10 @@ static bool tell(Run *run, Bytes text, Error *error) {
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
     run->prompt_passes = session_counts(run->session).passes;
-    run->trace.sums = trace_start(&run->writer, run->tokenizer);
-    bool done = (many ? generate_many(run, text, error) : generate(run, error)) && end_trace(run, error);
+    bool done = many ? generate_many(run, text, error) : generate(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
     return done;
-}
-
-/* FNV-1a over the floats' bytes: equal hashes, equal bits. */
-static uint32_t hash_logits(const Run *run) {
-    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, run->sequence.branch);
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < (size_t)run->model->config.vocab_size * sizeof(float); i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
-    return hash;
 }
 
 /* The sizes of the passes that looked ahead, the common ones, with what each took. */
@@ -297,7 +281,7 @@ static void print_statistics(const Run *run) {
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
     text_end_line();
     if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
-    if (run->editor.rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->editor.rewinds);
+    if (run->rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
                 session_options(run->session).context);
@@ -307,26 +291,25 @@ static void print_statistics(const Run *run) {
             "decode  %lld tokens, %.1f tok/s, %.2f GB/s of weights read\n"
             "memory  %.1f MB at its peak\n"
             "logits  %08x\n",
-            run->load_seconds * 1e3, run->n_prompt, run->n_prompt / run->prompt_seconds, run->n_decoded,
-            decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, hash_logits(run));
+            run->load_seconds * 1e3, run->prompt.length, run->prompt.length / run->prompt_seconds, run->n_decoded,
+            decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, run->logits);
     SessionCounts counts = session_counts(run->session);
     places_warn(&run->writer);
     if (sampler_looks_ahead(&run->settings->sampler) && run->n_decoded)
         fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
-                (double)(counts.rows - run->n_prompt - run->n_without) / (double)run->n_decoded,
+                (double)(counts.rows - run->prompt.length - run->n_without) / (double)run->n_decoded,
                 (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
     if (sampler_looks_ahead(&run->settings->sampler))
         print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
 }
 
 static void release(Run *run) {
-    trace_abandon(&run->trace);
+    traces_close(&run->traces);
+    memory_free(run->color.tints);
     writer_close(&run->writer);
-    editor_close(&run->editor);
     session_close(run->session);
-    memory_free(run->history);
+    memory_free(run->prompt.history);
     memory_free(run->without);
-    memory_free(run->text);
     traits_close(&run->traits);
     tokenizer_close(run->tokenizer);
     model_close(run->model);
@@ -386,6 +369,7 @@ static int list_samplers(void) {
 /* What can be known to be wrong before a model is loaded. */
 static void check_settings(Settings *s) {
     Error error;
+    many_check(&s->many, &s->sampler);
     if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
     if ((s->sampler.temperature.kind == TEMPERATURE_KLD) != (s->without != NULL))
         option_usage_error("--temp-policy kld and --kld-without FILE: expected both, got only --%s",
@@ -393,25 +377,21 @@ static void check_settings(Settings *s) {
     int positions = writer_positions(&s->sampler);
     if (s->context && positions >= s->context)
         option_usage_error("--fe-depth: expected less than the %d tokens of --ctx-size, got %d", s->context, positions);
-    many_check(&s->many, &s->sampler);
-    bool many = many_is_on(&s->many), edits = s->stops.count || s->bans.count;
-    TemperatureKind kind = s->sampler.temperature.kind;
-    bool reads_more = kind == TEMPERATURE_KLD || kind == TEMPERATURE_EDT_INSTANCE;
-    if (many && (s->trace || s->color_by || s->explain))
-        option_usage_error("--trace, --color-by and --explain: expected one text, got -N, --best-of or --beam");
-    if (many && (edits || reads_more))
-        option_usage_error("--stop, --ban, kld and edt-instance: expected one text, got -N, --best-of or --beam");
+    bool many = many_is_on(&s->many);
+    if (many && (s->color_by || s->explain))
+        option_usage_error("--color-by and --explain: expected one text, got -N, --best-of or --beam");
     if (s->trace && !*s->trace) option_usage_error("--trace: expected the name of a file, got ''");
-    if (s->trace && (edits || reads_more))
-        option_usage_error("--trace: expected no --stop, --ban, kld or edt-instance, which a trace cannot hold");
-    if (s->color_by && edits) option_usage_error("--color-by: expected no --stop or --ban, which hold text back");
+    if (s->many.beam && !s->many.then && s->trace)
+        option_usage_error("--trace: expected no --beam without --then: a beam search draws no token");
+    if (s->many.beam && !s->many.then && s->sequence > 1)
+        option_usage_error("--sequence: expected no --beam without --then: a beam search has no noise");
     if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !sampler_looks_ahead(&s->sampler))
         option_usage_error("--color-by %s: expected --fe or --wave too",
                            s->color_by == COLOR_ALPHA ? "alpha" : "future");
 }
 
 static int run_main(int argc, char **argv) {
-    Settings s = {.n_predict = 256, .sampler = sampler_default()};
+    Settings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
@@ -423,6 +403,8 @@ static int run_main(int argc, char **argv) {
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
+        {"sequence", 0, "K", OPTION_INT, &s.sequence, 1, 1 << 30, "number of the text, or of the first of several",
+         NULL},
         {"stop", 0, "TEXT", OPTION_PHRASE, &s.stops, 0, 0, "end before this text; repeatable", NULL},
         {"ban", 0, "PHRASE", OPTION_PHRASE, &s.bans, 0, 0, "go back where it is written; repeatable", NULL},
         {"kld-without", 0, "FILE", OPTION_STRING, &s.without, 0, 0, "the prompt less the source text, for kld", NULL},

@@ -33,7 +33,7 @@ static json_t *model_json(const TraceHeader *header, const Model *model) {
     bool done = trace_put(object, "file", file ? file : json_string(""));
     done = trace_put(object, "format", string_or_null(model->format)) && done;
     done = trace_put(object, "bytes", json_integer((json_int_t)model->file.size)) && done;
-    done = trace_put(object, "fnv1a64", trace_hash(step_hash(STEP_HASH, model->file))) && done;
+    done = trace_put(object, "fnv1a64", trace_hash(header->model_hash)) && done;
     if (done) return object;
     json_decref(object);
     return NULL;
@@ -51,11 +51,17 @@ static uint64_t hash_vocabulary(const Tokenizer *tokenizer) {
     return hash;
 }
 
-static json_t *tokenizer_json(const Tokenizer *tokenizer) {
+void trace_hash_files(TraceHeader *header, const Model *model, const Tokenizer *tokenizer) {
+    header->model_hash = step_hash(STEP_HASH, model->file);
+    header->vocabulary_hash = hash_vocabulary(tokenizer);
+    header->hashed = true;
+}
+
+static json_t *tokenizer_json(const TraceHeader *header, const Tokenizer *tokenizer) {
     json_t *object = json_object();
     bool done = trace_put(object, "kind", string_or_null(tokenizer_kind(tokenizer)));
     done = trace_put(object, "size", json_integer(tokenizer_size(tokenizer))) && done;
-    done = trace_put(object, "fnv1a64", trace_hash(hash_vocabulary(tokenizer))) && done;
+    done = trace_put(object, "fnv1a64", trace_hash(header->vocabulary_hash)) && done;
     if (done) return object;
     json_decref(object);
     return NULL;
@@ -102,26 +108,51 @@ static json_t *biases_json(const Sampler *sampler) {
     return array;
 }
 
-static json_t *prompt_json(const TraceHeader *header) {
+static json_t *ids_json(const int *ids, int n) {
     json_t *array = json_array();
-    for (int i = 0; i < header->n_prompt; i++) {
-        if (json_array_append_new(array, json_integer(header->prompt[i])) == 0) continue;
+    for (int i = 0; i < n; i++) {
+        if (json_array_append_new(array, json_integer(ids[i])) == 0) continue;
         json_decref(array);
         return NULL;
     }
     return array;
 }
 
-json_t *trace_header_json(const TraceHeader *header, const Model *model, const Tokenizer *tokenizer) {
+static json_t *phrases_json(const Phrases *phrases) {
+    json_t *array = json_array();
+    for (int i = 0; i < phrases->count; i++) {
+        if (json_array_append_new(array, trace_phrase_json(phrases->items[i])) == 0) continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
+/* What only some runs have. */
+static bool put_rare(json_t *line, const TraceHeader *header) {
+    bool done = true, edits = header->stops.count || header->bans.count;
+    if (header->sequence > 1) done = trace_put(line, "sequence", json_integer(header->sequence));
+    if (header->n_prefix) done = trace_put(line, "prefix", json_integer(header->n_prefix)) && done;
+    if (header->without) done = trace_put(line, "without", ids_json(header->without, header->n_without)) && done;
+    if (header->stops.count) done = trace_put(line, "stops", phrases_json(&header->stops)) && done;
+    if (header->bans.count) done = trace_put(line, "bans", phrases_json(&header->bans)) && done;
+    if (edits) done = trace_put(line, "at_start", json_boolean(header->at_start)) && done;
+    return done;
+}
+
+json_t *trace_header_json(const TraceHeader *given, const Model *model, const Tokenizer *tokenizer) {
     char chain[SAMPLER_CHAIN_BYTES];
+    TraceHeader copy = *given;
+    const TraceHeader *header = &copy;
     json_t *line = json_object();
+    if (!copy.hashed) trace_hash_files(&copy, model, tokenizer);
     sampler_print(&header->sampler, chain, sizeof chain);
     bool done = trace_put(line, "type", json_string("header"));
     done = trace_put(line, "schema", json_integer(TRACE_SCHEMA)) && done;
     done = trace_put(line, "program", json_string(header->program)) && done;
     done = trace_put(line, "kernels", json_string(header->kernels)) && done;
     done = trace_put(line, "model", model_json(header, model)) && done;
-    done = trace_put(line, "tokenizer", tokenizer_json(tokenizer)) && done;
+    done = trace_put(line, "tokenizer", tokenizer_json(header, tokenizer)) && done;
     done = trace_put(line, "chain", json_string(chain)) && done;
     done = trace_put(line, "settings", settings_json(&header->sampler)) && done;
     done = trace_put(line, "biases", biases_json(&header->sampler)) && done;
@@ -131,7 +162,8 @@ json_t *trace_header_json(const TraceHeader *header, const Model *model, const T
     done = trace_put(line, "predict", json_integer(header->n_predict)) && done;
     done = trace_put(line, "special", json_boolean(header->special)) && done;
     done = trace_put(line, "ignore_eos", json_boolean(header->ignore_eos)) && done;
-    done = trace_put(line, "prompt", prompt_json(header)) && done;
+    done = trace_put(line, "prompt", ids_json(header->prompt, header->n_prompt)) && done;
+    done = put_rare(line, header) && done;
     if (done) return line;
     json_decref(line);
     return NULL;

@@ -1,7 +1,7 @@
 /* Trace: what a run did, as lines of JSON: a header, a line a step, an end. TRACE.md gives the schema.
  *
- *   run      trace_open, then trace_step between each writer_draw and writer_advance, then trace_close
- *   replay   trace_read_header, then the lines of the steps made anew and compared with those of the file
+ *   run      trace_open, the header, a line for each event of the text (texts.h), trace_close
+ *   replay   trace_read_header, then the same lines made again and compared with those of the file
  *
  * The lines of both are made by the same functions, so that what differs is what the sampler did. */
 #ifndef TOOLS_TRACE_H
@@ -10,9 +10,8 @@
 #include <jansson.h>
 
 #include "model/session.h"
-#include "sampler/writer.h"
+#include "sampler/texts.h"
 #include "tensor/output.h"
-#include "tokenizer/tokenizer.h"
 #include "tools/step.h"
 #include "tools/units.h"
 
@@ -23,8 +22,17 @@ typedef struct {
     Sampler sampler;
     const int *prompt; /* (n_prompt,) ids */
     int n_prompt, context, n_predict;
+    int n_prefix;       /* ids at the end of the prompt that are part of the text: a beam's */
+    int sequence;       /* the text's number, from 1 */
+    const int *without; /* (n_without,) ids of the prompt without the source, for kld; NULL: none */
+    int n_without;
+    Phrases stops, bans;
+    bool at_start; /* whether the text begins where nothing was before it; known where there are phrases */
     KvType kv;
     bool special, ignore_eos;
+    bool hashed; /* by trace_hash_files, so that several headers need it once */
+    uint64_t model_hash, vocabulary_hash;
+    void *owned[3];       /* what trace_read_header allocated */
     char model_file[256]; /* its name without the folder; cut where it is longer */
     char kernels[16];     /* the table of inner loops in use */
     char program[32];     /* version */
@@ -33,12 +41,16 @@ typedef struct {
 /* Fills in what this program is: kernels, program. */
 void trace_identify(TraceHeader *header);
 
+void trace_hash_files(TraceHeader *header, const Model *model, const Tokenizer *tokenizer);
+
 /* NULL: out of memory. */
 json_t *trace_header_json(const TraceHeader *header, const Model *model, const Tokenizer *tokenizer);
 
-/* Reads the first line. The prompt is allocated (memory_free) also where it returns false, or NULL. Errors name the field;
- * those of the sampler its flag. */
+/* Reads the first line. The prompt is allocated (memory_free) also where it returns false, or NULL; what else the
+ * header points to is freed by trace_free_header, in both cases. Errors name the field, those of the sampler its
+ * flag. */
 bool trace_read_header(TraceHeader *header, int **prompt, const json_t *line, Error *error);
+void trace_free_header(TraceHeader *header);
 
 /* One line, without its newline, as an object. Errors: not JSON, duplicate keys, another thing than an object. */
 bool trace_parse(json_t **line, Bytes bytes, Error *error);
@@ -46,24 +58,35 @@ bool trace_parse(json_t **line, Bytes bytes, Error *error);
 /* Whether both say the same; the error names the first field that does not, with what was recorded and what was made now. */
 bool trace_same(const json_t *recorded, const json_t *made, Error *error);
 
-/* What the steps add up to. */
+/* What the steps of the text add up to. */
+typedef struct {
+    int steps, looked; /* looked: those that looked ahead */
+    double surprisal, entropy, hhat;
+    uint64_t text_hash;
+} TraceTally;
+
+/* All zero but for the first three before the first event. */
 typedef struct {
     const Writer *writer;
     const Tokenizer *tokenizer;
-    SessionCounts start, last; /* before the first step, after the last */
-    int n_steps, n_looked;     /* those that looked ahead */
-    double surprisal, entropy, hhat;
-    uint64_t text_hash;
+    Units units; /* of the means in the end line, which names them */
+    TraceTally tally;
+    TraceTally *before; /* (n_most,) the tally before each token of the text; NULL where none is taken back */
+    SessionCounts last; /* after the last step */
+    int n_lines, n_rewinds;
 } TraceSums;
 
-TraceSums trace_start(const Writer *writer, const Tokenizer *tokenizer); /* after the prompt was read */
-json_t *trace_step_json(TraceSums *sums, const Sequence *sequence);
+/* The line that an event makes: DRAWN a step, REWOUND a rewind, DONE the end, which says what stopped the text. NULL:
+ * out of memory. READY makes none, and is not to be given here. */
+json_t *trace_event_json(TraceSums *sums, const TextEvent *event);
+/* Traces of 0.1.0 could lack the drawn token among the candidates of a step without lookahead, and what the policy read:
+ * where the recorded step does, the one made now loses them, too. */
+void trace_drop_added(json_t *made, const json_t *recorded);
+void trace_free_sums(TraceSums *sums);
 
-typedef enum { TRACE_END_OF_TEXT, TRACE_PREDICT, TRACE_CONTEXT, TRACE_INTERRUPTED, TRACE_STOPS } TraceStop;
-extern const char *const trace_stops[TRACE_STOPS];
-/* The means are in these units, which then are in the fields' names; trace_units reads them from a line. */
-json_t *trace_end_json(const TraceSums *sums, const char *stop, Units units);
+/* How the units are named in the end line. */
 Units trace_units(const json_t *end);
+extern const char *const trace_stops[TEXT_ENDS];
 
 /* The file, which appears under its name when it is complete. */
 typedef struct {
@@ -81,6 +104,7 @@ void trace_abandon(Trace *trace);
 
 /* Both may be NULL where memory ran out; then false. */
 bool trace_put(json_t *object, const char *key, json_t *value);
-json_t *trace_hash(uint64_t hash); /* 16 hexadecimal digits */
+json_t *trace_hash(uint64_t hash);       /* 16 hexadecimal digits */
+json_t *trace_phrase_json(Bytes phrase); /* a string, or where it is not UTF-8 an array of its bytes */
 
 #endif

@@ -140,25 +140,95 @@ static bool read_kv(KvType *kv, const json_t *header, Error *error) {
            error_set(error, "kv: expected f16 or f32, got \"%.60s\"", text);
 }
 
-/* Ids are checked against the vocabulary where they are used. */
-static bool read_prompt(TraceHeader *out, int **prompt, const json_t *header, Error *error) {
-    const json_t *ids = get(header, "prompt", JSON_ARRAY, "an array", error);
-    if (!ids) return false;
-    size_t n = json_array_size(ids);
-    if (n < 1 || n > (size_t)out->context)
-        return error_set(error, "prompt: expected 1 to %d ids (the context), got %zu", out->context, n);
-    *prompt = memory_alloc((size_t)out->context + 1, sizeof **prompt, "prompt", error);
-    if (!*prompt) return false;
+/* Ids are checked against the vocabulary where they are used. *ids has room for the context and one more. */
+static bool read_ids(int **ids, int *n_ids, const json_t *header, const char *key, int context, Error *error) {
+    const json_t *array = get(header, key, JSON_ARRAY, "an array", error);
+    if (!array) return false;
+    size_t n = json_array_size(array);
+    if (n < 1 || n > (size_t)context)
+        return error_set(error, "%s: expected 1 to %d ids (the context), got %zu", key, context, n);
+    *ids = memory_alloc((size_t)context + 1, sizeof **ids, key, error);
+    if (!*ids) return false;
     for (size_t i = 0; i < n; i++) {
-        const json_t *id = json_array_get(ids, i);
+        const json_t *id = json_array_get(array, i);
         json_int_t value = json_integer_value(id);
         if (!json_is_integer(id) || value < 0 || value > INT_MAX)
-            return error_set(error, "prompt: %zu: expected a token id", i);
-        (*prompt)[i] = (int)value;
+            return error_set(error, "%s: %zu: expected a token id", key, i);
+        (*ids)[i] = (int)value;
     }
-    out->prompt = *prompt;
-    out->n_prompt = (int)n;
+    *n_ids = (int)n;
     return true;
+}
+
+static bool read_prompt(TraceHeader *out, int **prompt, const json_t *header, Error *error) {
+    if (!read_ids(prompt, &out->n_prompt, header, "prompt", out->context, error)) return false;
+    out->prompt = *prompt;
+    return true;
+}
+
+/* ---- What only some headers have ---- */
+
+static bool has(const json_t *header, const char *key) { return json_object_get(header, key) != NULL; }
+
+static size_t phrase_size(const json_t *phrase) {
+    return json_is_string(phrase) ? json_string_length(phrase) : json_array_size(phrase);
+}
+
+static bool copy_phrase(uint8_t *out, const json_t *phrase) {
+    const char *text = json_string_value(phrase);
+    if (text) memcpy(out, text, json_string_length(phrase));
+    for (size_t i = 0; !text && i < json_array_size(phrase); i++) {
+        const json_t *byte = json_array_get(phrase, i);
+        json_int_t value = json_integer_value(byte);
+        if (!json_is_integer(byte) || value < 0 || value > 255) return false;
+        out[i] = (uint8_t)value;
+    }
+    return true;
+}
+
+/* The bytes of all of them are one block, *owned. */
+static bool read_phrases(Phrases *phrases, void **owned, const json_t *header, const char *key, Error *error) {
+    if (!has(header, key)) return true;
+    const json_t *array = get(header, key, JSON_ARRAY, "an array", error);
+    size_t n = json_array_size(array), n_bytes = 0;
+    if (!array) return false;
+    if (n < 1 || n > PHRASES_MAX) return error_set(error, "%s: expected 1 to %d phrases, got %zu", key, PHRASES_MAX, n);
+    for (size_t i = 0; i < n; i++) n_bytes += phrase_size(json_array_get(array, i));
+    uint8_t *bytes = *owned = memory_alloc(n_bytes + 1, 1, key, error);
+    if (!bytes) return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *phrase = json_array_get(array, i);
+        size_t size = phrase_size(phrase);
+        if (size == 0 || !copy_phrase(bytes, phrase))
+            return error_set(error, "%s: %zu: expected a text that is not empty, or its bytes", key, i);
+        phrases->items[phrases->count++] = (Bytes){bytes, size};
+        bytes += size;
+    }
+    return true;
+}
+
+static bool read_without(TraceHeader *out, const json_t *header, Error *error) {
+    if (!has(header, "without")) return true;
+    int *ids = NULL;
+    bool done = read_ids(&ids, &out->n_without, header, "without", out->context, error);
+    out->owned[0] = ids;
+    out->without = ids;
+    return done;
+}
+
+static bool read_rare(TraceHeader *out, const json_t *header, Error *error) {
+    out->sequence = 1;
+    if (has(header, "sequence") && !get_int(&out->sequence, header, "sequence", 1, INT_MAX, error)) return false;
+    if (has(header, "prefix") && !get_int(&out->n_prefix, header, "prefix", 1, out->n_prompt - 1, error)) return false;
+    if (!read_without(out, header, error) || !read_phrases(&out->stops, &out->owned[1], header, "stops", error) ||
+        !read_phrases(&out->bans, &out->owned[2], header, "bans", error))
+        return false;
+    return !has(header, "at_start") || get_bool(&out->at_start, header, "at_start", error);
+}
+
+void trace_free_header(TraceHeader *header) {
+    for (int i = 0; i < 3; i++) memory_free(header->owned[i]);
+    memset(header->owned, 0, sizeof header->owned);
 }
 
 static bool read_kind(const json_t *line, Error *error) {
@@ -182,7 +252,8 @@ bool trace_read_header(TraceHeader *header, int **prompt, const json_t *line, Er
            get_int(&header->context, line, "context", 1, CONFIG_MAX_CONTEXT, error) &&
            get_int(&header->n_predict, line, "predict", -1, INT_MAX, error) && read_kv(&header->kv, line, error) &&
            get_bool(&header->special, line, "special", error) &&
-           get_bool(&header->ignore_eos, line, "ignore_eos", error) && read_prompt(header, prompt, line, error);
+           get_bool(&header->ignore_eos, line, "ignore_eos", error) && read_prompt(header, prompt, line, error) &&
+           read_rare(header, line, error);
 }
 
 /* ---- What differs ---- */

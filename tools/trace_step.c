@@ -1,18 +1,20 @@
 /* The lines of a trace that tell of a step, and the last one. */
 #include <math.h>
+#include <string.h>
 
+#include "sampler/draw.h"
+#include "sampler/noise.h"
+#include "tensor/memory.h"
 #include "tools/trace.h"
 
-const char *const trace_stops[TRACE_STOPS] = {"end of text", "predict", "context full", "interrupted"};
+const char *const trace_stops[TEXT_ENDS] = {[TEXT_GOES_ON] = "interrupted",
+                                            [TEXT_END_OF_TEXT] = "end of text",
+                                            [TEXT_LIMIT] = "predict",
+                                            [TEXT_CONTEXT_FULL] = "context full",
+                                            [TEXT_STOP_STRING] = "stop string"};
 
 static const char *const outcomes[] = {
     [LOOKAHEAD_DONE] = "done", [LOOKAHEAD_OFF] = "off", [LOOKAHEAD_ALONE] = "alone", [LOOKAHEAD_NOT_HERE] = "not here"};
-
-TraceSums trace_start(const Writer *writer, const Tokenizer *tokenizer) {
-    SessionCounts counts = session_counts(writer->session);
-    return (TraceSums){
-        .writer = writer, .tokenizer = tokenizer, .start = counts, .last = counts, .text_hash = STEP_HASH};
-}
 
 /* JSON has neither infinity nor NaN. */
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -93,15 +95,49 @@ static json_t *plain_json(const TraceSums *sums, int i) {
     return or_nothing(object, done);
 }
 
-static json_t *candidates_json(const TraceSums *sums, bool looked) {
+/* The noise that the drawn token had in the draw: 0 where none was drawn with. */
+static double noise_of_drawn(const Writer *writer, const Sequence *sequence) {
+    if (writer->temperature < DRAW_GREEDY_BELOW) return 0;
+    return noise_gumbel(writer->sampler->seed, writer_drawn(writer).token, sequence->length, sequence->number,
+                        NOISE_DRAW);
+}
+
+/* The likeliest, and the drawn one where it is not among them: that entry has its noise, too. */
+static json_t *plain_candidates_json(const TraceSums *sums, const Sequence *sequence) {
+    const Writer *writer = sums->writer;
+    int which[STEP_SHOWN], n = step_likeliest(&writer->candidates, which, STEP_SHOWN);
+    json_t *array = json_array();
+    bool done = array != NULL, has_drawn = false;
+    for (int i = 0; done && i < n; i++) {
+        done = append_new(array, plain_json(sums, which[i]), true);
+        has_drawn = has_drawn || which[i] == writer->chosen;
+    }
+    if (done && !has_drawn) {
+        json_t *drawn = plain_json(sums, writer->chosen);
+        done = drawn && trace_put(drawn, "noise", number(noise_of_drawn(writer, sequence)));
+        done = append_new(array, drawn, done);
+    }
+    return or_nothing(array, done);
+}
+
+/* Where the sampler looked ahead: those it looked at. */
+static json_t *candidates_json(const TraceSums *sums, const Sequence *sequence, bool looked) {
     const LookaheadReport *report = &sums->writer->report;
-    int which[STEP_SHOWN], n = looked ? report->count : step_likeliest(&sums->writer->candidates, which, STEP_SHOWN);
+    if (!looked) return plain_candidates_json(sums, sequence);
     json_t *array = json_array();
     bool done = array != NULL;
-    for (int i = 0; done && i < n; i++)
-        done = append_new(
-            array, looked ? looked_at_json(sums->tokenizer, &report->candidates[i]) : plain_json(sums, which[i]), true);
+    for (int i = 0; done && i < report->count; i++)
+        done = append_new(array, looked_at_json(sums->tokenizer, &report->candidates[i]), true);
     return or_nothing(array, done);
+}
+
+void trace_drop_added(json_t *made, const json_t *recorded) {
+    json_t *candidates = json_object_get(made, "candidates");
+    size_t n = json_array_size(candidates), n_recorded = json_array_size(json_object_get(recorded, "candidates"));
+    bool added = n == STEP_SHOWN + 1 && json_object_get(json_array_get(candidates, STEP_SHOWN), "noise") &&
+                 !json_object_get(json_array_get(candidates, STEP_SHOWN), "Hhat");
+    if (added && n_recorded == STEP_SHOWN) json_array_remove(candidates, STEP_SHOWN);
+    if (!json_object_get(recorded, "policy_input")) json_object_del(made, "policy_input");
 }
 
 /* How many candidates each stage dropped or banned; those that dropped none are left out. */
@@ -165,12 +201,13 @@ static json_t *ghosts_json(const Writer *writer) {
 }
 
 static void add_up(TraceSums *sums, const Step *step) {
-    sums->n_steps++;
-    sums->surprisal -= step->logprob;
-    sums->entropy += sums->writer->natural.entropy;
-    sums->n_looked += !isnan(step->hhat);
-    sums->hhat += isnan(step->hhat) ? 0 : step->hhat;
-    sums->text_hash = step_hash(sums->text_hash, tokenizer_piece(sums->tokenizer, step->token, false));
+    TraceTally *tally = &sums->tally;
+    tally->steps++;
+    tally->surprisal -= step->logprob;
+    tally->entropy += sums->writer->natural.entropy;
+    tally->looked += !isnan(step->hhat);
+    tally->hhat += isnan(step->hhat) ? 0 : step->hhat;
+    tally->text_hash = step_hash(tally->text_hash, tokenizer_piece(sums->tokenizer, step->token, false));
 }
 
 static bool put_future(json_t *line, const TraceSums *sums) {
@@ -182,15 +219,14 @@ static bool put_future(json_t *line, const TraceSums *sums) {
     return trace_put(line, "b", future ? number(writer->report.exponents.b) : json_null()) && done;
 }
 
-json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
+static json_t *step_json(TraceSums *sums, const Text *text) {
     const Writer *writer = sums->writer;
     const TemperaturePolicy *policy = &writer_sampler(writer)->temperature;
-    Step step = step_of(writer, sequence);
-    SessionCounts counts = session_counts(writer->session);
+    Step step = step_of(writer, &text->item.sequence);
     bool looked = writer_sampler(writer)->future && writer->report.outcome == LOOKAHEAD_DONE;
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("step"));
-    done = trace_put(line, "step", json_integer(sums->n_steps)) && done;
+    done = trace_put(line, "step", json_integer(sums->n_lines++)) && done;
     done = trace_put(line, "position", json_integer(step.position)) && done;
     done = put_token(line, sums->tokenizer, step.token) && done;
     done = trace_put(line, "base64", base64_json(tokenizer_piece(sums->tokenizer, step.token, false))) && done;
@@ -201,17 +237,17 @@ json_t *trace_step_json(TraceSums *sums, const Sequence *sequence) {
     done = trace_put(line, "T", number(writer->temperature)) && done;
     done = trace_put(line, "policy", json_string(temperature_policies[policy->kind].name)) && done;
     if (policy->kind != TEMPERATURE_FIXED)
-        done = trace_put(line, "policy_input", policy_input_json(policy, &sequence->state.input)) && done;
+        done = trace_put(line, "policy_input", policy_input_json(policy, &text->item.sequence.state.input)) && done;
     if (writer->sampler->n_rules > 0) done = trace_put(line, "at", held_json(writer->held)) && done;
     done = put_future(line, sums) && done;
     done = trace_put(line, "survivors", json_integer(writer->survivors)) && done;
     done = trace_put(line, "dropped", dropped_json(writer)) && done;
-    done = trace_put(line, "passes", json_integer(counts.passes - sums->last.passes)) && done;
-    done = trace_put(line, "rows", json_integer(counts.rows - sums->last.rows)) && done;
+    done = trace_put(line, "passes", json_integer(text->counts.passes - sums->last.passes)) && done;
+    done = trace_put(line, "rows", json_integer(text->counts.rows - sums->last.rows)) && done;
     done = trace_put(line, "ghosts", ghosts_json(writer)) && done;
-    done = trace_put(line, "candidates", candidates_json(sums, looked)) && done;
+    done = trace_put(line, "candidates", candidates_json(sums, &text->item.sequence, looked)) && done;
     add_up(sums, &step);
-    sums->last = counts;
+    sums->last = text->counts;
     return or_nothing(line, done);
 }
 
@@ -223,23 +259,65 @@ Units trace_units(const json_t *end) {
     return json_object_get(end, units_field(UNITS_BITS, MEAN_H, field, sizeof field)) ? UNITS_BITS : UNITS_NATS;
 }
 
-json_t *trace_end_json(const TraceSums *sums, const char *stop, Units units) {
+/* UTF-8 as a string, other bytes as an array of numbers. */
+json_t *trace_phrase_json(Bytes phrase) {
+    json_t *array, *text = json_stringn((const char *)phrase.data, phrase.size);
+    if (text) return text;
+    bool done = (array = json_array()) != NULL;
+    for (size_t i = 0; done && i < phrase.size; i++) done = append_new(array, json_integer(phrase.data[i]), true);
+    return or_nothing(array, done);
+}
+
+static json_t *rewind_json(TraceSums *sums, const TextEvent *event) {
+    json_t *line = json_object();
+    bool done = trace_put(line, "type", json_string("rewind"));
+    done = trace_put(line, "to", json_integer(event->ban.position)) && done;
+    done = trace_put(line, "token", json_integer(event->ban.token)) && done;
+    done = trace_put(line, "phrase", trace_phrase_json(event->bytes)) && done;
+    sums->tally = sums->before[event->ban.position - event->text->n_prompt];
+    sums->n_rewinds++;
+    return or_nothing(line, done);
+}
+
+static json_t *end_json(const TraceSums *sums, const Text *text) {
+    const TraceTally *tally = &sums->tally;
     char field[32];
-    double n = sums->n_steps, surprisal = sums->surprisal / n; /* of no steps: NaN, which becomes null */
+    double n = tally->steps, surprisal = tally->surprisal / n; /* of no steps: NaN, which becomes null */
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("end"));
-    done = trace_put(line, "stop", json_string(stop)) && done;
-    done = trace_put(line, "steps", json_integer(sums->n_steps)) && done;
-    done =
-        trace_put(line, units_field(units, MEAN_SURPRISAL, field, sizeof field), number(units_of(units, surprisal))) &&
-        done;
+    done = trace_put(line, "stop", json_string(trace_stops[text->item.end])) && done;
+    done = trace_put(line, "steps", json_integer(tally->steps)) && done;
+    units_field(sums->units, MEAN_SURPRISAL, field, sizeof field);
+    done = trace_put(line, field, number(units_of(sums->units, surprisal))) && done;
     done = trace_put(line, "perplexity", number(exp(surprisal))) && done;
-    done =
-        trace_put(line, units_field(units, MEAN_H, field, sizeof field), number(units_of(units, sums->entropy / n))) &&
-        done;
-    done = trace_put(line, "mean_Hhat", number(sums->hhat / sums->n_looked)) && done;
-    done = trace_put(line, "passes_per_token", number((double)(sums->last.passes - sums->start.passes) / n)) && done;
-    done = trace_put(line, "rows_per_token", number((double)(sums->last.rows - sums->start.rows) / n)) && done;
-    done = trace_put(line, "text_fnv1a64", trace_hash(sums->text_hash)) && done;
+    units_field(sums->units, MEAN_H, field, sizeof field);
+    done = trace_put(line, field, number(units_of(sums->units, tally->entropy / n))) && done;
+    done = trace_put(line, "mean_Hhat", number(tally->hhat / tally->looked)) && done;
+    done = trace_put(line, "passes_per_token", number((double)sums->last.passes / n)) && done;
+    done = trace_put(line, "rows_per_token", number((double)sums->last.rows / n)) && done;
+    done = trace_put(line, "text_fnv1a64", trace_hash(tally->text_hash)) && done;
+    if (text->points) done = trace_put(line, "rewinds", json_integer(sums->n_rewinds)) && done;
     return or_nothing(line, done);
+}
+
+/* A step that may be taken back leaves what there was before it. */
+static bool keep_tally(TraceSums *sums, const Text *text) {
+    Error ignored;
+    if (!text->points) return true;
+    if (!sums->before)
+        sums->before = memory_alloc((size_t)text->n_most, sizeof *sums->before, "sums of the trace", &ignored);
+    if (sums->before) sums->before[text->item.sequence.length - text->n_prompt] = sums->tally;
+    return sums->before != NULL;
+}
+
+json_t *trace_event_json(TraceSums *sums, const TextEvent *event) {
+    if (sums->n_lines == 0) sums->tally.text_hash = STEP_HASH;
+    if (event->kind == TEXT_DONE) return end_json(sums, event->text);
+    if (event->kind == TEXT_REWOUND) return rewind_json(sums, event);
+    return keep_tally(sums, event->text) ? step_json(sums, event->text) : NULL;
+}
+
+void trace_free_sums(TraceSums *sums) {
+    memory_free(sums->before);
+    sums->before = NULL;
 }

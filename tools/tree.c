@@ -315,7 +315,9 @@ static bool parse(TraceHeader *header, int **prompt, json_t **file, Bytes bytes,
     if (!get_int(&schema, *file, "schema", TREE_SCHEMA, TREE_SCHEMA, error)) return false;
     const json_t *line = json_object_get(*file, "header");
     if (!json_is_object(line)) return error_set(error, "header: expected an object");
-    return trace_read_header(header, prompt, line, error) || error_prefix(error, "header.");
+    bool done = trace_read_header(header, prompt, line, error) || error_prefix(error, "header.");
+    trace_free_header(header); /* a tree has neither phrases nor a second prompt */
+    return done;
 }
 
 bool tree_read_header(TraceHeader *header, int **prompt, json_t **file, const char *path, Error *error) {

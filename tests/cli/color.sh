@@ -57,6 +57,13 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
         on_terminal --color-by $by --preset wave
         check "by $by" '[ "$(tints)" -ge 3 ]'
     done
+    on_terminal --color-by p
+    cp "$work/out" "$work/tinted"
+    on_terminal --color-by p --stop ' the zz' --ban 'a zz' --ban ' hzz'
+    check 'text that is held back keeps its tints' 'cmp -s "$work/out" "$work/tinted"'
+    "$program" "${arguments[@]}" --ban the --ban ' a' >"$work/banned" 2>/dev/null
+    on_terminal --color-by p --ban the --ban ' a'
+    check 'what is taken back leaves none' '[ "$(untinted)" = "$(cat "$work/banned")" ] && [ "$(tints)" -ge 3 ]'
     COLORTERM=truecolor on_terminal --color-by p
     check 'COLORTERM=truecolor' 'grep -q "48;2;" "$work/out" && [ "$(untinted)" = "$(cat "$work/plain")" ]'
     NO_COLOR=1 on_terminal --color-by p

@@ -83,6 +83,97 @@ check '--rerank orders the same beams anew' '[ "$(figure future)" = "$(figure fu
 foretell -m "$model" -p "$prompt" -n 20 --beam 2 --length-penalty 0
 check '--length-penalty' '[ $status -eq 0 ] && contains "2 beams, score ln p / length^0"'
 
+# Each text is the one that its number writes alone, with the same trace.
+tell --sequence 3
+check '--sequence 3 writes the third text' '[ $status -eq 0 ] && [ "$(text 3 three)" = "$(cat "$work/out")" ]'
+tell --sequence 2 -N 2
+keep later
+check 'with -N it is the number of the first' '[ "$(text 1 later)" = "$(text 2 three)" ] && [ "$(text 2 later)" = "$(text 3 three)" ] &&
+    [ "$(numbers)" = "2 3 " ]'
+echo 'The King said that' >"$work/other"
+alike() { # options: three texts side by side, and each alone
+    local good=1 i
+    rm -f "$work"/run*.jsonl
+    tell -N 3 -n 40 --trace "$work/run.jsonl" "$@"
+    keep side
+    [ $status -eq 0 ] || good=0
+    for i in 1 2 3; do
+        tell --sequence $i -n 40 --trace "$work/run.jsonl" "$@"
+        [ $status -eq 0 ] && [ "$(text $i side)" = "$(cat "$work/out")" ] || good=0
+        cmp "$work/run.jsonl" "$work/run-$i.jsonl" || good=0
+        foretell replay -m "$model" "$work/run-$i.jsonl"
+        [ $status -eq 0 ] || good=0
+    done
+    check "alike side by side and alone: ${*//$work\//}" '[ $good -eq 1 ]'
+}
+alike
+alike --ban the
+alike --ban a --ban e --ban ' h'
+alike --stop ', '
+alike --stop 'an' --ban 'The' --ban ' s' --fe
+alike --temp-policy edt-instance --edt-theta 2
+alike --temp-policy kld --kld-without "$work/other"
+alike --temp-policy kld --kld-without "$work/other" --ban the --stop king --fe --fe-k 5
+alike --preset wave --ban ','
+alike --fe --fe-depth 2 --fe-k 4 --mirostat-tau 3 --ban t
+alike -c 30 -n -1 --ignore-eos --ban e
+check 'the contexts were full' 'grep -q "\"context full\"" "$work/run-2.jsonl" && ! grep -q "\"sequence\"" "$work/run-1.jsonl" &&
+    grep -q "\"sequence\":2" "$work/run-2.jsonl"'
+tell --best-of 2 --trace "$work/plain" --ban the --stop 'zz'
+check 'a trace without an extension' '[ $status -eq 0 ] && [ -s "$work/plain-1" ] && [ -s "$work/plain-2" ] && [ ! -e "$work/plain" ]'
+tell -N 2 --trace "$work/no.such/run.jsonl"
+check 'a folder that is not there' '[ $status -eq 1 ] && [[ $said = *"no.such/run-1.jsonl: cannot create: No such file or directory" ]]'
+tell -N 3 --stop ' '
+keep stopped
+check 'the listing names the stop string' '[ "$(listed | grep -c "  a stop string$")" -eq 3 ] && ! grep -v -e --- "$work/stopped" | grep -q "^$prompt "'
+
+# Phrases and beams.
+beam() { foretell -m "$model" -p "$prompt" -n 20 --beam 4 "$@"; }
+likeliest=$(cat "$work/beam")
+rest=${likeliest#"$prompt"}
+beam --stop "${rest:9:5}"
+check 'a stop string finishes a beam before it' '[ $status -eq 0 ] && ! grep -qF -- "${rest:9:5}" "$work/out"'
+beam --stop ' ' --rank-all
+check 'which the listing says' '[ "$(listed | grep -c "  a stop string$")" -ge 1 ] && [ "$(cat "$work/out")" = "$prompt" ]'
+beam --ban "${rest:9:5}" --rank-all
+check 'a banned phrase is in no beam' '[ $status -eq 0 ] && ! grep -qF -- "${rest:9:5}" "$work/out" && ! grep -q "^ban " "$work/err"'
+beam --ban "this is nowhere" --stop "nor this"
+check 'phrases that do not come change nothing' '[ "$(cat "$work/out")" = "$likeliest" ]'
+
+# Sampling on from beams.
+then_() { foretell -m "$model" -p "$prompt" -n 40 -s 5 --beam 3 --then "$@"; }
+rm -f "$work"/run*.jsonl
+then_ 'preset=future-entropy, alpha=0.5, min-p 0.1' -N 2 --rank-all --trace "$work/run.jsonl"
+keep after
+check '--then continues each beam' '[ $status -eq 0 ] && [ "$(listed | wc -l)" -eq 6 ] && [ "$(figure logprob)" = "$(figure logprob | sort -gr)" ] &&
+    contains "3 beams, score ln p / length^1" && contains "then top-k 40 -> top-p 0.95 -> min-p 0.1 -> future entropy alpha 0.5" &&
+    contains "the best of 2 for each beam by logprob"'
+good=1
+for i in 1 2 3 4 5 6; do
+    foretell replay -m "$model" "$work/run-$i.jsonl" || good=0
+    [ $status -eq 0 ] && grep -q '"prefix":[0-9]' "$work/run-$i.jsonl" || good=0
+done
+check 'each text replays without the beams' '[ $good -eq 1 ]'
+then_ 'preset=future-entropy, alpha=0.5, min-p 0.1' -N 2 -t 1
+check 'with one thread the same' 'same after'
+then_ 'temp 1' --beam-until length --beam-length 5 --no-display-prompt
+keep five
+foretell -m "$model" -p "$prompt" -n 5 --beam 3 --rank-all --no-display-prompt --length-penalty 0
+check 'the text begins with a beam' '[[ $(cat "$work/five") = "$(cut -c 1-4 "$work/out")"* ]]'
+then_ 'temp 1' --beam-until length --beam-length 40
+check 'a beam of all tokens is not continued' '[ $status -eq 0 ] && [[ $said != *"tok/s"*"rows"* ]] && [ "$(listed | wc -l)" -eq 1 ]'
+then_ 'temp 1' --temp 0.9
+check 'settings of sampling beside --beam stay refused' '[ $status -eq 2 ] && silent'
+then_ 'temp 1' --rank future --ban the --stop king --rank-all -N 3
+check 'ranked by --rank, with phrases' '[ $status -eq 0 ] && [ "$(figure future)" = "$(figure future | sort -gr)" ] && ! grep -q -e the -e king "$work/out"'
+then_ 'temp 1' --trace "$work/no.such/run.jsonl"
+check 'a trace that cannot be written is said before the search' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/no.such/run-1.jsonl: cannot create: No such file or directory" ]'
+then_ 'temp 1' --beam-until length --beam-length 40 --trace "$work/none.jsonl"
+check 'beams that are not continued leave no trace' '[ $status -eq 0 ] && ! ls "$work"/none*'
+then_ 'temp-policy=kld' --kld-without "$work/other" --trace "$work/kld.jsonl" -N 2
+foretell replay -m "$model" "$work/kld-4.jsonl"
+check 'kld continues beams, too' '[ $status -eq 0 ]'
+
 "$program" -m "$model" -p "$prompt" -n -1 -c 4000 --ignore-eos -s 1 -N 2 >"$work/out" 2>"$work/err" &
 pid=$!
 while ! grep -q draw "$work/err"; do sleep 0.05; done
@@ -106,6 +197,17 @@ refused '--rank: expected --best-of with it' --rank logprob
 refused '--rank: expected --best-of with it' --rank logprob -N 3
 refused '--rank-all: expected --best-of or --beam with it' --rank-all
 refused '--rerank: expected --beam with it' --best-of 2 --rerank future
+refused '--rerank: expected no --then, whose texts --rank ranks' --beam 2 --then temp=1 --rerank future
+refused '--then: expected --beam with it' --then temp=1
+refused "--then: --temp: expected a number from 0 to 100, got 'warm'" --beam 2 --then 'temp=warm'
+refused '--then: expected at most 256 texts, got 100 beams with 3 each' --beam 100 --then temp=1 -N 3
+refused '--beam-length: expected --then with it' --beam 2 --beam-length 3
+refused '--beam-until: expected --then with it' --beam 2 --beam-until length
+refused '--trace: expected no --beam without --then: a beam search draws no token' --beam 2 --trace x
+refused '--sequence: expected no --beam without --then: a beam search has no noise' --beam 2 --sequence 2
+refused '--color-by and --explain: expected one text, got -N, --best-of or --beam' -N 2 --explain
+refused "--sequence: expected a whole number from 1 to 1073741824, got '0'" --sequence 0
+refused '--temp-policy kld and --kld-without FILE: expected both, got only --temp-policy kld' --beam 2 --then temp-policy=kld
 refused '--length-penalty: expected --beam with it' --length-penalty 1
 refused "--length-penalty: expected a number from 0 to 10, got '-1'" --beam 2 --length-penalty -1
 refused "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'beauty'" --best-of 2 --rank beauty

@@ -15,7 +15,7 @@ holds() {
 import base64, json, math, sys
 def refuse(word): raise ValueError(word)
 lines = [json.loads(l, parse_constant=refuse) for l in open(sys.argv[1], encoding="utf-8")]
-h, s, e = lines[0], lines[1:-1], lines[-1]
+h, s, r, e = lines[0], [l for l in lines[1:-1] if l["type"] == "step"], [l for l in lines[1:-1] if l["type"] != "step"], lines[-1]
 out = open(sys.argv[2], "rb").read()
 text = b"".join(base64.b64decode(x["base64"]) for x in s)
 def hash(data):
@@ -90,6 +90,56 @@ replay --units bits "$trace"
 check 'replay --units bits prints the means' '[ $status -eq 0 ] && holds "out.decode() == \"20 steps agree\\nmean surprisal %.4f bits, mean H %.4f bits, perplexity %.4f\\n\" % (e[\"mean_surprisal_bits\"], e[\"mean_H_bits\"], e[\"perplexity\"])"'
 replay --units nats "$trace"
 check 'or in nats' 'holds "out.decode().splitlines()[1] == \"mean surprisal %.4f nats, mean H %.4f nats, perplexity %.4f\" % (e[\"mean_surprisal_bits\"] * math.log(2), e[\"mean_H_bits\"] * math.log(2), e[\"perplexity\"])"'
+# The drawn token is among the candidates, with its noise where it is not one of the ten likeliest.
+write --top-k 0 --top-p 1 --min-p 0 --temp 1.5 -n 40
+check 'the drawn token is a candidate, the last one where it is none of ten' 'holds "all(sum(c[\"chosen\"] for c in x[\"candidates\"]) == 1 for x in s) and all(len(x[\"candidates\"]) == 10 or (len(x[\"candidates\"]) == 11 and x[\"candidates\"][10][\"chosen\"] and x[\"candidates\"][10][\"noise\"] > 0) for x in s) and any(len(x[\"candidates\"]) == 11 for x in s)"'
+check 'only that one has its noise' 'holds "all(\"noise\" not in c for x in s for c in x[\"candidates\"][:10])"'
+replay
+check 'it replays with it' 'agrees 40'
+python3 - "$trace" <<'PYTHON'
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1], encoding="utf-8")]
+for l in lines[1:-1]: del l["candidates"][10:]
+open(sys.argv[1], "w").write("".join(json.dumps(l) + "\n" for l in lines))
+PYTHON
+replay
+check 'and a trace from before replays without it' 'agrees 40'
+
+# Phrases, second prompts, other numbers.
+foretell run -m "$model" -p 'Once upon a time' -n 20 -s 5 --ban the --ban ' a'
+cp "$work/out" "$work/untraced"
+write --ban the --ban ' a' --stop 'this is nowhere'
+check 'with phrases: the same text' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/untraced"'
+check 'what was taken back is told' 'holds "len(r) >= 2 and all(x[\"type\"] == \"rewind\" and x[\"phrase\"] in h[\"bans\"] for x in r) and e[\"rewinds\"] == len(r) and h[\"stops\"] == [\"this is nowhere\"] and h[\"at_start\"] is False"'
+# What stands when the steps taken back are left out is the text.
+check 'the end is of the steps that stand' 'holds "(lambda kept: b\"\".join(base64.b64decode(x[\"base64\"]) for x in kept) == out[len(\"Once upon a time\"):] and hash(b\"\".join(base64.b64decode(x[\"base64\"]) for x in kept)) == e[\"text_fnv1a64\"] and len(kept) == e[\"steps\"] == 20 and abs(sum(-x[\"logprob\"] for x in kept) / 20 - e[\"mean_surprisal\"]) < 1e-12)(list({x[\"position\"]: x for x in s}.values()))"'
+check 'the next step is where it went back to, without that token' 'holds "all(n[\"type\"] == \"step\" and n[\"position\"] == l[\"to\"] and n[\"id\"] != l[\"token\"] for l, n in zip(lines, lines[1:]) if l[\"type\"] == \"rewind\")"'
+n=$(grep -c -e '"type":"step"' "$trace")
+replay
+check 'it replays' 'agrees $n'
+cp "$trace" "$work/rewinds"
+write --stop ' a' -n 60
+check 'a stop string is why it stops' 'holds "e[\"stop\"] == \"stop string\" and b\" a\" in text and b\" a\" not in out[len(\"Once upon\"):].replace(b\" a time\", b\"\", 1)"'
+n=$(grep -c -e '"type":"step"' "$trace")
+replay
+check 'and replays' 'agrees $n'
+write --ban $'\xc3' --ban $'\xff\xfe'
+check 'bytes that are no text' 'holds "h[\"bans\"] == [[195], [255, 254]]"'
+replay
+check 'replay' 'agrees 20'
+echo 'The King said that' >"$work/other"
+write --temp-policy kld --kld-without "$work/other" --ban the --fe --fe-k 4
+check 'the second prompt is in the header' 'holds "len(h[\"without\"]) == 5 and h[\"without\"] != h[\"prompt\"]"'
+n=$(grep -c -e '"type":"step"' "$trace")
+replay
+check 'kld replays' 'agrees $n'
+write --temp-policy edt-instance --edt-theta 2 --sequence 7
+replay
+check 'edt-instance and another sequence replay' 'agrees 20 && holds "h[\"sequence\"] == 7"'
+foretell run -m "$model" -n 20 -s 5 --ban A --trace "$trace"
+n=$(grep -c -e '"type":"step"' "$trace")
+replay
+check 'from nothing, with phrases' 'agrees $n && holds "h[\"at_start\"] is True"'
 
 # Every field of the steps and the end: another value is seen, and named.
 write -n 3 --fe --fe-k 3
@@ -117,10 +167,12 @@ changed 's[0]["candidates"].pop()' '2: step 0 (position 5): candidates.length: r
 changed 's[0]["ghosts"] = []' '2: step 0 (position 5): ghosts.recorded an array, now an object'
 changed 's[0] = {}; lines[1] = {}' '2: step 0 (position 5): type: not recorded'
 changed 'e["mean_H"] = 1e300' '5: mean_H: recorded 1.0'
-changed 'e["stop"] = "tired"' '5: stop: expected "end of text", "predict", "context full" or "interrupted"'
+changed 'e["stop"] = "tired"' '5: stop: recorded "tired", now "predict"'
+changed 'e["stop"] = "context full"' '5: stop: recorded "context full", now "predict"'
+changed 'lines.pop(3)' '4: step 2 (position 7): type: recorded "end", now "step"'
 changed 'lines.pop()' '5: the file ends before its "end" line'
 changed 'lines.pop(2)' '3: step 1 (position 6): step: recorded 2, now 1'
-changed 'lines.append(e)' '5: expected nothing behind the "end" line'
+changed 'lines.append(e)' '5: expected nothing after the "end" line'
 
 # The header.
 changed 'h["schema"] = 2' '1: schema: expected a whole number from 1 to 1, got 2'
@@ -147,6 +199,18 @@ changed 'h["kv"] = "f8"' '1: kv: expected f16 or f32, got "f8"'
 changed 'h["prompt"] = []' '1: prompt: expected 1 to '
 changed 'h["prompt"][1] = -1' '1: prompt: 1: expected a token id'
 changed 'h["prompt"][1] = 4096' '1: prompt: 1: expected an id below 4096, got 4096'
+changed 'h["sequence"] = 0' '1: sequence: expected a whole number from 1 to 2147483647, got 0'
+changed 'h["sequence"] = 2' '2: step 0 (position 5): candidates.0.noise: recorded '
+changed 'h["sequence"] = 1' '1: sequence: no field of this line'
+changed 'h["prefix"] = 5' '1: prefix: expected a whole number from 1 to 4, got 5'
+changed 'h["without"] = [1, 2]' '1: without: expected with temp-policy kld, and only with it'
+changed 'h["without"] = []' '1: without: expected 1 to '
+changed 'h["stops"] = []' '1: stops: expected 1 to 64 phrases, got 0'
+changed 'h["bans"] = "the"' '1: bans: expected an array, got something else'
+changed 'h["bans"] = [""]' '1: bans: 0: expected a text that is not empty, or its bytes'
+changed 'h["bans"] = [[256]]' '1: bans: 0: expected a text that is not empty, or its bytes'
+changed 'h["bans"] = ["x"]' '1: at_start: not recorded'
+changed 'h["bans"] = ["x"]; h["at_start"] = 1' '1: at_start: expected true or false'
 changed 'h["special"] = 0' '1: special: expected true or false'
 changed 'h["model"]["fnv1a64"] = "0"' '1: model.fnv1a64: recorded "0", now '
 changed 'h["tokenizer"]["fnv1a64"] = "0"' '1: tokenizer.fnv1a64: recorded "0", now '
@@ -163,6 +227,14 @@ check 'no JSON' '[ $status -eq 1 ] && [[ $said = "foretell: $trace:1: byte "*": 
 printf '{"type":"header","type":"header"}\n' >"$trace"
 replay
 check 'a key twice' '[ $status -eq 1 ] && [[ $said = "foretell: $trace:1: byte "*duplicate* ]]'
+# The lines between steps.
+cp "$work/rewinds" "$work/good"
+i=$(grep -n -m 1 rewind "$work/good" | cut -d : -f 1)
+changed "lines[$i - 1]['token'] += 1" "$i: token: recorded "
+changed "lines[$i - 1]['phrase'] = 'x'" "$i: phrase: recorded \"x\", now "
+changed "lines[$i - 1]['to'] = 0" "$i: to: recorded 0, now "
+changed "lines.pop($i - 1)" "$i: type: recorded \"step\", now \"rewind\""
+changed 'e["rewinds"] += 1' "$(wc -l <"$work/good"): rewinds: recorded "
 failure "$work/none: cannot open: No such file or directory" replay -m "$model" "$work/none"
 usage_error 'replay: expected a trace, FILE.jsonl' replay
 usage_error "replay: expected one trace, got 'b' too" replay a b

@@ -20,10 +20,9 @@ static void read_line(Bytes bytes, bool is_first) {
     TraceHeader header = {0};
     int *prompt = NULL;
     assert(trace_same(line, line, &error));
-    if (is_first && trace_read_header(&header, &prompt, line, &error))
-        memory_free(prompt);
-    else if (is_first)
-        check_refusal(&error);
+    if (is_first && !trace_read_header(&header, &prompt, line, &error)) check_refusal(&error);
+    trace_free_header(&header);
+    memory_free(prompt);
     json_decref(line);
 }
 
