@@ -187,7 +187,6 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .without = run->without,
                     .n_without = run->n_without,
                     .traces = &run->traces,
-                    .trace = settings->trace,
                     .header = &run->header,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
@@ -221,7 +220,7 @@ static bool fill_header(Run *run, Error *error) {
     return true;
 }
 
-/* The files of texts that continue beams are opened when it is known how many those are. */
+/* The headers of texts that continue beams are written when it is known what those are. */
 static bool begin_traces(Run *run, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
@@ -229,10 +228,10 @@ static bool begin_traces(Run *run, Error *error) {
     if (!settings->trace) return true;
     run->writer.futures = true;
     if (!fill_header(run, error) ||
-        (n_texts && !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error)))
+        !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error))
         return false;
     trace_hash_files(&run->header, run->model, run->tokenizer);
-    for (int i = 0; i < n_texts; i++)
+    for (int i = 0; i < n_texts && !settings->many.then; i++)
         if (!traces_begin(&run->traces, i, run->header, run->model, &run->writer, run->tokenizer, error)) return false;
     return true;
 }
