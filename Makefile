@@ -17,7 +17,7 @@ BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem 
               -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
               -Wmissing-prototypes -Wpointer-arith -Wvla -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
-LDLIBS    := $(BLAS_LIBS) -lm
+LDLIBS    := -lm
 # The program alone writes and reads traces, so the library needs no JSON.
 JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 # explore draws its screen with it.
@@ -75,8 +75,15 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.
 $(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
 
+# The library loads OpenBLAS by itself where it wants it (tensor/blas.h).
+$(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
+
 $(B)/tests/fuzz_trace: $(B)/tools/trace_read.o
 $(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
+# These two make models and check sessions as the tests do.
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: $(SUPPORT:%.c=$(B)/%.o)
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDLIBS += -lcmocka
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDFLAGS += -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LDLIBS) -o $@
 
@@ -109,7 +116,7 @@ Name: foretell
 Description: a small LLaMA inference engine that looks one token ahead
 Version: $(VERSION)
 Cflags: -I$${includedir} -fopenmp
-Libs: -L$${libdir} -lforetell -fopenmp -lopenblas -lm
+Libs: -L$${libdir} -lforetell -fopenmp -lm
 endef
 export PKG_CONFIG_FILE
 
@@ -126,7 +133,7 @@ uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
 	@cd $(DESTDIR)$(PREFIX) && rmdir include/foretell/* include/foretell share/foretell
 
-fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz each parser for a minute (clang)
+fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 
 layers: ; @tests/layers              ## check that includes point one way
 format: ; clang-format -i $$(git ls-files '*.c' '*.h')  ## format the sources

@@ -159,8 +159,8 @@ bool model_bind(Model *model, Error *error) {
 
 /* ---- Packing ---- */
 
-static bool wants_packing(const NamedTensor *named) {
-    return named->tensor.rows > 1 && !named->tensor.packed && packed_can(named->tensor.dtype);
+static bool wants_packing(const Model *model, const NamedTensor *named) {
+    return !named->tensor.packed && packed_can(named->tensor.dtype) && !part_holds_vector(model, named);
 }
 
 static Tensor as_packed(const Tensor *rows, const void *data) {
@@ -174,7 +174,7 @@ static size_t bytes_to_pack(const Model *model) {
     size_t bytes = 0; /* no more than a small part above what lies in memory already: no overflow */
     for (int i = 0; i < model->n_tensors; i++) {
         Tensor packed = as_packed(&model->tensors[i].tensor, NULL);
-        if (wants_packing(&model->tensors[i])) bytes += tensor_bytes(&packed);
+        if (wants_packing(model, &model->tensors[i])) bytes += tensor_bytes(&packed);
     }
     return bytes;
 }
@@ -183,7 +183,7 @@ static void pack_all(Model *model, uint8_t *out, size_t total, ModelProgress *pr
     bool own_memory = model->owns_file || model->weights;
     for (size_t i = 0, done = 0; i < (size_t)model->n_tensors; i++) {
         Tensor *tensor = &model->tensors[i].tensor, rows = *tensor;
-        if (!wants_packing(&model->tensors[i])) continue;
+        if (!wants_packing(model, &model->tensors[i])) continue;
         packed_write(out + done, &rows);
         *tensor = as_packed(&rows, out + done);
         if (own_memory) memory_give_back(rows.data, tensor_bytes(&rows));

@@ -38,6 +38,12 @@ bool part_is_vector(Part part) {
     return part == PART_ATTN_NORM || part == PART_FFN_NORM || part == PART_OUTPUT_NORM || part == PART_ROPE_FREQS;
 }
 
+bool part_holds_vector(const Model *model, const NamedTensor *named) {
+    Part part;
+    int layer;
+    return part_find(named->name, model->config.n_layers, &part, &layer) && part_is_vector(part);
+}
+
 void part_shape(const Config *config, Part part, int *rows, int *cols) {
     int query_dim = config->n_heads * config->head_dim, kv_dim = config->n_kv_heads * config->head_dim;
     int dim = config->dim, hidden_dim = config->hidden_dim;

@@ -29,6 +29,9 @@ void part_name(char name[MODEL_NAME_BYTES], Part part, int layer); /* layer is i
 bool part_find(const char *name, int n_layers, Part *part, int *layer);
 
 bool part_is_vector(Part part); /* norms and factors: one row, small, read as f32 */
+/* Whether a bound model's tensor is a vector. Every other tensor is a matrix, even if it has one row. Only the part
+ * tells them apart; matrices are packed, vectors are not. */
+bool part_holds_vector(const Model *model, const NamedTensor *named);
 /* The shape a part has in a model of checked sizes. */
 void part_shape(const Config *config, Part part, int *rows, int *cols);
 

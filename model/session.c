@@ -8,6 +8,7 @@
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
 #include "tensor/packed.h"
+#include "tensor/threads.h"
 
 #define SCORE_ROWS 16 /* logits computed at a time by session_score */
 
@@ -48,6 +49,16 @@ static bool has_int8_weights(const Model *model) {
     for (int i = 0; i < model->n_tensors; i++)
         if (dtype_info[model->tensors[i].tensor.dtype].int8_input) return true;
     return false;
+}
+
+static bool has_float_weights(const Model *model) {
+    bool found = !dtype_info[model->output.dtype].int8_input;
+    for (int i = 0; i < model->config.n_layers; i++) {
+        const LayerWeights *w = &model->layers[i];
+        const Tensor *all[] = {&w->w_query, &w->w_key, &w->w_value, &w->w_output, &w->w_gate, &w->w_up, &w->w_down};
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++) found |= !dtype_info[all[j]->dtype].int8_input;
+    }
+    return found;
 }
 
 static void lay_out_cache(Session *s, Arena *a) {
@@ -120,7 +131,7 @@ static bool fill_options(SessionOptions *o, const Config *c, Error *error) {
     if (!option(&o->context, c->context_length, MAX_CONTEXT, "context", error) ||
         !option(&o->branches, 1, MAX_BRANCHES, "branches", error) ||
         !option(&o->batch, 256, MAX_BATCH, "batch", error) ||
-        !option(&o->threads, ops_processors(), MAX_THREADS, "threads", error) ||
+        !option(&o->threads, threads_processors(), MAX_THREADS, "threads", error) ||
         !option(&o->block_rows, 16, MAX_BLOCK, "block_rows", error))
         return false;
     long long rows = o->context + (long long)(o->branches - 1) * o->block_rows;
@@ -163,7 +174,9 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     size_t bytes = 0;
     *session = NULL;
     assert(model->output.packed || !packed_can(model->output.dtype));
-    if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error)) return false;
+    if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error) ||
+        !ops_start(has_float_weights(model), planned.options.threads, error))
+        return false;
     Session *s = memory_alloc(1, sizeof *s, "session", error);
     void *memory = s ? memory_alloc(bytes, 1, "session's key/value cache and activations", error) : NULL;
     if (!memory) {
@@ -176,7 +189,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     for (int i = 0; i < s->cache.n_blocks; i++) s->cache.free_blocks[s->cache.n_free++] = s->cache.n_blocks - 1 - i;
     for (int i = 0; i < s->options.branches; i++) s->logits_slot[i] = i;
     for (int i = 0; i < n_spare(s); i++) s->spare_slot[i] = s->options.branches + i;
-    ops_start();
+    s->options.threads = s->workspace.threads = threads_start(s->options.threads);
     team_init(&s->workspace.team);
     int trunk;
     session_root(s, &trunk, error);

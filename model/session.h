@@ -25,7 +25,7 @@ typedef struct {
     int branches;   /* alive at once, the trunk included; default 1 */
     int rows;       /* key/value rows for all branches; default: context + a block of rows for each other branch */
     int batch;      /* prompt rows computed in one pass; default 256 */
-    int threads;    /* default: processors this process may run on */
+    int threads;    /* default: processors this process may run on; fewer where the system refuses them */
     KvType kv;      /* default KV_F16: half the memory and traffic; README gives what it costs in perplexity */
     int block_rows; /* rows in a cache block, the unit of allocation; default 16 */
 } SessionOptions;
@@ -36,13 +36,13 @@ typedef struct {
     int branch, token;
 } BranchToken;
 
-/* Errors: an option out of range, out of memory (with the size needed). The model is packed (model_open does that), and
+/* Errors: an option out of range, out of memory (with the size needed), OpenBLAS (ops_start). The model is packed (model_open does that), and
  * must outlive the session. */
 bool session_open(Session **session, const Model *model, SessionOptions options, Error *error);
 void session_close(Session *session);
 /* The bytes session_open would take, without taking them. */
 bool session_bytes(const Model *model, SessionOptions options, size_t *bytes, Error *error);
-/* The options with every default filled in. */
+/* The options with every default filled in, and the threads that could be started. */
 SessionOptions session_options(const Session *session);
 
 /* Appends n >= 1 tokens to a branch in batches. Errors leave the branch as it was: token out of range, context full,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
+#include "tensor/threads.h"
 
 #define LEAST_WORK  (32 << 10) /* bytes of weights times rows worth taking by themselves, */
 #define LEAST_NORM  2048       /* and floats to be normalised */
@@ -283,8 +284,9 @@ static void list_sights(const KvCache *cache, Workspace *ws, const Row *rows, in
 static bool run(const Pass *pass, bool with_layers) {
     Workspace *ws = pass->ws;
     atomic_store(&ws->not_finite, false);
-    team_start(&ws->team, ws->threads, ops_processors());
-#pragma omp parallel num_threads(ws->threads)
+    int threads = threads_start(ws->threads);
+    team_start(&ws->team, threads, threads_processors());
+#pragma omp parallel num_threads(threads)
     {
         Pass p = *pass;
         p.worker = team_enter(&ws->team);

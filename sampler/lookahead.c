@@ -8,6 +8,7 @@
 #include "sampler/floats.h"
 #include "sampler/noise.h"
 #include "tensor/kernels.h"
+#include "tensor/threads.h"
 
 #define WORTH_THREADS 100000 /* logits: below, one thread is done before the others have begun */
 
@@ -209,7 +210,7 @@ static void find_futures(const Look *look, LookaheadCandidate *item, const float
 static void find_entropies(const Look *look, const int *branches, int m, int depth, Entropies *hhat) {
     int vocab = look->candidates->capacity, n = look->lookahead->n < vocab ? look->lookahead->n : vocab;
     bool side_by_side = m <= vocab / n * 2 && (long long)m * vocab > WORTH_THREADS;
-    int threads = side_by_side ? session_options(look->step->session).threads : 1;
+    int threads = side_by_side ? threads_start(session_options(look->step->session).threads) : 1;
 #pragma omp parallel for if (threads > 1) num_threads(threads) schedule(dynamic)
     for (int i = 0; i < m; i++)
         hhat[i][depth] = future_entropy(session_logits(look->step->session, branches[i]), vocab, look->lookahead->n,

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tensor/inputs.h"
+
 static bool map_descriptor(Bytes *bytes, int file, Error *error) {
     struct stat status;
     if (fstat(file, &status) != 0) return error_set(error, "cannot read: %s", strerror(errno));
@@ -14,6 +16,10 @@ static bool map_descriptor(Bytes *bytes, int file, Error *error) {
     if (status.st_size == 0) return error_set(error, "the file is empty");
     void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
     if (data == MAP_FAILED) return error_set(error, "cannot map: %s", strerror(errno));
+    if (!inputs_add(&status, data, INPUTS_READ, error)) {
+        munmap(data, (size_t)status.st_size);
+        return false;
+    }
     *bytes = (Bytes){data, (size_t)status.st_size};
     return true;
 }
@@ -27,6 +33,7 @@ bool bytes_map(Bytes *bytes, const char *path, Error *error) {
 }
 
 void bytes_unmap(Bytes *bytes) {
+    inputs_remove(bytes->data); /* first: the address may be another mapping's at once */
     if (bytes->data) munmap((void *)bytes->data, bytes->size);
     *bytes = (Bytes){0};
 }

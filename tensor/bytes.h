@@ -13,7 +13,8 @@ typedef struct {
 } Bytes;
 
 /* Maps a regular file read-only; unmap with bytes_unmap. Errors: cannot open, not a regular file, empty. The message
- * begins with the path. A file that another program shortens while it is mapped ends this one (SIGBUS). */
+ * begins with the path. While the file is mapped, no output replaces it (tensor/inputs.h). Where another program shortens
+ * it, reading it raises SIGBUS (tools/mapped.h). */
 bool bytes_map(Bytes *bytes, const char *path, Error *error);
 void bytes_unmap(Bytes *bytes);
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "tensor/memory.h"
+#include "tensor/output.h"
 #include "tensor/packed.h"
 #include "tensor/quant.h"
 
@@ -26,8 +26,7 @@ typedef struct {
 } Pending;
 
 struct GgufWriter {
-    char *path, *part; /* behind the struct, in the same block */
-    FILE *file;
+    Output output;
     Buffer values, infos; /* as they will be in the file */
     Buffer pending;       /* of Pending */
     uint64_t n_values, n_tensors, data_bytes;
@@ -180,7 +179,8 @@ void gguf_write_packed(GgufWriter *writer, const char *name, const Tensor *sourc
 
 static bool write_bytes(GgufWriter *writer, const void *data, size_t n_bytes, Error *error) {
     if (n_bytes == 0) return true;
-    if (fwrite(data, 1, n_bytes, writer->file) != n_bytes) return error_set(error, "cannot write: %s", strerror(errno));
+    if (fwrite(data, 1, n_bytes, writer->output.file) != n_bytes)
+        return error_set(error, "cannot write: %s", strerror(errno));
     writer->done += n_bytes;
     if (writer->progress && (writer->done - writer->shown >= PROGRESS_STEP || writer->done == writer->total)) {
         writer->shown = writer->done;
@@ -257,14 +257,6 @@ static bool write_all(GgufWriter *writer, Error *error) {
 
 /* ---- Opening and closing ---- */
 
-static bool open_part(GgufWriter *writer, Error *error) {
-    struct stat status;
-    if (stat(writer->path, &status) == 0 && !S_ISREG(status.st_mode)) /* rename would replace a device */
-        return error_set(error, "%s: expected a regular file or none", writer->path);
-    writer->file = fopen(writer->part, "wb");
-    return writer->file || error_set(error, "%s: cannot write: %s", writer->part, strerror(errno));
-}
-
 static void release(GgufWriter *writer) {
     memory_free(writer->values.data);
     memory_free(writer->infos.data);
@@ -274,16 +266,11 @@ static void release(GgufWriter *writer) {
 
 bool gguf_writer_open(GgufWriter **writer, const char *path, Error *error) {
     size_t path_bytes = strlen(path) + 1;
-    GgufWriter *opened = memory_alloc(1, sizeof *opened + 2 * path_bytes + strlen(".part"), "GGUF writer", error);
+    GgufWriter *opened = memory_alloc(1, sizeof *opened + path_bytes, "GGUF writer", error);
     *writer = NULL;
     if (!opened) return false;
     opened->alignment = ALIGNMENT;
-    opened->path = (char *)(opened + 1);
-    opened->part = opened->path + path_bytes;
-    memcpy(opened->path, path, path_bytes);
-    memcpy(opened->part, path, path_bytes - 1);
-    memcpy(opened->part + path_bytes - 1, ".part", sizeof ".part");
-    if (!open_part(opened, error)) {
+    if (!output_open(&opened->output, memcpy(opened + 1, path, path_bytes), error)) {
         release(opened);
         return false;
     }
@@ -294,21 +281,13 @@ bool gguf_writer_open(GgufWriter **writer, const char *path, Error *error) {
 bool gguf_writer_close(GgufWriter *writer, void (*progress)(size_t done, size_t total), Error *error) {
     writer->progress = progress;
     if (!writer->failed) writer->failed = !write_all(writer, &writer->error);
-    if (fclose(writer->file) != 0 && !writer->failed)
-        writer->failed = !error_set(&writer->error, "cannot write: %s", strerror(errno));
-    if (!writer->failed && rename(writer->part, writer->path) != 0)
-        writer->failed = !error_set(&writer->error, "cannot rename %s: %s", writer->part, strerror(errno));
-    bool written = !writer->failed;
-    if (!written) {
-        remove(writer->part);
-        error_set(error, "%s: %s", writer->path, writer->error.message);
-    }
-    release(writer);
+    bool written = !writer->failed && output_close(&writer->output, error);
+    if (writer->failed) error_set(error, "%s: %s", writer->output.path, writer->error.message);
+    gguf_writer_abandon(writer);
     return written;
 }
 
 void gguf_writer_abandon(GgufWriter *writer) {
-    fclose(writer->file);
-    remove(writer->part);
+    output_abandon(&writer->output);
     release(writer);
 }

@@ -1,5 +1,5 @@
 /* Writes a GGUF version 3 file: metadata first, then the tensors' descriptions, then their data, in the order added.
- * The file appears under its name only when gguf_writer_close succeeds (temporary name beside it, then rename).
+ * The file appears under its name only when gguf_writer_close succeeds (tensor/output.h).
  * Every call after a failed one does nothing; gguf_writer_close reports the first failure. */
 #ifndef TENSOR_GGUF_WRITER_H
 #define TENSOR_GGUF_WRITER_H

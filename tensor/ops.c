@@ -1,19 +1,17 @@
 #include "tensor/ops.h"
 
-#include <cblas.h>
 #include <math.h>
-#include <omp.h>
 
+#include "tensor/blas.h"
 #include "tensor/clones.h"
 #include "tensor/kernels.h"
 
 #define INT8_UNIT  16 /* weight rows that the kernels compute together */
 #define FLOAT_UNIT 64
 
-/* One thread a call: we divide the work ourselves (matmul in ops.h says why). */
-void ops_start(void) { openblas_set_num_threads(1); }
-
-int ops_processors(void) { return omp_get_num_procs(); }
+bool ops_start(bool has_float_weights, int threads, Error *error) {
+    return !has_float_weights || !kernels()->gemm_is_faster || blas_load(threads, error);
+}
 
 /* In PARTS sums side by side, however wide vectors are. */
 CLONES static float mean_square(const float *x, int n) {
@@ -27,11 +25,21 @@ CLONES static float mean_square(const float *x, int n) {
     return sum / (float)n;
 }
 
+/* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero:
+ * such a row is summed in f64. A row with an infinity or a NaN gives 0 or NaN, and that times the row has a NaN. */
+static float inverse_rms(const float *x, int n, float epsilon) {
+    float mean = mean_square(x, n);
+    double sum = 0;
+    if (isfinite(mean)) return 1.0f / sqrtf(mean + epsilon);
+    for (int i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return (float)(1 / sqrt(sum / n + (double)epsilon));
+}
+
 CLONES void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int dim, float epsilon) {
     for (int r = 0; r < n_rows; r++) {
         const float *from = x + (size_t)r * (size_t)dim;
         float *to = out + (size_t)r * (size_t)dim;
-        float scale = 1.0f / sqrtf(mean_square(from, dim) + epsilon);
+        float scale = inverse_rms(from, dim, epsilon);
         for (int i = 0; i < dim; i++) to[i] = from[i] * scale * weight[i];
     }
 }
@@ -49,8 +57,7 @@ int matmul_unit(const Tensor *w, int n_rows, MatmulPath path) {
 static void gemm_tile(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, int n_rows,
                       float *tile) {
     for (int i = 0; i < n_w; i++) dequantize_row(tile + (size_t)i * (size_t)w->cols, w, first + i);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n_rows, n_w, w->cols, 1, x, w->cols, tile, w->cols, 0, out,
-                (blasint)out_stride);
+    blas_multiply(out, out_stride, x, n_rows, tile, n_w, w->cols);
 }
 
 void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, const BlockQ8 *x_q8,

@@ -8,12 +8,13 @@
 
 #include <stdbool.h>
 
+#include "tensor/error.h"
 #include "tensor/quant.h"
 #include "tensor/tensor.h"
 
-/* Starts the parts that want it (BLAS); call once before the first op, on one thread. */
-void ops_start(void);
-int ops_processors(void); /* processors this process may run on */
+/* Before the first op with a kernel table: loads OpenBLAS where matmul takes it, for products on so many threads at a time.
+ * Errors: blas_load's. */
+bool ops_start(bool has_float_weights, int threads, Error *error);
 
 /* out[r] = x[r] / sqrt(mean(x[r]^2) + epsilon) * weight   (Zhang & Sennrich 2019, 1910.07467)
  *   x, out (n_rows, dim) f32, may be the same    weight (dim,) */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/quant.h"
+#include "tensor/threads.h"
 
 bool packed_can(Dtype dtype) { return dtype != DTYPE_Q8_GROUP; }
 
@@ -72,7 +73,8 @@ void packed_write_group(void *out, const Tensor *rows, int group) {
 
 void packed_write(void *out, const Tensor *rows) {
     size_t group_bytes = packed_group_bytes(rows);
-#pragma omp parallel for schedule(static)
+    int threads = threads_start(0);
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (int g = 0; g < packed_groups(rows); g++) packed_write_group((uint8_t *)out + (size_t)g * group_bytes, rows, g);
 }
 

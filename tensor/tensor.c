@@ -5,6 +5,7 @@
 
 #include "tensor/packed.h"
 #include "tensor/quant.h"
+#include "tensor/threads.h"
 
 const DtypeInfo dtype_info[DTYPE_COUNT] = {
     [DTYPE_F32] = {"F32", 1, 4, false},
@@ -86,7 +87,8 @@ static size_t count_not_finite(const FloatRun *run, size_t begin, size_t end) {
 /* The first bad item's offset from run->data, SIZE_MAX: there is none. */
 static size_t find_not_finite(const FloatRun *run, bool parallel) {
     size_t chunk = 1 << 16, n_chunks = (run->count + chunk - 1) / chunk, first_bad = SIZE_MAX;
-#pragma omp parallel for reduction(min : first_bad) schedule(static) if (parallel && n_chunks > 64)
+    int threads = parallel && n_chunks > 64 ? threads_start(0) : 1;
+#pragma omp parallel for num_threads(threads) reduction(min : first_bad) schedule(static)
     for (size_t c = 0; c < n_chunks; c++) {
         size_t begin = c * chunk, end = begin + chunk < run->count ? begin + chunk : run->count;
         if (first_bad != SIZE_MAX || count_not_finite(run, begin, end) == 0) continue;
@@ -99,7 +101,8 @@ static size_t find_not_finite(const FloatRun *run, bool parallel) {
 static size_t find_in_groups(const Tensor *tensor) {
     size_t first_bad = SIZE_MAX, group_bytes = packed_group_bytes(tensor);
     size_t n_scales = (size_t)(tensor->cols / dtype_info[tensor->dtype].block) * PACK_ROWS;
-#pragma omp parallel for reduction(min : first_bad) schedule(static)
+    int threads = threads_start(0);
+#pragma omp parallel for num_threads(threads) reduction(min : first_bad) schedule(static)
     for (int g = 0; g < packed_groups(tensor); g++) {
         FloatRun run = {packed_group(tensor, g), n_scales, 2, 0x7c00, 2};
         size_t bad = first_bad == SIZE_MAX ? find_not_finite(&run, false) : SIZE_MAX;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
-#include "tensor/ops.h"
 #include "tensor/packed.h"
+#include "tensor/threads.h"
 
 enum { RUNS = 9, PART = 128 };
 
@@ -90,7 +90,7 @@ static void measure(int n_rows, int rows, int cols, int threads) {
 }
 
 int main(void) {
-    int threads = ops_processors();
+    int threads = threads_processors();
     printf("prompts of F32 weights, %d threads, kernels %s\n", threads, kernels()->name);
     for (int n_rows = 32; n_rows <= 512; n_rows *= 4) {
         measure(n_rows, 2048, 2048, threads);

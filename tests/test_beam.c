@@ -43,6 +43,7 @@ typedef struct {
     Candidates candidates;
     Line *live, *next, *finished;
     int n_live, n_next, n_finished;
+    int lives[LONGEST + 1]; /* beams after each step */
 } Twin;
 
 static bool ends_text(const Case *c, int token) { return !c->ignore_ends && c->flags[token] & TOKEN_ENDS_TEXT; }
@@ -148,8 +149,10 @@ static void twin_step(Twin *twin, bool is_last, bool is_full) {
 static void twin_search(Twin *twin) {
     twin->live[0] = (Line){0};
     twin->n_live = 1;
-    for (int step = 1; twin->n_live > 0; step++)
+    for (int step = 1; twin->n_live > 0; step++) {
         twin_step(twin, step == twin->c->limit, CONTINUATIONS_PROMPT + step > CONTEXT);
+        twin->lives[step] = twin->n_live;
+    }
 }
 
 /* Every text there is, ended or as long as the limit. */
@@ -256,6 +259,7 @@ static int search(Random *random, const Case *c, Twin *twin) {
         int used = options.branches - 1 - session_free_branches(session);
         assert_true(used <= 2 * c->width);
         assert_true(beam.n_live > 0 || used == 0);
+        if (beam.n_live > 0 && twin->lives[1]) assert_int_equal(beam.n_live, twin->lives[n_steps + 1]);
     }
     assert_int_equal(session_free_branches(session), free_branches);
     assert_int_equal(session_free_rows(session), free_rows);
@@ -361,7 +365,7 @@ static void phrases_as_the_naive_twin(void **state) {
     enum { WORDS = sizeof words / sizeof words[0] };
     Random random = random_from(15);
     int ends = 0, banned = 0;
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 40; i++) {
         Error error;
         MadeUpVocabulary vocabulary;
         Case parts = {0};
@@ -376,8 +380,9 @@ static void phrases_as_the_naive_twin(void **state) {
         for (int t = 0; t < vocabulary.n_tokens; t++)
             if (random_chance(&random, 0.05)) c.flags[t] |= TOKEN_ENDS_SENTENCE;
         c.until = random_chance(&random, 0.3) ? TOKEN_ENDS_SENTENCE : 0;
-        for (int j = random_int(&random, 0, 2); j > 0; j--)
-            assert_true(phrases_add(&c.stops, words[random_int(&random, 0, WORDS - 1)], "stop", &error));
+        c.ignore_ends = random_chance(&random, 0.6);
+        for (int j = random_int(&random, 0, 3); j > 0; j--)
+            assert_true(phrases_add(&c.stops, words[random_int(&random, 0, j == 3 ? WORDS - 1 : 3)], "stop", &error));
         for (int j = random_int(&random, 0, 4); j > 0; j--)
             assert_true(phrases_add(&c.bans, words[random_int(&random, 0, WORDS - 1)], "ban", &error));
         banned += c.bans.count > 0;

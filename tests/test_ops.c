@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tensor/kernels.h"
+#include "tensor/blas.h"
 #include "tensor/ops.h"
 
 #define ROWS 70 /* beyond GEMM_MIN_ROWS */
@@ -30,8 +31,8 @@ static void fill(float *x, size_t n) {
 static int each_setup(void **state) {
     (void)state;
     random_state = 1;
-    ops_start();
-    return 0;
+    Error error;
+    return blas_load(1, &error) ? 0 : -1;
 }
 
 static void test_rmsnorm(void **state) {
@@ -47,6 +48,32 @@ static void test_rmsnorm(void **state) {
             double expected = (double)x[r * 37 + i] / sqrt(sum / 37 + 1e-5) * (double)weight[i];
             assert_true(fabs(out[r * 37 + i] - expected) <= 1e-6 * (1 + fabs(expected)));
         }
+    }
+}
+
+/* Squares that f32 cannot hold must not make the row vanish; what is not finite stays so. */
+static void test_rmsnorm_of_large_values(void **state) {
+    (void)state;
+    enum { N = 40 };
+    float x[N], out[N], weight[N], sizes[] = {1e18f, 1e20f, 3e38f};
+    for (int k = 0; k < 3; k++) {
+        double sum = 0;
+        for (int i = 0; i < N; i++) {
+            x[i] = (i % 3 == 0 ? -1.0f : 0.25f * (float)(i % 5)) * sizes[k];
+            weight[i] = 1 + 0.1f * (float)i;
+            sum += (double)x[i] * (double)x[i];
+        }
+        rmsnorm(out, x, weight, 1, N, 1e-5f);
+        for (int i = 0; i < N; i++) {
+            double expected = (double)x[i] / sqrt(sum / N) * (double)weight[i];
+            assert_true(fabs(out[i] - expected) <= 1e-5 * (1 + fabs(expected)));
+        }
+    }
+    const float bad[] = {INFINITY, -INFINITY, NAN};
+    for (int k = 0; k < 3; k++) {
+        for (int i = 0; i < N; i++) x[i] = i == 7 ? bad[k] : 1;
+        rmsnorm(out, x, weight, 1, N, 1e-5f);
+        assert_false(all_finite(out, N));
     }
 }
 
@@ -211,6 +238,7 @@ static void test_dot_path_gives_a_row_the_same_bits_in_any_batch(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_rmsnorm, each_setup),
+        cmocka_unit_test_setup(test_rmsnorm_of_large_values, each_setup),
         cmocka_unit_test_setup(test_rope_turns_each_pair_by_its_angle, each_setup),
         cmocka_unit_test_setup(test_rope_of_odd_heads, each_setup),
         cmocka_unit_test_setup(test_add, each_setup),

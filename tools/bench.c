@@ -1,11 +1,11 @@
 /* foretell bench: how fast this machine decodes, prompts and looks ahead, beside what it could do at best. This file
  * reads what is asked for; each kind of measurement has a file of its own (tools/bench_*.c). */
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tensor/threads.h"
 #include "tools/bench.h"
 #include "tools/commands.h"
 #include "tools/open.h"
@@ -164,7 +164,7 @@ static void fill_defaults(Bench *b, const Given *given) {
 
 static int bench_main(int argc, char **argv) {
     Bench b = {.runs = 7};
-    BenchList threads = {1, {omp_get_num_procs()}};
+    BenchList threads = {1, {threads_processors()}};
     Given given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &b.model, 0, 0, OPEN_MODEL_HELP, "the shipped model"},
@@ -196,7 +196,7 @@ static int bench_main(int argc, char **argv) {
     bool done = bench_open_array(&b, &error);
     if (done) bench_head(&b);
     for (int i = 0; done && i < threads.count; i++) {
-        b.threads = threads.items[i];
+        b.threads = open_threads(threads.items[i]);
         done = measure(&b, &error);
     }
     bench_progress(NULL);

@@ -5,6 +5,7 @@
 
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
+#include "tensor/threads.h"
 #include "tools/bench.h"
 #include "tools/terminal.h"
 
@@ -28,10 +29,11 @@ static void dot_avx512(long n) { __asm__ volatile(CHAINS("vpdpbusd", "z") : "+r"
 
 static void measure_peak(const Bench *b, const char *dtype, const char *instruction, void (*loop)(long), int lanes) {
     enum { LOOPS = 1000000, CHAIN = 12 };
-    double seconds[BENCH_MAX_RUNS], macs = (double)LOOPS * CHAIN * lanes * b->threads;
+    int threads = threads_start(b->threads);
+    double seconds[BENCH_MAX_RUNS], macs = (double)LOOPS * CHAIN * lanes * threads;
     for (int i = 0; i < b->runs; i++) {
         double start = terminal_seconds();
-#pragma omp parallel num_threads(b->threads)
+#pragma omp parallel num_threads(threads)
         loop(LOOPS);
         seconds[i] = terminal_seconds() - start;
     }
@@ -62,8 +64,9 @@ typedef struct {
 
 static double run_once(const Product *p, int n_w, int n_x) {
     const Tensor *w = p->w;
+    int threads = threads_start(p->bench->threads);
     double start = terminal_seconds();
-#pragma omp parallel num_threads(p->bench->threads)
+#pragma omp parallel num_threads(threads)
     {
         int each = n_w / omp_get_num_threads() / 16 * 16, first = omp_get_thread_num() * each;
         int last = omp_get_thread_num() == omp_get_num_threads() - 1 ? n_w : first + each;

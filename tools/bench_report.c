@@ -7,7 +7,9 @@
 
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
+#include "tensor/threads.h"
 #include "tools/bench.h"
+#include "tools/standard.h"
 #include "tools/terminal.h"
 
 static int compare_doubles(const void *a, const void *b) {
@@ -39,7 +41,7 @@ void bench_head(const Bench *b) {
     else
         printf("kernels %s\n%-14s %-18s %-5s %7s %7s %5s %3s %10s %10s .. %-10s\n", kernels()->name, "what", "shape",
                "dtype", "threads", "context", "rows", "k", "ms median", "least", "most");
-    fflush(stdout);
+    standard_flush();
 }
 
 static void print_count(double count, int width) {
@@ -74,7 +76,7 @@ void bench_report(const Bench *b, BenchLine line, Timing t, double per_second, c
         va_end(arguments);
         printf("\n");
     }
-    fflush(stdout);
+    standard_flush();
 }
 
 void bench_report_bytes(const Bench *b, BenchLine line, double bytes, const char *note) {
@@ -83,7 +85,7 @@ void bench_report_bytes(const Bench *b, BenchLine line, double bytes, const char
         printf(",,,%.0f\n", bytes);
     else
         printf(" %36s%.1f MiB%s\n", "", bytes / (1 << 20), note);
-    fflush(stdout);
+    standard_flush();
 }
 
 void bench_note(const Bench *b, const char *format, ...) {
@@ -94,7 +96,7 @@ void bench_note(const Bench *b, const char *format, ...) {
     vprintf(format, arguments);
     va_end(arguments);
     printf("\n");
-    fflush(stdout);
+    standard_flush();
 }
 
 /* ---------------------------------------------------------------- the memory's speed */
@@ -111,7 +113,8 @@ bool bench_open_array(Bench *b, Error *error) {
 double bench_read_memory(const Bench *b) {
     double start = terminal_seconds();
     uint64_t total = 0;
-#pragma omp parallel for num_threads(b->threads) reduction(+ : total) schedule(static)
+    int threads = threads_start(b->threads);
+#pragma omp parallel for num_threads(threads) reduction(+ : total) schedule(static)
     for (size_t i = 0; i < READ_WORDS; i += 512)
         for (size_t j = i; j < i + 512; j++) total += b->words[j];
     double seconds = terminal_seconds() - start;

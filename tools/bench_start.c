@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "tensor/memory.h"
+#include "tensor/output.h"
 #include "tools/bench.h"
 #include "tools/export.h"
 #include "tools/open.h"
 #include "tools/terminal.h"
-#include "tools/unfinished.h"
 
 extern char **environ;
 
@@ -124,16 +124,16 @@ bool bench_start_up(const Bench *b, const char *path, const char *name, const ch
 }
 
 bool bench_start_up_random(const Bench *b, const Shape *shape, Dtype dtype, Error *error) {
-    Path path;
+    Path prefix;
+    Output file; /* holds the place of the weights, which replace it */
     const char *folder = getenv("TMPDIR");
-    int length = snprintf(path, sizeof path, "%s/foretell-XXXXXX", folder && *folder ? folder : "/tmp");
-    if (length < 0 || length >= (int)sizeof path) return error_set(error, "TMPDIR: the path is too long");
-    int file = mkstemp(path);
-    if (file < 0) return error_set(error, "%s: cannot create: %s", path, strerror(errno));
-    close(file);
+    int length = snprintf(prefix, sizeof prefix, "%s/foretell-weights", folder && *folder ? folder : "/tmp");
+    if (length < 0 || length >= (int)sizeof prefix) return error_set(error, "TMPDIR: the path is too long");
+    if (!output_temporary(&file, prefix, error)) return false;
+    const char *path = output_name(&file);
     bench_progress("%s: writing weights to %s", shape->name, path);
-    bool done = unfinished_guard(path, true, error) && export_random(path, shape, dtype, 1, error) &&
+    bool done = export_random(path, shape, dtype, 1, error) &&
                 bench_start_up(b, path, shape->name, dtype_info[dtype].name, error);
-    unlink(path);
+    output_abandon(&file);
     return done;
 }

@@ -15,6 +15,8 @@
 
 #include "tensor/memory.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
+#include "tools/mapped.h"
 #include "tools/open.h"
 #include "tools/prompt.h"
 #include "tools/screen.h"
@@ -317,8 +319,11 @@ static void start_colors(Explore *explore) {
 }
 
 static bool run_screen(Explore *explore, Error *error) {
+    interrupts_release(); /* ncurses installs its own handlers, which restore the terminal, where none is installed */
     SCREEN *screen = newterm(NULL, stdout, stdin);
+    interrupts_catch();
     if (!screen) return error_set(error, "explore: this terminal is not known (TERM)");
+    mapped_screen(true);
     raw(); /* Ctrl-C is a key, so that a pass is never cut off */
     noecho();
     nonl();
@@ -331,6 +336,7 @@ static bool run_screen(Explore *explore, Error *error) {
         press(explore, getch());
     }
     endwin();
+    mapped_screen(false);
     delscreen(screen);
     return true;
 }
@@ -425,15 +431,15 @@ static int explore_settings(const Settings *settings) {
     memset(explore, 0, sizeof *explore);
     explore->settings = settings;
     setlocale(LC_CTYPE, ""); /* the characters alone: numbers are read and written with a point */
-    bool done = prepare(explore, &error) && run_screen(explore, &error), interrupted = explore->interrupted;
+    bool done = prepare(explore, &error) && run_screen(explore, &error);
+    int status = explore->interrupted ? 130 : 0;
     if (explore->tree_is_open) tree_close(&explore->tree);
     memory_free(explore->piece);
     memory_free(explore->prompt);
     tokenizer_close(explore->tokenizer);
     model_close(explore->model);
     memory_free(explore);
-    if (!done) return command_fail(&error);
-    return interrupted ? 130 : 0;
+    return done ? status : command_fail(&error);
 }
 
 static int explore_main(int argc, char **argv) {

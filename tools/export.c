@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/part.h"
 #include "tensor/memory.h"
 #include "tokenizer/tokenizer.h"
 #include "tools/commands.h"
 #include "tools/metadata.h"
 #include "tools/terminal.h"
-#include "tools/unfinished.h"
 
 /* ---------------------------------------------------------------- the vocabulary */
 
@@ -86,8 +86,8 @@ static bool write_model(const char *path, const Shape *shape, const Model *model
     gguf_write_int(writer, "general.file_type", metadata_file_type(dtype));
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
-        bool is_vector = named->tensor.rows == 1;
-        gguf_write_tensor(writer, named->name, &named->tensor, is_vector ? 1 : 2, named->tensor.dtype);
+        int n_dims = part_holds_vector(model, named) ? 1 : 2;
+        gguf_write_tensor(writer, named->name, &named->tensor, n_dims, named->tensor.dtype);
     }
     return gguf_writer_close(writer, show_progress, error);
 }
@@ -116,8 +116,7 @@ static int export_main(int argc, char **argv) {
     if (!random) option_usage_error("export: expected --random SHAPE, one of " SHAPES_NAMES);
     const Shape *shape = shapes_find("random", random);
     if (!out || !*out) option_usage_error("export: expected -o FILE");
-    bool done = unfinished_guard(out, false, &error) && export_random(out, shape, shapes_dtype(dtype), seed, &error);
-    return done ? 0 : command_fail(&error);
+    return export_random(out, shape, shapes_dtype(dtype), seed, &error) ? 0 : command_fail(&error);
 }
 
 const Command export_command = {

@@ -131,6 +131,7 @@ static int inspect(const Settings *settings) {
     Error error;
     Path path;
     Model *model;
+    open_threads(0);
     if (!open_find_model(path, settings->model, &error) || !model_map(&model, path, &error))
         return command_fail(&error);
     print_config(model, path);

@@ -1,12 +1,15 @@
 /* foretell: finds the subcommand; without one it is `run`. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tensor/kernels.h"
+#include "tensor/unfinished.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
+#include "tools/standard.h"
+#include "tools/mapped.h"
 #include "tools/terminal.h"
 
 static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
@@ -18,6 +21,11 @@ int command_fail(const Error *error) {
     terminal_clear();
     fprintf(stderr, "foretell: %s\n", error->message);
     return 1;
+}
+
+int command_end(int status) {
+    Error error;
+    return standard_close(&error) || status != 0 ? status : command_fail(&error);
 }
 
 static const Command *find_command(const char *name) {
@@ -54,7 +62,7 @@ static int dispatch(int argc, char **argv) {
     const char *first = argv[1];
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) return help(1, argv);
     if (strcmp(first, "help") == 0) return help(argc - 1, argv + 1);
-    if (strcmp(first, "--version") == 0) return printf("foretell %s\n", FORETELL_VERSION) < 0;
+    if (strcmp(first, "--version") == 0) return printf("foretell %s\n", FORETELL_VERSION), 0;
     if (first[0] == '-') return run_command.main(argc, argv);
     return find_command(first)->main(argc - 1, argv + 1);
 }
@@ -70,12 +78,10 @@ static void limit_spinning(char **argv) {
 
 int main(int argc, char **argv) {
     Error error;
+    if (!standard_open(&error)) return command_fail(&error);
     limit_spinning(argv);
+    interrupts_catch();
+    mapped_guard(unfinished_remove_all);
     if (!kernels_check(&error)) return command_fail(&error);
-    int status = dispatch(argc, argv);
-    if (fclose(stdout) != 0 && status == 0) {
-        error_set(&error, "standard output: %s", strerror(errno));
-        return command_fail(&error);
-    }
-    return status;
+    return command_end(dispatch(argc, argv));
 }

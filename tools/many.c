@@ -104,7 +104,7 @@ static int count_of(const Many *many) {
     return many->samples ? many->samples : 1;
 }
 
-int many_traces(const Many *many) { return many->beam ? 0 : count_of(many); }
+int many_traces(const Many *many) { return many->beam ? many->beam * count_of(many) : count_of(many); }
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
@@ -365,8 +365,8 @@ static bool add_texts(ManyRun *run, Texts *texts, const Prefix *prefix, Figures 
     header.n_without = prefix->n_without;
     for (int i = 0; i < count; i++) {
         start.number = run->first + texts->count;
-        if (run->trace && !traces_begin(run->traces, texts->count, header, run->model, run->setup.writer,
-                                        run->setup.tokenizer, error))
+        if (run->traces->count > 0 && !traces_begin(run->traces, texts->count, header, run->model, run->setup.writer,
+                                                    run->setup.tokenizer, error))
             return false;
         if (!texts_add(texts, &start, error)) return false;
     }
@@ -383,8 +383,7 @@ static bool go_on(const Many *many, ManyRun *run, const Continuation *items, int
     setup.figures = true;
     for (int i = 0; i < n_items; i++) n_going += can_go_on(run, &items[i]);
     if (!texts_open(&texts, &setup, n_going ? n_going * count : 1, error)) return false;
-    bool done =
-        !run->trace || n_going == 0 || traces_open(run->traces, run->trace, n_going * count, run->first, true, error);
+    bool done = true;
     for (int i = 0; i < n_items && done; i++)
         if (can_go_on(run, &items[i]))
             done = read_prefix(run, &prefixes[i], &items[i], error) &&

@@ -34,9 +34,8 @@ typedef struct {
     int first;              /* the sequence number of the first text's noise */
     const int *without;     /* (n_without,) ids of the second prompt, for kld; NULL: none */
     int n_without;
-    Traces *traces;    /* open, but for those that go on from beams */
-    const char *trace; /* the file of --trace, or NULL */
-    TraceHeader *header;
+    Traces *traces; /* open; none where nothing is traced */
+    const TraceHeader *header;
     const volatile sig_atomic_t *interrupted;
     long long n_decoded, future_rows; /* out: tokens appended, rows computed to look ahead, */
     int rewinds;                      /* times that a banned phrase was taken back */
@@ -47,7 +46,7 @@ int many_add_options(Option *options, int n_options, Many *many);
  * becomes the one that continues the beams. */
 void many_check(Many *many, Sampler *sampler);
 bool many_is_on(const Many *many);
-/* Texts whose traces can be opened before the run; 0 where they are known later. */
+/* The number of texts that may be traced. */
 int many_traces(const Many *many);
 
 /* Branches and key/value rows for all of them: the limit and the prompts' lengths are those of `size`, -1 for as many

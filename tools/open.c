@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "tensor/gguf.h"
+#include "tensor/inputs.h"
+#include "tensor/threads.h"
 #include "tools/terminal.h"
 
 #define SHIPPED_MODEL "tales-6m-q8_0.gguf"
@@ -47,18 +49,19 @@ bool open_find_model(Path path, const char *given, Error *error) {
     return given && *given ? set_path(path, error, "%s", given) : find_shipped_model(path, error);
 }
 
-static bool is_gguf_file(const char *path) {
+static bool check_gguf(bool *is, const char *path, Error *error) {
     Bytes bytes;
-    Error error;
-    if (!bytes_map(&bytes, path, &error)) return false; /* opening the model will say why */
-    bool is = gguf_is(bytes);
+    if (!bytes_map(&bytes, path, error)) return false;
+    *is = gguf_is(bytes);
     bytes_unmap(&bytes);
-    return is;
+    return true;
 }
 
 bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error) {
     if (given) return set_path(path, error, "%s", given);
-    if (is_gguf_file(model_path)) return set_path(path, error, "%s", model_path);
+    bool is_gguf;
+    if (!check_gguf(&is_gguf, model_path, error)) return false;
+    if (is_gguf) return set_path(path, error, "%s", model_path);
 
     Path folder;
     int length = folder_length(model_path), n_found = 0;
@@ -85,7 +88,10 @@ bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *mode
                      Error *error) {
     Path path;
     *tokenizer = NULL;
-    if (!open_find_tokenizer(path, model_path, given, error) || !tokenizer_open(tokenizer, path, error)) return false;
+    /* Once parsed it is not mapped any more, but no output may replace it. */
+    if (!open_find_tokenizer(path, model_path, given, error) || !inputs_add_path(path, error) ||
+        !tokenizer_open(tokenizer, path, error))
+        return false;
     int expected = model->config.vocab_size, got = tokenizer_size(*tokenizer);
     if (expected == got) return true;
     tokenizer_close(*tokenizer);
@@ -108,4 +114,23 @@ bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, co
     model_close(*model);
     *model = NULL;
     return false;
+}
+
+static void say_threads(int wanted, int started) {
+    if (wanted == 0) wanted = threads_processors();
+    if (started >= wanted) return;
+    terminal_clear();
+    fprintf(stderr, "foretell: only %d of %d threads could be started\n", started, wanted);
+}
+
+int open_threads(int wanted) {
+    int started = threads_start(wanted ? wanted : threads_processors());
+    say_threads(wanted, started);
+    return started;
+}
+
+bool open_computing(Session **session, const Model *model, SessionOptions options, Error *error) {
+    if (!session_open(session, model, options, error)) return false;
+    say_threads(options.threads, session_options(*session).threads);
+    return true;
 }

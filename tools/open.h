@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include "model/model.h"
+#include "model/session.h"
 #include "tokenizer/tokenizer.h"
 
 #define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
@@ -33,5 +33,12 @@ bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *mode
 /* Finds and opens both; given names may be NULL. On failure both are NULL. */
 bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
                Error *error);
+
+/* Starts the threads to compute with (0: one per processor) and returns their number. Where the system refuses some of them,
+ * a line on standard error says so. */
+int open_threads(int wanted);
+
+/* session_open, with the same line. */
+bool open_computing(Session **session, const Model *model, SessionOptions options, Error *error);
 
 #endif

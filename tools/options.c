@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/commands.h"
+
 enum { HELP = 255, FIRST_LONG = 256, HELP_COLUMN = 30 };
 
 /* What getopt_long wants, made from the table. A long option's value is FIRST_LONG + its row. */
@@ -181,7 +183,7 @@ int options_parse(const Command *command, const Option *options, int n_options, 
     opterr = 0;
     if (wants_help(&table, argc, argv)) {
         print_help(command, options, n_options);
-        exit(fflush(stdout) == 0 ? 0 : 1);
+        exit(command_end(0));
     }
     optind = 0;
     for (int code; (code = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1;) {

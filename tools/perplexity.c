@@ -146,7 +146,7 @@ static bool measure(Perplexity *p, Bytes text, Error *error) {
     if (!open_both(&p->model, &p->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (tokenizer_bos(p->tokenizer) < 0)
         return error_set(error, "this vocabulary has no token to begin a text with, and a window begins with it");
-    if (!read_stream(p, text, error) || !session_open(&p->session, p->model, options, error)) return false;
+    if (!read_stream(p, text, error) || !open_computing(&p->session, p->model, options, error)) return false;
     size_t context = (size_t)session_options(p->session).context;
     p->inputs = memory_alloc(context, sizeof *p->inputs, "window", error);
     p->exps = memory_alloc((size_t)p->model->config.vocab_size, sizeof *p->exps, "exponentials", error);

@@ -1,7 +1,6 @@
 /* foretell quantize: any model into a GGUF file with its matrices in another form. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "model/part.h"
 #include "tensor/memory.h"
@@ -10,7 +9,6 @@
 #include "tools/open.h"
 #include "tools/shapes.h"
 #include "tools/terminal.h"
-#include "tools/unfinished.h"
 
 typedef struct {
     const char *in, *out, *tokenizer;
@@ -102,9 +100,7 @@ static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype, bool
     int n_other = 0;
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
-        Part part;
-        int layer;
-        bool is_vector = part_find(named->name, model->config.n_layers, &part, &layer) && part_is_vector(part);
+        bool is_vector = part_holds_vector(model, named);
         bool fits = named->tensor.cols % dtype_info[dtype].block == 0;
         n_other += !is_vector && !fits;
         if (is_vector)
@@ -120,8 +116,7 @@ static void show_progress(size_t done, size_t total) { terminal_progress("quanti
 static bool write_model(const Model *model, const Settings *settings, Error *error) {
     GgufWriter *writer;
     Dtype dtype = shapes_dtype(settings->type);
-    if (!unfinished_guard(settings->out, false, error) || !gguf_writer_open(&writer, settings->out, error))
-        return false;
+    if (!gguf_writer_open(&writer, settings->out, error)) return false;
     bool is_gguf = gguf_is(model->file);
     if (is_gguf ? !copy_metadata(writer, model->file, error) : !make_metadata(writer, model, settings, error)) {
         gguf_writer_abandon(writer);
@@ -137,18 +132,12 @@ static bool write_model(const Model *model, const Settings *settings, Error *err
     return true;
 }
 
-static bool is_same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static int quantize(const Settings *settings) {
     Error error;
     Model *model;
+    open_threads(0);
     if (!model_map(&model, settings->in, &error)) return command_fail(&error);
-    bool done = !is_same_file(settings->in, settings->out) ||
-                error_set(&error, "%s: will not write over the model that is read", settings->out);
-    done = done && write_model(model, settings, &error);
+    bool done = write_model(model, settings, &error);
     model_close(model);
     return done ? 0 : command_fail(&error);
 }

@@ -81,7 +81,7 @@ static bool open_session(Replay *replay, Error *error) {
                       .bans = header->bans.count > 0};
     SessionOptions options = {.context = header->context, .threads = replay->settings->threads, .kv = header->kv};
     return texts_size(&options, &header->sampler, size, error) &&
-           session_open(&replay->session, replay->model, options, error);
+           open_computing(&replay->session, replay->model, options, error);
 }
 
 static bool read_prompt(Replay *replay, Sequence *prompt, Error *error) {

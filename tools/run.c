@@ -1,6 +1,4 @@
 /* foretell run: a prompt in, its continuation out. sampler/texts.h has the loop; this file opens, prints and counts. */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +8,7 @@
 #include "tensor/memory.h"
 #include "tools/color.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
 #include "tools/many.h"
 #include "tools/open.h"
 #include "tools/prompt.h"
@@ -47,28 +46,6 @@ typedef struct {
     uint32_t logits; /* the hash of the last ones */
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
-
-static volatile sig_atomic_t interrupted;
-static double interrupted_at;
-static const Traces *volatile unfinished; /* files that must not be left behind */
-
-/* The first Ctrl-C lets the current token finish, a later one ends the program at once. One that comes with the first does
- * not count: timeout(1), for one, sends two. */
-static void on_interrupt(int signal_number) {
-    double now = terminal_seconds();
-    if (!interrupted)
-        interrupted_at = now;
-    else if (now - interrupted_at > 0.3) {
-        if (unfinished) traces_unlink(unfinished);
-        _exit(128 + signal_number);
-    }
-    interrupted = 1;
-}
-
-static void catch_interrupt(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-}
 
 /* Passes the drawn step to the colours and --explain. */
 static bool show_step(Run *run, const Text *text, Error *error) {
@@ -158,7 +135,7 @@ static bool open_session(Run *run, Error *error) {
     bool many = many_is_on(&settings->many);
     return (many ? many_session(&settings->many, &settings->sampler, size, &options, error)
                  : texts_size(&options, &settings->sampler, size, error)) &&
-           session_open(&run->session, run->model, options, error);
+           open_computing(&run->session, run->model, options, error);
 }
 
 static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
@@ -207,7 +184,6 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .without = run->without,
                     .n_without = run->n_without,
                     .traces = &run->traces,
-                    .trace = settings->trace,
                     .header = &run->header,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
@@ -241,19 +217,18 @@ static bool fill_header(Run *run, Error *error) {
     return true;
 }
 
-/* The files of texts that continue beams are opened when it is known how many those are. */
+/* The headers of texts that continue beams are written when it is known what those are. */
 static bool begin_traces(Run *run, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     int n_texts = many ? many_traces(&settings->many) : 1;
     if (!settings->trace) return true;
     run->writer.futures = true;
-    unfinished = &run->traces;
     if (!fill_header(run, error) ||
-        (n_texts && !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error)))
+        !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error))
         return false;
     trace_hash_files(&run->header, run->model, run->tokenizer);
-    for (int i = 0; i < n_texts; i++)
+    for (int i = 0; i < n_texts && !settings->many.then; i++)
         if (!traces_begin(&run->traces, i, run->header, run->model, &run->writer, run->tokenizer, error)) return false;
     return true;
 }
@@ -261,11 +236,11 @@ static bool begin_traces(Run *run, Error *error) {
 static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
+    interrupts_defer();
+    if (!begin_traces(run, error)) return false; /* before anything is said, so that its failure is the only line */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by);
     color_legend(&run->color);
-    catch_interrupt();
-    if (!begin_traces(run, error)) return false;
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
@@ -321,7 +296,6 @@ static void print_statistics(const Run *run) {
 }
 
 static void release(Run *run) {
-    unfinished = NULL;
     traces_close(&run->traces);
     memory_free(run->color.tints);
     writer_close(&run->writer);

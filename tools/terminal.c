@@ -1,5 +1,6 @@
 #include "tools/terminal.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool bar_is_shown;
+static volatile sig_atomic_t bar_is_shown;
 
 double terminal_seconds(void) {
     struct timespec now;
@@ -28,6 +29,11 @@ static bool can_draw(void) {
 void terminal_clear(void) {
     if (bar_is_shown) fprintf(stderr, "\r\033[K");
     bar_is_shown = false;
+}
+
+void terminal_clear_at_once(void) {
+    ssize_t ignored = bar_is_shown ? write(STDERR_FILENO, "\r\033[K", 4) : 0;
+    (void)ignored;
 }
 
 void terminal_progress(const char *task, size_t done, size_t total) {

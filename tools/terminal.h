@@ -8,6 +8,8 @@
 void terminal_progress(const char *task, size_t done, size_t total);
 /* Takes the bar away before something else is written. */
 void terminal_clear(void);
+/* The same for signal handlers. */
+void terminal_clear_at_once(void);
 
 double terminal_seconds(void); /* a clock that never goes back */
 

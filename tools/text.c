@@ -8,6 +8,8 @@
 
 #include <stb_ds.h>
 
+#include "tensor/inputs.h"
+
 /* What is read may be a pipe, whose size nobody knows: the array (stb_ds) grows as the bytes come. */
 static bool read_all(uint8_t **data, int file, Error *error) {
     enum { CHUNK = 1 << 16 };
@@ -22,6 +24,7 @@ static bool read_all(uint8_t **data, int file, Error *error) {
 
 bool text_read(Bytes *text, const char *path, Error *error) {
     bool is_stdin = strcmp(path, "-") == 0;
+    if (!is_stdin && !inputs_add_path(path, error)) return false;
     int file = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return error_set(error, "%s: cannot open: %s", path, strerror(errno));
     uint8_t *data = NULL;

@@ -4,7 +4,8 @@
 
 #include "tensor/bytes.h"
 
-/* Reads a whole file, pipe or ("-") standard input; free with text_free. Errors name the path. */
+/* Reads a whole file, pipe or ("-") standard input; free with text_free. No output replaces the file from then on
+ * (tensor/inputs.h). Errors name the path. */
 bool text_read(Bytes *text, const char *path, Error *error);
 void text_free(Bytes *text);
 

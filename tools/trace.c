@@ -4,8 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tensor/kernels.h"
 
@@ -163,37 +161,26 @@ json_t *trace_header_json(const TraceHeader *given, const Model *model, const To
 /* ---- The file ---- */
 
 bool trace_open(Trace *trace, const char *path, Error *error) {
-    struct stat status;
-    *trace = (Trace){.path = path};
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) /* rename would replace a device */
-        return error_set(error, "%s: not a regular file", path);
-    int length = snprintf(trace->part, sizeof trace->part, "%s.part", path);
-    if (length < 0 || length >= (int)sizeof trace->part)
-        return error_set(error, "%.200s...: the path is too long", path);
-    trace->file = fopen(trace->part, "we");
-    return trace->file || error_set(error, "%s: cannot create: %s", trace->part, strerror(errno));
+    *trace = (Trace){0};
+    bool opened = output_open(&trace->output, path, error);
+    trace->file = trace->output.file;
+    return opened;
 }
 
 bool trace_write(Trace *trace, json_t *line, Error *error) {
-    if (!line) return error_set(error, "%s: out of memory", trace->path);
+    if (!line) return error_set(error, "%s: out of memory", trace->output.path);
     bool done =
         json_dumpf(line, trace->file, JSON_COMPACT | JSON_REAL_PRECISION(17)) == 0 && putc('\n', trace->file) != EOF;
     json_decref(line);
-    return done || error_set(error, "%s: cannot write: %s", trace->part, strerror(errno));
+    return done || error_set(error, "%s: cannot write: %s", trace->output.path, strerror(errno));
 }
 
 bool trace_close(Trace *trace, Error *error) {
-    FILE *file = trace->file;
     trace->file = NULL;
-    if (fclose(file) == 0 && rename(trace->part, trace->path) == 0) return true;
-    error_set(error, "%s: cannot write: %s", trace->path, strerror(errno));
-    unlink(trace->part);
-    return false;
+    return output_close(&trace->output, error);
 }
 
 void trace_abandon(Trace *trace) {
-    if (!trace->file) return;
-    fclose(trace->file);
     trace->file = NULL;
-    unlink(trace->part);
+    output_abandon(&trace->output);
 }

@@ -7,12 +7,11 @@
 #ifndef TOOLS_TRACE_H
 #define TOOLS_TRACE_H
 
-#include <jansson.h>
-#include <limits.h>
-
 #include "model/session.h"
 #include "sampler/texts.h"
+#include "tensor/output.h"
 #include "tools/step.h"
+#include <jansson.h>
 
 #define TRACE_SCHEMA 1
 
@@ -84,15 +83,14 @@ void trace_free_sums(TraceSums *sums);
 
 extern const char *const trace_stops[TEXT_ENDS];
 
-/* The file: it is written beside itself as FILE.part, and appears under its name when it is complete. */
+/* The file, which appears under its name when it is complete. */
 typedef struct {
-    FILE *file; /* NULL: nobody traces */
-    const char *path;
-    char part[PATH_MAX];
+    FILE *file; /* that of the output; NULL: no trace is open */
+    Output output;
     TraceSums sums;
 } Trace;
 
-/* Errors begin with the path: another kind of file is there, cannot be written. */
+/* The path is the caller's until the end. Errors: as output_open. */
 bool trace_open(Trace *trace, const char *path, Error *error);
 bool trace_write(Trace *trace, json_t *line, Error *error); /* takes the line, which may be NULL: out of memory */
 bool trace_close(Trace *trace, Error *error);

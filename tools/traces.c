@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tensor/memory.h"
 
@@ -50,9 +49,4 @@ void traces_close(Traces *traces) {
     memory_free(traces->items);
     memory_free(traces->paths);
     *traces = (Traces){0};
-}
-
-void traces_unlink(const Traces *traces) {
-    for (int i = 0; i < traces->count; i++)
-        if (traces->items[i].file) unlink(traces->items[i].part);
 }

@@ -22,7 +22,5 @@ bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model,
 bool traces_tell(Traces *traces, const TextEvent *event, Error *error);
 /* Removes what is not complete. */
 void traces_close(Traces *traces);
-/* The same from a signal's handler, before the process ends. */
-void traces_unlink(const Traces *traces);
 
 #endif

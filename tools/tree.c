@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tools/open.h"
 
 TreeBranch *tree_current(Tree *tree) { return &tree->branches[tree->current]; }
 
@@ -44,7 +45,7 @@ static bool open_session(Tree *tree, int threads, Error *error) {
                               .block_rows = BLOCK_ROWS,
                               .branches = 1 + TREE_BRANCHES + writer_branches(&tree->sampler),
                               .rows = (int)rows};
-    return session_open(&tree->session, tree->model, options, error);
+    return open_computing(&tree->session, tree->model, options, error);
 }
 
 static bool check_header(const TraceHeader *header, const Model *model, Error *error) {

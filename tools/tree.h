@@ -62,7 +62,7 @@ void tree_switch(Tree *tree, int branch);
 void tree_set_alpha(Tree *tree, double alpha);
 
 /* {"type": "tree", "schema": 1, "header": the line of a trace, "current": 0, "branches": [{"parent", "position", "tokens"}]}
- * Written beside itself as FILE.part first. tokens are all those behind the prompt. */
+ * tokens are all those after the prompt. The file appears when it is complete (tensor/output.h). */
 bool tree_save(Tree *tree, const char *path, const char *model_file, Error *error);
 /* Two steps, for the model is opened in between: the header of a file, then the branches of the same. The prompt and *file
  * are the caller's to free (memory_free, json_decref), also after an error. */

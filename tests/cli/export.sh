@@ -40,11 +40,11 @@ usage_error "--random: expected one of stories260k, stories15m, stories110m, smo
 usage_error "--dtype: expected one of f32|f16|bf16|q8_0|q4_0, got 'q5_0'" export --random stories15m --dtype q5_0 -o x
 usage_error "export: unexpected argument 'x'" export --random stories15m x
 failure 'random model: Q8_0 does not fit dim 64, hidden_dim 172' export --random stories260k -o "$work/none"
-check 'and nothing is written' '[ ! -e "$work/none" ] && [ ! -e "$work/none.part" ]'
+check 'and nothing is written' '[ -z "$(ls "$work"/none* 2>/dev/null)" ]'
 foretell export --random stories260k --dtype f32 -o "$work/nowhere/file"
 check 'no folder' '[ $status -eq 1 ] && [[ $said = "foretell: $work/nowhere/file"*"No such file or directory" ]]'
 mkdir "$work/full"
-said=$( (trap '' XFSZ; ulimit -f 1000; "$program" export --random stories15m -o "$work/full/out") 2>&1)
+said=$( (ulimit -f 1000; "$program" export --random stories15m -o "$work/full/out") 2>&1)
 status=$?
 check 'no space' '[ $status -eq 1 ] && [[ $said = "foretell: $work/full/out"*"File too large" ]] && [ -z "$(ls -A "$work/full")" ]'
 

@@ -19,7 +19,7 @@ breach() { # name, file, line of code, what is said
     rm "$work/$2"
 }
 
-printf '/* exit(1) */\n#include "tensor/ops.h"\n#pragma omp parallel\n// cblas.h\n' >"$work/tensor/ops.c"
+printf '/* exit(1) */\n#include "tensor/ops.h"\n#pragma omp parallel\n// cblas.h\n' >"$work/tensor/threads.c"
 printf '#include <immintrin.h>\n#pragma omp simd\n' >"$work/tensor/kernels_avx2.c"
 printf '#include "tensor/ops.h"\n#include "model/model.h"\n' >"$work/sampler/lookahead.c"
 printf '#include "tokenizer/tokenizer.h"\n#include "model/model.h"\nvoid f(void) { exit(1); }\n' >"$work/tools/main.c"
@@ -33,12 +33,16 @@ breach 'model/ does not know tokenizer/' model/a.h '#include "tokenizer/tokenize
 breach 'sampler/ does not know model/ in general' sampler/a.c '#include "model/model.h"' 'sampler/ must not include "model/model.h"'
 breach 'paths count from the root' tensor/a.c '#include "ops.h"' 'includes "ops.h", which is no path from the root'
 breach 'intrinsics' tensor/kernels_inline.h '#include <immintrin.h>' 'intrinsics belongs in tensor/kernels_*.c'
-breach 'BLAS' model/a.c '#include <cblas.h>' 'BLAS belongs in tensor/ops.c'
+breach 'BLAS' model/a.c '#include <cblas.h>' 'BLAS belongs in tensor/blas.c'
 breach 'OpenMP' sampler/a.c '#  pragma omp parallel for' 'OpenMP belongs in'
 breach 'OpenMP sections' sampler/a.c '#pragma omp sections' 'OpenMP belongs in'
 breach 'OpenMP single' sampler/a.c '#pragma omp single' 'OpenMP belongs in'
 breach 'exit' tokenizer/a.c '    exit(1);' 'ending the process belongs in'
 breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
+breach 'signals' sampler/a.c 'signal(SIGINT, f);' 'signal handling belongs in'
+breach 'a file of its own' tools/a.c 'FILE *file = fopen(path, "wb");' 'creating a file belongs in'
+breach 'a fixed temporary name' tools/a.c 'rename(part, path);' 'creating a file belongs in'
+printf 'FILE *file = fopen(path, "rb");\nopen_signal(SIGINT);\n' >"$work/tensor/bytes.c"
 layers
 check 'in order again' '[ $status -eq 0 ]'
 done_testing

@@ -113,7 +113,7 @@ check 'the contexts were full' 'grep -q "\"context full\"" "$work/run-2.jsonl" &
 tell --best-of 2 --trace "$work/plain" --ban the --stop 'zz'
 check 'a trace without an extension' '[ $status -eq 0 ] && [ -s "$work/plain-1" ] && [ -s "$work/plain-2" ] && [ ! -e "$work/plain" ]'
 tell -N 2 --trace "$work/no.such/run.jsonl"
-check 'a folder that is not there' '[ $status -eq 1 ] && [[ $said = *"no.such/run-1.jsonl.part: cannot create: No such file or directory" ]]'
+check 'a folder that is not there' '[ $status -eq 1 ] && [[ $said = *"no.such/run-1.jsonl: cannot create: No such file or directory" ]]'
 tell -N 3 --stop ' '
 keep stopped
 check 'the listing names the stop string' '[ "$(listed | grep -c "  a stop string$")" -eq 3 ] && ! grep -v -e --- "$work/stopped" | grep -q "^$prompt "'
@@ -157,6 +157,10 @@ then_ 'temp 1' --temp 0.9
 check 'settings of sampling beside --beam stay refused' '[ $status -eq 2 ] && silent'
 then_ 'temp 1' --rank future --ban the --stop king --rank-all -N 3
 check 'ranked by --rank, with phrases' '[ $status -eq 0 ] && [ "$(figure future)" = "$(figure future | sort -gr)" ] && ! grep -q -e the -e king "$work/out"'
+then_ 'temp 1' --trace "$work/no.such/run.jsonl"
+check 'a trace that cannot be written is said before the search' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/no.such/run-1.jsonl: cannot create: No such file or directory" ]'
+then_ 'temp 1' --beam-until length --beam-length 40 --trace "$work/none.jsonl"
+check 'beams that are not continued leave no trace' '[ $status -eq 0 ] && ! ls "$work"/none*'
 then_ 'temp-policy=kld' --kld-without "$work/other" --trace "$work/kld.jsonl" -N 2
 foretell replay -m "$model" "$work/kld-4.jsonl"
 check 'kld continues beams, too' '[ $status -eq 0 ]'

@@ -36,12 +36,12 @@ check 'the same for Q4_0' 'cmp "$work/q4_0.kept" "$work/again"'
 check 'the same for BF16' 'cmp "$work/bf16.kept" "$work/again"'
 
 cp "$work/again" "$work/copy"
-failure "$work/copy: will not write over the model that is read" quantize "$work/copy" "$work/copy"
+failure "$work/copy: is being read, will not be replaced" quantize "$work/copy" "$work/copy"
 ln -s copy "$work/link"
-failure "$work/link: will not write over the model that is read" quantize "$work/copy" "$work/link"
+failure "$work/link: is being read, will not be replaced" quantize "$work/copy" "$work/link"
 check 'and has not' 'cmp "$work/again" "$work/copy"'
 mkdir "$work/full"
-said=$( (trap '' XFSZ; ulimit -f 1000; "$program" quantize "$model" "$work/full/out.gguf") 2>&1)
+said=$( (ulimit -f 1000; "$program" quantize "$model" "$work/full/out.gguf") 2>&1)
 status=$?
 check 'no space' '[ $status -eq 1 ] && [[ $said = "foretell: $work/full/out.gguf"*"File too large" ]] && [ -z "$(ls -A "$work/full")" ]'
 foretell quantize "$model" "$work/none/out.gguf"

@@ -30,7 +30,7 @@ static void walk_vector(const float *vector, int n) {
     for (int i = 0; i < n; i++) require(isfinite(vector[i]));
 }
 
-static void walk_model(const Model *model) {
+static void walk_weights(const Model *model) {
     const Config *c = &model->config;
     Error error;
     require(config_check(c, &error));
@@ -51,12 +51,17 @@ static void walk_model(const Model *model) {
     walk_vector(model->rope_frequencies, c->rope_dim / 2);
     walk_matrix(&model->token_embedding, c->vocab_size, c->dim);
     walk_matrix(&model->output, c->vocab_size, c->dim);
+}
+
+/* A model as model_parse leaves it: its weights lie in the file. */
+static void walk_model(const Model *model) {
+    walk_weights(model);
     require(model_weight_bytes(model) <= model->file.size);
     require(model_bytes_per_token(model) <= model_weight_bytes(model));
 }
 
 /* Parses and walks; a refusal must be one line. */
-static void walk_bytes(const uint8_t *data, size_t size) {
+static inline void walk_bytes(const uint8_t *data, size_t size) {
     Model *model;
     Error error;
     if (model_parse(&model, (Bytes){data, size}, &error)) {

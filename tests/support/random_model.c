@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/part.h"
 #include "tensor/packed.h"
 #include "tensor/quant.h"
 
@@ -207,7 +208,7 @@ Model *random_model(uint64_t seed, Dtype dtype, bool tied) {
 void random_model_free(Model *model) {
     for (int i = 0; i < model->n_tensors; i++) {
         const Tensor *tensor = &model->tensors[i].tensor;
-        if (tensor->rows == 1 && strstr(model->tensors[i].name, "_norm")) continue; /* in model->norms */
+        if (part_holds_vector(model, &model->tensors[i])) continue; /* in model->norms */
         misaligned_free(tensor->data, alignment_of(tensor->dtype));
         if (tensor->scales) misaligned_free(tensor->scales, 1);
     }

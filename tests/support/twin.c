@@ -38,7 +38,7 @@ typedef struct {
     Branch branches[TWIN_BRANCHES];
     TwinResult result;
     size_t capacity;
-    int free_rows_at_start;
+    int free_rows_at_start, free_rows_before; /* before the operation */
 } Twin;
 
 /* ---- the tree as it should be ---- */
@@ -185,6 +185,7 @@ static bool was_done(Twin *twin, bool done, bool must_fail, bool may_fail, const
     if (done) return true;
     if (!must_fail && !may_fail) fail_msg("%s: %s", what, error->message);
     assert_true(strlen(error->message) > 0 && !strchr(error->message, '\n'));
+    assert_int_equal(session_free_rows(twin->session), twin->free_rows_before);
     twin->result.failures++;
     return false;
 }
@@ -207,8 +208,9 @@ static int random_token(Twin *twin) {
 }
 
 static bool tokens_are_valid(const Twin *twin, const int *tokens, int n) {
+    int vocab = twin->setup->model->config.vocab_size, poison = twin->setup->poison;
     for (int i = 0; i < n; i++)
-        if (tokens[i] < 0 || tokens[i] >= twin->setup->model->config.vocab_size) return false;
+        if (tokens[i] < 0 || tokens[i] >= vocab || (poison && tokens[i] == poison)) return false;
     return true;
 }
 
@@ -328,15 +330,23 @@ static void do_drop(Twin *twin) {
     twin->branches[index] = (Branch){.alive = number == TRUNK, .number = number, .parent = -1};
 }
 
-/* Rewinding to where it is may keep the logits; a fork rewound to where it left its parent may have the parent's again,
- * if that is still there. Otherwise there are none. */
+/* The nearest ancestor that ends where the branch and all between them begin: a fresh fork reads its logits. */
+static const Branch *source_of_logits(const Twin *twin, const Branch *branch, int n) {
+    while (branch->start == n && branch->parent >= 0) {
+        branch = &twin->branches[branch->parent];
+        if (branch->length == n && branch->has_logits) return branch;
+    }
+    return NULL;
+}
+
+/* Rewinding to where it is may keep the logits; a fork rewound to where it left its parent may have those of that place
+ * again, if they are still there: the parent's, or those of one that the parent itself left there. Otherwise there are none. */
 static bool keeps_logits(Twin *twin, Branch *branch, int n) {
     const float *logits = session_logits(twin->session, branch->number);
-    const Branch *parent = branch->parent >= 0 ? &twin->branches[branch->parent] : NULL;
     if (!logits || n == branch->length) return logits != NULL;
-    if (n != branch->start || !parent || parent->length != n || !parent->has_logits) return false;
-    memcpy(branch->logits, parent->logits, logits_bytes(twin));
-    return true;
+    const Branch *source = source_of_logits(twin, branch, n);
+    if (source) memcpy(branch->logits, source->logits, logits_bytes(twin));
+    return source != NULL;
 }
 
 static void do_rewind(Twin *twin) {
@@ -391,15 +401,16 @@ TwinResult twin_run(const TwinSetup *setup) {
     Error error;
     Twin *twin = calloc(1, sizeof *twin);
     twin->setup = setup;
-    twin->random = random_from(setup->seed);
+    twin->random = setup->choices ? random_from_bytes(setup->choices, setup->n_choices) : random_from(setup->seed);
     twin->spot = random_from(setup->seed + 1);
     if (!session_open(&twin->session, setup->model, setup->options, &error)) fail_msg("%s", error.message);
     twin->options = session_options(twin->session);
     twin->free_rows_at_start = session_free_rows(twin->session);
     twin->branches[0] = (Branch){.alive = true, .number = TRUNK, .parent = -1};
     check_state(twin);
-    for (int i = 0; i < setup->steps; i++) {
+    for (int i = 0; i < setup->steps && !random_ended(&twin->random); i++) {
         memory_hooks_fail_at(0);
+        twin->free_rows_before = session_free_rows(twin->session);
         do_something(twin);
         check_state(twin);
         assert_int_equal(memory_hooks_count(), 0);

@@ -2,7 +2,7 @@
  * its tokens, a copy of its logits and the calls that made them. Every step is checked:
  *
  *   lengths, who is alive, free branches, which logits there are and that no others changed;
- *   errors where the header says so, and nothing changed by them; nothing allocated;
+ *   errors where the header says so, and nothing changed by them, free rows included; nothing allocated;
  *   new logits within a tolerance of the naive forward pass on the branch's whole text;
  *   now and then, and at the end: a branch's calls made again in a fresh session of its own give the same bits. */
 #ifndef TESTS_SUPPORT_TWIN_H
@@ -20,6 +20,9 @@ typedef struct {
     SessionOptions options;
     uint64_t seed;
     int steps;
+    const uint8_t *choices; /* not NULL: these bytes choose the operations, until they end, instead of the seed */
+    size_t n_choices;
+    int poison; /* not 0: a token that no call may take, since it makes the logits, and all after it, not finite */
 } TwinSetup;
 
 /* What a run made, to be compared with another one's. */

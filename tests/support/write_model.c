@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/part.h"
 #include "tensor/gguf_writer.h"
 #include "tensor/quant.h"
 #include "tests/support/random_model.h"
@@ -208,20 +209,31 @@ static void put_vocabulary(GgufWriter *writer, const Vocabulary *vocabulary) {
     gguf_write_bool(writer, "tokenizer.ggml.add_space_prefix", true);
 }
 
-bool write_gguf(const Model *model, const Vocabulary *vocabulary, const char *path, Dtype dtype, Error *error) {
+static bool write_as(const Model *model, const Vocabulary *vocabulary, const char *path, Dtype dtype, bool packed,
+                     Error *error) {
     GgufWriter *writer;
     assert(dtype != DTYPE_Q8_GROUP);
     if (!gguf_writer_open(&writer, path, error)) return false;
     put_config(writer, model);
-    put_vocabulary(writer, vocabulary);
+    if (vocabulary) put_vocabulary(writer, vocabulary);
+    if (packed) gguf_write_aligned(writer);
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
-        if (strstr(named->name, "_norm.weight")) {
+        bool whole_blocks = named->tensor.cols % dtype_info[dtype].block == 0;
+        if (part_holds_vector(model, named))
             gguf_write_tensor(writer, named->name, &named->tensor, 1, DTYPE_F32);
-        } else {
-            bool whole_blocks = named->tensor.cols % dtype_info[dtype].block == 0;
+        else if (packed)
+            gguf_write_packed(writer, named->name, &named->tensor, whole_blocks ? dtype : DTYPE_F16);
+        else
             gguf_write_tensor(writer, named->name, &named->tensor, 2, whole_blocks ? dtype : DTYPE_F16);
-        }
     }
     return gguf_writer_close(writer, NULL, error);
+}
+
+bool write_gguf(const Model *model, const Vocabulary *vocabulary, const char *path, Dtype dtype, Error *error) {
+    return write_as(model, vocabulary, path, dtype, false, error);
+}
+
+bool write_gguf_packed(const Model *model, const Vocabulary *vocabulary, const char *path, Dtype dtype, Error *error) {
+    return write_as(model, vocabulary, path, dtype, true, error);
 }

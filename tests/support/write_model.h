@@ -24,7 +24,9 @@ void vocabulary_free(Vocabulary *vocabulary);
 bool write_llama2c(const Model *model, const char *path, int version, int group, Error *error);
 
 /* GGUF version 3 with every matrix as dtype (not Q8_GROUP). Norms stay F32; a matrix whose columns are no multiple of
- * the form's block stays F16, as llama.cpp's quantize does. */
+ * the form's block stays F16, as llama.cpp's quantize does. vocabulary may be NULL: then the file has none. */
 bool write_gguf(const Model *model, const Vocabulary *vocabulary, const char *path, Dtype dtype, Error *error);
+/* The same with the matrices packed, as `foretell quantize --packed` writes them. */
+bool write_gguf_packed(const Model *model, const Vocabulary *vocabulary, const char *path, Dtype dtype, Error *error);
 
 #endif

@@ -1,0 +1,39 @@
+/* Output: a file that appears under its name when it is complete, or not at all.
+ *
+ *   output_open     creates a temporary file beside the target: FILE.RANDOM.part, which no other writer shares
+ *   output_close    file to disk, rename, folder to disk; after an error the temporary file is removed
+ *   output_abandon  removes the temporary file
+ *
+ * A symbolic link is written through: the file that it points to is replaced (or created), the link stays. A file that
+ * is replaced gives its permissions to the new one. Temporary files are entered in tensor/unfinished.h, so that a signal
+ * handler can remove them. */
+#ifndef TENSOR_OUTPUT_H
+#define TENSOR_OUTPUT_H
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "tensor/error.h"
+
+typedef struct {
+    FILE *file;            /* NULL: none is open */
+    const char *path;      /* as it was given, for messages; the caller keeps it until the end */
+    char target[PATH_MAX]; /* the path behind all links; empty: the file is temporary */
+    int row;               /* of the temporary file, in tensor/unfinished.h */
+} Output;
+
+/* Errors begin with the path: it names another thing than a regular file, a file that may not be written, a file that is
+ * being read (tensor/inputs.h); a loop of links; the file cannot be created. */
+bool output_open(Output *output, const char *path, Error *error);
+
+/* Gives the file its name. The target is checked once more, as by output_open. Errors: cannot write, cannot rename. */
+bool output_close(Output *output, Error *error);
+
+/* Instead of output_close. Nothing is left; does nothing where no file is open. */
+void output_abandon(Output *output);
+
+/* A file PREFIX.RANDOM.part that exists until output_abandon; its name stays valid as long. Errors as output_open. */
+bool output_temporary(Output *output, const char *prefix, Error *error);
+const char *output_name(const Output *output);
+
+#endif
