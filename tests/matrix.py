@@ -233,7 +233,8 @@ def run(case, scratch):
                                    stdout=slave if keys else subprocess.DEVNULL, stderr=subprocess.PIPE)
         if keys:
             os.close(slave)
-            threading.Thread(target=press, args=(master, keys), daemon=True).start()
+            presser = threading.Thread(target=press, args=(master, keys))
+            presser.start()
         try:
             said = process.communicate(timeout=case.program.limit)[1]
         except subprocess.TimeoutExpired:
@@ -242,6 +243,7 @@ def run(case, scratch):
             raise Fault(f"it did not end within {case.program.limit} s") from None
     finally:
         if keys:
+            presser.join()  # first: the number of a closed descriptor may be another case's at once
             os.close(master)
     return process.returncode, said
 

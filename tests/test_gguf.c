@@ -348,9 +348,7 @@ static void failed_allocations_are_reported(void **state) {
 
 /* ---- The writer's failures ---- */
 
-static void check_nothing_left(void) {
-    assert_int_equal(folder_count(directory), 0);
-}
+static void check_nothing_left(void) { assert_int_equal(folder_count(directory), 0); }
 
 static bool write_once(Error *error) {
     GgufWriter *writer;

@@ -8,8 +8,8 @@
 #include "tensor/unfinished.h"
 #include "tools/commands.h"
 #include "tools/interrupts.h"
-#include "tools/standard.h"
 #include "tools/mapped.h"
+#include "tools/standard.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
 

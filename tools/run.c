@@ -43,8 +43,8 @@ typedef struct {
     int n_without;
     long long n_decoded, future_rows, prompt_passes;
     int rewinds;
-    bool context_is_full, at_start;
-    uint32_t logits; /* the hash of the last ones */
+    bool context_is_full, at_start, failed; /* failed: no trace is completed any more */
+    uint32_t logits;                        /* the hash of the last ones */
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
 
@@ -60,7 +60,7 @@ static bool show_step(Run *run, const Text *text, Error *error) {
 /* Several texts are printed when all are done. */
 static bool on_event(void *context, const TextEvent *event, Error *error) {
     Run *run = context;
-    if (!traces_tell(&run->traces, event, error)) return false;
+    if (!run->failed && !traces_tell(&run->traces, event, error)) return false;
     if (many_is_on(&run->settings->many)) return true;
     if (event->kind == TEXT_DRAWN) return show_step(run, event->text, error);
     if (event->kind == TEXT_REWOUND) color_rewind(&run->color, event->ban.position);
@@ -100,6 +100,7 @@ static bool generate(Run *run, Error *error) {
     if (!texts_open(&texts, &setup, 1, error)) return false;
     bool done = texts_add(&texts, &start, error);
     while (done && texts.n_live > 0 && !interrupted) done = texts_step(&texts, error);
+    run->failed = !done;
     done = texts_interrupt(&texts, done ? error : &other) && done; /* what was held back is part of the text */
     if (done) {
         const Text *text = &texts.items[0];
@@ -227,8 +228,8 @@ static bool begin_traces(Run *run, Error *error) {
     int n_texts = many ? many_traces(&settings->many) : 1;
     if (!settings->trace) return true;
     run->writer.futures = true;
-    if (!fill_header(run, error) ||
-        !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error))
+    if (!fill_header(run, error) || !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many,
+                                                 (Units)settings->units, error))
         return false;
     trace_hash_files(&run->header, run->model, run->tokenizer);
     for (int i = 0; i < n_texts && !settings->many.then; i++)

@@ -13,8 +13,8 @@ static bool name_numbered(char *out, const char *path, int number, Error *error)
     return (length >= 0 && length < PATH_MAX) || error_set(error, "%.200s...: the path is too long", path);
 }
 
-bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Error *error) {
-    *traces = (Traces){.first = first};
+bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Units units, Error *error) {
+    *traces = (Traces){.first = first, .units = units};
     traces->items = memory_alloc((size_t)count, sizeof *traces->items, "traces", error);
     traces->paths = traces->items ? memory_alloc((size_t)count, sizeof *traces->paths, "paths", error) : NULL;
     if (!traces->paths) return false;
@@ -30,7 +30,7 @@ bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model,
                   const Tokenizer *tokenizer, Error *error) {
     Trace *trace = &traces->items[i];
     header.sequence = traces->first + i + 1;
-    trace->sums = (TraceSums){.writer = writer, .tokenizer = tokenizer};
+    trace->sums = (TraceSums){.writer = writer, .tokenizer = tokenizer, .units = traces->units};
     return trace_write(trace, trace_header_json(&header, model, tokenizer), error);
 }
 

@@ -9,12 +9,13 @@ typedef struct {
     Trace *items; /* (count,) */
     int count;    /* 0: nothing is traced */
     int first;    /* the sequence number of the first text's noise */
+    Units units;  /* of the means at the end */
     char (*paths)[PATH_MAX];
 } Traces;
 
 /* Creates the files. numbered: the text's number, from 1, comes before the file's extension. Errors: as trace_open, a
  * path that is too long, out of memory; traces_close afterwards, too. */
-bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Error *error);
+bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Units units, Error *error);
 /* Writes the header of the i-th file; its number is filled in here. */
 bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model, const Writer *writer,
                   const Tokenizer *tokenizer, Error *error);
