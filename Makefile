@@ -9,15 +9,25 @@ say      = $(if $(V),,@echo '$(1)	$@'; )
 
 MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
-FLAGS_release  := -O3 -g
+# What makes mistakes with memory harder to use, and ends the program where it sees one.
+HARDENING_x86_64  := -fcf-protection
+HARDENING_aarch64 := -mbranch-protection=standard
+HARDENING         := -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+                     $(HARDENING_$(MACHINE))
+LINK_release      := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+FLAGS_release  := -O3 -g $(HARDENING)
 FLAGS_debug    := -O0 -g3
 FLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # No -ffast-math: it deletes NaN checks. No contraction: a*b+c keeps its two roundings unless the code says fma.
 BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem /usr/include/stb -fopenmp \
               -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
-              -Wmissing-prototypes -Wpointer-arith -Wvla -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
+              -Wmissing-prototypes -Wpointer-arith -Wvla -Wconversion -Wsign-conversion -Wformat=2 \
+              -Werror=format-security -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
-LDLIBS    := -lm
+# --at /REGEX/ matches with it.
+PCRE_LIBS := $(shell pkg-config --libs libpcre2-8 2>/dev/null || echo -lpcre2-8)
+LDLIBS    := $(PCRE_LIBS) -lm
 # The program alone writes and reads traces, so the library needs no JSON.
 JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
 # explore draws its screen with it.
@@ -53,7 +63,7 @@ foretell: $(B)/foretell
 	@if [ $(config) = release ]; then cp --remove-destination $< $@; fi
 
 $(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(JSON_LIBS) $(CURSES_LIBS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LINK_$(config)) $(LDFLAGS) $(JSON_LIBS) $(CURSES_LIBS) $(LDLIBS) -o $@
 
 $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@
@@ -70,10 +80,10 @@ endif
 
 # The tests reach every allocation and may make it fail.
 $(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LINK_$(config)) $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
 
 $(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
 
 # The library loads OpenBLAS by itself where it wants it (tensor/blas.h).
 $(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
@@ -85,7 +95,7 @@ $(B)/tests/fuzz_forward $(B)/tests/fuzz_session: $(SUPPORT:%.c=$(B)/%.o)
 $(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDLIBS += -lcmocka
 $(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDFLAGS += -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
 
 run: foretell                        ## tell a story with the shipped model
 	./foretell -p "Once upon a time"
@@ -116,7 +126,7 @@ Name: foretell
 Description: a small LLaMA inference engine that looks one token ahead
 Version: $(VERSION)
 Cflags: -I$${includedir} -fopenmp
-Libs: -L$${libdir} -lforetell -fopenmp -lm
+Libs: -L$${libdir} -lforetell -fopenmp -lpcre2-8 -lm
 endef
 export PKG_CONFIG_FILE
 

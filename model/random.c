@@ -35,7 +35,7 @@ static bool fill(const Model *model, uint64_t seed, Error *error) {
     if (!row) return false;
     for (int i = 0; i < model->n_tensors; i++) {
         const Tensor *tensor = &model->tensors[i].tensor;
-        uint64_t state = (seed + 1) * 0x9e3779b97f4a7c15ull + (uint64_t)i;
+        uint64_t state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)i;
         if (part_holds_vector(model, &model->tensors[i])) {
             fill_norm((float *)tensor->data, tensor->cols);
             continue;

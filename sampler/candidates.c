@@ -104,6 +104,15 @@ double candidates_surprisal(const Candidates *candidates, int i) {
     return candidates->log_sum - ((double)candidates->items[i].logit - candidates->max_logit);
 }
 
+double candidates_log_mass(const Candidates *candidates) {
+    double sum = 0, max = candidates->items[candidates_argmax(candidates)].logit;
+    for (int i = 0; i < candidates->count; i++) sum += candidates->items[i].prob;
+    if (sum > 1e-30) return log(sum);
+    sum = 0;
+    for (int i = 0; i < candidates->count; i++) sum += exp(candidates->items[i].logit - max);
+    return log(sum) + (max - candidates->max_logit) - candidates->log_sum;
+}
+
 /* An order to sort by; centre is used by the typical one alone. */
 typedef struct {
     CandidatesOrder kind;
@@ -241,8 +250,7 @@ static void find_long_prefix(Candidates *candidates, float p) {
     for (int i = kept; i < n; i++)
         if (bucket_of(items[i].logit, max) == last) swap(&items[i], &items[end++]);
     select_sorted(&by_logit, items + kept, end - kept, end - kept);
-    do sum += items[kept++].prob;
-    while (sum < p && kept < n);
+    while (sum < p && kept < n) sum += items[kept++].prob; /* all of them may not reach p: others were dropped before */
     candidates->count = kept;
     candidates->sorted = false;
 }

@@ -44,6 +44,9 @@ void candidates_refresh(Candidates *candidates);
 /* -ln p of items[i], nats: exact where p itself is too small for a float. */
 double candidates_surprisal(const Candidates *candidates, int i);
 
+/* ln of the sum of prob over those there are: exact, too, where each is too small for a float. */
+double candidates_log_mass(const Candidates *candidates);
+
 void candidates_sort(Candidates *candidates);
 
 /* For stages that keep a prefix of unknown length: items[0, ready) are the first in this order and sorted; makes them

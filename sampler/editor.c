@@ -98,17 +98,32 @@ static bool add_text(Editor *editor, Bytes text, int position, Error *error) {
     return true;
 }
 
-/* Back to where the token with this byte of the text was drawn. */
-static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t byte, Error *error) {
-    int i = step_at(editor, byte);
+static bool has_patience(const Editor *editor, int position, Bytes phrase, Error *error) {
+    int length = phrase.size < 100 ? (int)phrase.size : 100, here = 0;
+    for (int i = 0; i < editor->n_bans; i++) here += editor->bans[i].position == position;
+    if (here >= EDITOR_BANS)
+        return error_set(error, "position %d: --ban '%.*s': %d tokens are banned here, no more are tried", position,
+                         length, (const char *)phrase.data, EDITOR_BANS);
+    if (editor->since >= EDITOR_REWINDS)
+        return error_set(error, "position %d: --ban '%.*s': %d times back without getting further, no more are tried",
+                         position, length, (const char *)phrase.data, EDITOR_REWINDS);
+    return true;
+}
+
+/* Back to where the token was drawn in which the phrase begins. */
+static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, size_t begin, Error *error) {
+    int i = step_at(editor, begin);
     const EditorStep *step = &editor->steps[i];
     TokenBan ban = {step->position,
                     step->position < sequence->length ? sequence->history[step->position] : writer_drawn(writer).token};
-    if (!writer_rewind(writer, sequence, step->position, error)) return false;
-    sequence->state = step->state;
     editor->size = step->start;
     editor->n_steps = i;
+    if (!has_patience(editor, ban.position, editor->phrase, error) ||
+        !writer_rewind(writer, sequence, ban.position, error))
+        return false;
+    sequence->state = step->state;
     editor->rewinds++;
+    editor->since++;
     keep_bans(editor, 0, ban.position); /* those of later positions belonged to another text */
     return add_ban(editor, ban, error);
 }
@@ -127,6 +142,7 @@ static void settle(Editor *editor) {
         if (ban_begin < editor->settled) editor->settled = ban_begin;   /* in the primed text */
         if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never past a step that is kept */
     }
+    if (first > 0) editor->since = 0;
     editor->n_steps -= first;
     memmove(editor->steps, editor->steps + first, (size_t)editor->n_steps * sizeof *editor->steps);
     keep_bans(editor, editor->n_steps > 0 ? editor->steps[0].position : INT_MAX, INT_MAX);

@@ -7,7 +7,14 @@
  * Stop strings and banned phrases are looked for in the new text alone, across tokens; the prompt is never touched. The
  * one that is complete first counts, of two that end together the stop string. Going back restores the branch, the
  * history and the sampler's state, so that all is, bit for bit, as if the banned token had never been drawn. Each time
- * one more token is banned at one position, so it ends: at the latest where no token is left possible, with an error.
+ * one more token is banned at one position.
+ *
+ * Bans so dense that hardly a token is left end with an error. Without a bound that would come after as many passes as
+ * there are tokens in the vocabulary, at a text of tokens less and less likely: so at most EDITOR_BANS tokens are banned
+ * at one position. Going back further forgets the bans of later positions, so phrases that lie in one another may use up
+ * the bound of a later position again and again, EDITOR_BANS^n times for n positions: so between two releases of a token
+ * (see below) there are at most EDITOR_REWINDS rewinds, all positions together. A text of any length may have any number
+ * of them in all, because what is released is never taken back: each release is progress.
  *
  * Text is held back as long as its end may become a stop string, or its tokens may be taken back; then it is given out,
  * and its tokens stay. Mostly that is the open end and the tokens it lies in; more only where phrases could follow on one
@@ -18,6 +25,9 @@
 
 #include "sampler/phrases.h"
 #include "sampler/writer.h"
+
+#define EDITOR_BANS    256
+#define EDITOR_REWINDS 4096
 
 /* A token that may have to go, and what the sampler remembered before it was drawn. */
 typedef struct {
@@ -36,6 +46,7 @@ typedef struct {
     int n_steps, n_bans;
     size_t text_capacity, steps_capacity, bans_capacity;
     int rewinds;  /* so far */
+    int since;    /* of them, since a token was released */
     Bytes phrase; /* the one that ended the text or sent the writer back, valid until the next editor_read */
 } Editor;
 
@@ -62,7 +73,8 @@ EditorVerdict editor_judge(const Phrases *stops, const Phrases *banned, Bytes te
 bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error);
 
 /* Reads the text of the token that was drawn, before writer_advance. To come back to the end of the prompt exactly, the
- * sequence wants writer_mark there. Errors: as writer_rewind, out of memory. */
+ * sequence wants writer_mark there. Errors: as writer_rewind, out of memory, too many bans or rewinds (the position and
+ * the phrase are named; what was held back up to there can still be given out). */
 bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text, EditorVerdict *verdict, Error *error);
 
 /* The text since the last call that nothing will take back, without its last `kept` bytes (an incomplete character);

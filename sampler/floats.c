@@ -26,32 +26,63 @@ double floats_total(const Doubles *lanes) {
 #define EACH(value)                                                                                                    \
     (Doubles) { value, value, value, value, value, value, value, value }
 
-/* exp(d) = 2^k exp(r), |r| <= ln 2 / 2, by Taylor's series to r^13/13!. d is not below -700: what is smaller adds nothing
- * beside the 1 of the largest. k is rounded, and its bits brought to the low end, by a number so large that doubles of its size
- * are whole. */
-static inline void add_exps(Doubles *sum, const float *x, double shift) {
-    const double log2_e = 1.4426950408889634, ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
-    const Doubles whole = EACH(0x1.8p52), lowest = EACH(-700.);
+/* Vectors go by address: by value they would depend on what the compiler is told of the processor. */
+
+static inline void load(Doubles *d, const float *x) {
     Floats floats;
     memcpy(&floats, x, sizeof floats);
-    Doubles d = __builtin_convertvector(floats, Doubles) - shift;
-    Masks is_low = (Masks)(d < lowest);
-    d = (Doubles)(((Masks)d & ~is_low) | ((Masks)lowest & is_low));
-    Doubles rounded = d * log2_e + whole, k = rounded - whole, r = d - k * ln2_high - k * ln2_low;
+    *d = __builtin_convertvector(floats, Doubles);
+}
+
+/* exp(d) = 2^k exp(r), |r| <= ln 2 / 2, by Taylor's series to r^13/13!. d <= 0 becomes at least -700: what is smaller adds
+ * nothing beside the 1 of the largest. k is rounded, and its bits brought to the low end, by a number so large that doubles
+ * of its size are whole. */
+static inline void take_exp(Doubles *exps, Doubles *d) {
+    const double log2_e = 1.4426950408889634, ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
+    const Doubles whole = EACH(0x1.8p52), lowest = EACH(-700.);
+    Masks is_low = (Masks)(*d < lowest);
+    *d = (Doubles)(((Masks)*d & ~is_low) | ((Masks)lowest & is_low));
+    Doubles rounded = *d * log2_e + whole, k = rounded - whole, r = *d - k * ln2_high - k * ln2_low;
     Doubles series = EACH(1. / 6227020800);
     static const double factorials[] = {479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1};
     for (int i = 0; i < 13; i++) series = series * r + 1 / factorials[i];
-    *sum += (Doubles)((Masks)series + ((Masks)rounded << 52));
+    *exps = (Doubles)((Masks)series + ((Masks)rounded << 52));
+}
+
+/* The last, incomplete lanes of x, filled up with what has no weight. */
+static void take_rest(float *rest, const float *x, int n) {
+    int whole = n - n % FLOATS_LANES;
+    for (int i = 0; i < FLOATS_LANES; i++) rest[i] = whole + i < n ? x[whole + i] : -INFINITY;
 }
 
 CLONES double floats_sum_exp(const float *x, int n, double shift) {
-    Doubles sum = {0};
+    Doubles sum = {0}, d, exps;
     float rest[FLOATS_LANES];
     int whole = n - n % FLOATS_LANES;
-    for (int i = 0; i < whole; i += FLOATS_LANES) add_exps(&sum, x + i, shift);
-    for (int i = 0; i < FLOATS_LANES; i++) rest[i] = whole + i < n ? x[whole + i] : -INFINITY;
-    add_exps(&sum, rest, shift);
+    take_rest(rest, x, n);
+    for (int i = 0; i <= whole; i += FLOATS_LANES) {
+        load(&d, i < whole ? x + i : rest);
+        d -= shift;
+        take_exp(&exps, &d);
+        sum += exps;
+    }
     return floats_total(&sum);
+}
+
+CLONES FloatsMoments floats_exp_moments(const float *x, int n, double shift, double scale) {
+    Doubles sum = {0}, sum_d = {0}, sum_dd = {0}, d, exps;
+    float rest[FLOATS_LANES];
+    int whole = n - n % FLOATS_LANES;
+    take_rest(rest, x, n);
+    for (int i = 0; i <= whole; i += FLOATS_LANES) {
+        load(&d, i < whole ? x + i : rest);
+        d = (d - shift) * scale;
+        take_exp(&exps, &d);
+        sum += exps;
+        sum_d += exps * d;
+        sum_dd += exps * d * d;
+    }
+    return (FloatsMoments){floats_total(&sum), floats_total(&sum_d), floats_total(&sum_dd)};
 }
 
 CLONES static void find_maxima(float *maxima, const float *x, int n, int block) {

@@ -37,6 +37,12 @@ int floats_reaching(const float *x, int n, float floor);
 /* The sum of exp(x - shift) in double precision, within a few of its roundings; no x > shift. */
 double floats_sum_exp(const float *x, int n, double shift);
 
+/* With d = (x - shift) * scale, no d > 0: the sums of exp(d), exp(d) d and exp(d) d^2, as exactly. scale > 0 is finite. */
+typedef struct {
+    double sum, d, dd;
+} FloatsMoments;
+FloatsMoments floats_exp_moments(const float *x, int n, double shift, double scale);
+
 /* top = the k largest of x, the largest first; 1 <= k <= n. */
 void floats_largest(float *top, int k, const float *x, int n);
 

@@ -375,7 +375,8 @@ static bool draw_among(Look *look, int *chosen, Error *error) {
 static void look_at_some(Look *look) {
     Candidates *candidates = look->candidates;
     if (look->lookahead->eog == LOOKAHEAD_EXCLUDE) exclude_ends(look->step, candidates);
-    double max = candidates->items[candidates_argmax(candidates)].logit, sum = sum_of_exps(candidates, max);
+    float max = candidates->items[candidates_argmax(candidates)].logit;
+    double sum = sum_of_exps(candidates, max);
     candidates_top_k(candidates, look->lookahead->k);
     /* Those that were banned, with a logit of -inf: where p has no weight they would be as good as any. */
     while (candidates->count > 1 && candidates->items[candidates->count - 1].logit == -INFINITY) candidates->count--;

@@ -13,9 +13,7 @@ void mirostat_truncate(Mirostat mirostat, Candidates *candidates) {
 
 double mirostat_update(Mirostat *mirostat, double tau, double eta, const Candidates *candidates, int chosen) {
     assert(chosen >= 0 && chosen < candidates->count);
-    double sum = 0;
-    for (int i = 0; i < candidates->count; i++) sum += candidates->items[i].prob;
-    double surprise = (candidates_surprisal(candidates, chosen) + log(sum)) / log(2);
+    double surprise = (candidates_surprisal(candidates, chosen) + candidates_log_mass(candidates)) / log(2);
     mirostat->mu -= eta * (surprise - tau);
     return surprise;
 }

@@ -19,14 +19,36 @@ static bool refuse(NumberRange range, const char *what, const char *text, size_t
                      (int)(length < 200 ? length : 200), text);
 }
 
-bool number_parse(double *out, const char *text, size_t length, NumberRange range, const char *what, Error *error) {
-    /* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers are let through. It may read on
-     * past the field, and then it does not end with it. */
+/* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers are let through. It may read on past
+ * the field, and then it does not end with it. */
+static bool read_decimal(double *value, const char *text, size_t length) {
     char *end;
-    bool decimal = length > 0 && strspn(text, "+-.0123456789eE") >= length;
-    double value = strtod(text, &end);
-    if (!decimal || end != text + length || !fits(value, range)) return refuse(range, what, text, length, error);
+    if (length == 0 || strspn(text, "+-.0123456789eE") < length) return false;
+    *value = strtod(text, &end);
+    return end == text + length;
+}
+
+bool number_parse(double *out, const char *text, size_t length, NumberRange range, const char *what, Error *error) {
+    double value;
+    if (!read_decimal(&value, text, length) || !fits(value, range)) return refuse(range, what, text, length, error);
     *out = value;
+    return true;
+}
+
+bool number_parse_float(float *out, const char *text, size_t length, NumberRange range, const char *what,
+                        Error *error) {
+    double value;
+    NumberRange wide = {fmin(range.low, (float)range.low), fmax(range.high, (float)range.high), range.low_open,
+                        range.high_open};
+    if (!read_decimal(&value, text, length) || !fits(value, wide)) return refuse(range, what, text, length, error);
+    float stored = (float)value;
+    if (!fits(stored, wide)) {
+        refuse(range, what, text, length, error);
+        size_t end = strlen(error->message);
+        snprintf(error->message + end, sizeof error->message - end, ", which is stored as %g", stored);
+        return false;
+    }
+    *out = stored;
     return true;
 }
 

@@ -16,6 +16,10 @@ typedef struct {
  * what: how the message calls it, "--edt-n". Error: "--edt-n: expected a number above 0 and below 1, got '1'". */
 bool number_parse(double *out, const char *text, size_t length, NumberRange range, const char *what, Error *error);
 
+/* The same for a value that is stored as a float. The float must lie in the range, too: 1e-320 is not "above 0", since it
+ * becomes 0. An end of the range is allowed as the float nearest to it, so that what is stored is accepted again. */
+bool number_parse_float(float *out, const char *text, size_t length, NumberRange range, const char *what, Error *error);
+
 /* The same refusal for a value that is a number already. */
 bool number_check(double value, NumberRange range, const char *what, Error *error);
 

@@ -1,6 +1,7 @@
 #include "sampler/penalties.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 static Candidate *item_of(Candidates *candidates, int token) {
@@ -12,6 +13,13 @@ static bool any_possible(const Candidates *candidates) {
     for (int i = 0; i < candidates->count; i++)
         if (candidates->items[i].logit > -INFINITY) return true;
     return false;
+}
+
+/* A logit that a stage has moved from `before` to z. Only a ban makes a token impossible: what leaves the floats' range
+ * stays at its end, and what was impossible stays so. */
+static float bounded(float before, float z) {
+    if (before == -INFINITY) return before;
+    return fminf(fmaxf(z, -FLT_MAX), FLT_MAX);
 }
 
 /* Counts in scratch, by token; only the entries of tokens in the text are ever touched, and a counted token's entry goes
@@ -26,8 +34,8 @@ void penalties_repeat(Candidates *candidates, const int *tokens, int n, RepeatPe
         float count = counts[tokens[i]];
         if (count == 0) continue;
         float *logit = &candidates->items[tokens[i]].logit;
-        *logit = *logit > 0 ? *logit / penalty.repeat : *logit * penalty.repeat;
-        *logit -= count * penalty.frequency + penalty.presence;
+        float z = bounded(*logit, *logit > 0 ? *logit / penalty.repeat : *logit * penalty.repeat);
+        *logit = bounded(*logit, z - (count * penalty.frequency + penalty.presence));
         counts[tokens[i]] = 0;
     }
     candidates->sorted = false;
@@ -77,7 +85,8 @@ void penalties_dry(Candidates *candidates, const int *tokens, int n, DryPenalty 
         double excess = (double)longest[token] - penalty.allowed;
         longest[token] = 0;
         if (excess < 0 || (breakers && breakers[token])) continue;
-        candidates->items[token].logit -= (float)fmin(penalty.multiplier * pow(penalty.base, excess), 1e30);
+        float *logit = &candidates->items[token].logit;
+        *logit = bounded(*logit, *logit - (float)fmin(penalty.multiplier * pow(penalty.base, excess), 1e30));
     }
     candidates->sorted = false;
 }
@@ -97,7 +106,8 @@ bool penalties_no_repeat_ngram(Candidates *candidates, const int *tokens, int n,
 bool penalties_bias(Candidates *candidates, const LogitBias *biases, int n) {
     for (int i = 0; i < n; i++) {
         assert(biases[i].bias < INFINITY);
-        item_of(candidates, biases[i].token)->logit += biases[i].bias;
+        float *logit = &item_of(candidates, biases[i].token)->logit, bias = biases[i].bias;
+        *logit = bias == -INFINITY ? bias : bounded(*logit, *logit + bias);
     }
     candidates->sorted = false;
     return any_possible(candidates);

@@ -2,7 +2,8 @@
  *
  * They find a token's candidate at items[token]: the candidates are all there and in token order, as
  * candidates_from_logits leaves them (asserted). prob and entropy are those of before until candidates_refresh is called,
- * once, after the last of these stages. Each penalises a token once, however often it has cause to.
+ * once, after the last of these stages. Each penalises a token once, however often it has cause to. A finite logit stays
+ * finite, at the end of the floats' range where it would leave it; only a ban makes -inf of it, and -inf stays -inf.
  *   tokens (n,)  the text so far, oldest first; every id is a candidate's. The last one is what the model has just read.
  * Time is O(n) each, not the vocabulary's, but for the two that may leave nothing. They allocate nothing; where
  * candidates->scratch is enough they ask for no other. */
@@ -24,8 +25,7 @@ void penalties_repeat(Candidates *candidates, const int *tokens, int n, RepeatPe
 /* Don't repeat yourself: where the last L tokens of the text stood before in it, the token that followed them there would
  * extend a repetition. With L the longest such match before that token, and L >= allowed:
  *   z -= multiplier * base^(L - allowed)          (P. E. Weidmann, text-generation-webui, pull request 5677)
- * A match never contains a breaker, and a breaker is never penalised. The penalty is bounded by 1e30, so that a finite
- * logit stays finite.
+ * A match never contains a breaker, and a breaker is never penalised. The penalty is at most 1e30.
  *   breakers   by token id, or NULL for none
  *   scratch (n,)
  * multiplier 0 changes nothing. base >= 1, allowed >= 1. */

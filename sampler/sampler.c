@@ -1,10 +1,12 @@
 #include "sampler/sampler.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "sampler/draw.h"
 #include "sampler/noise.h"
+#include "sampler/target.h"
 #include "sampler/truncate.h"
 
 /* ---- The stages, each with the question whether it does anything ---- */
@@ -109,46 +111,78 @@ SamplerState sampler_start(const Sampler *sampler) {
     return (SamplerState){.mirostat = mirostat_start(sampler->mirostat_tau)};
 }
 
-/* The two largest natural probabilities, and the entropy of what is left, renormalised: a logarithm for each of them, so
- * only for those who ask. */
-static void look_at_survivors(const Candidates *c, TemperatureInput *input) {
-    double sum = 0, sum_p_ln_p = 0;
-    for (int i = 0; i < c->count; i++) {
-        double p = c->items[i].prob;
+/* The two largest probabilities. */
+static void find_largest(const Candidates *natural, TemperatureInput *input) {
+    for (int i = 0; i < natural->count; i++) {
+        double p = natural->items[i].prob;
         if (p > input->p1) {
             input->p2 = input->p1;
             input->p1 = p;
         } else if (p > input->p2) {
             input->p2 = p;
         }
+    }
+}
+
+/* What policies read of the model's own distribution: all but what needs the survivors. A pass over the vocabulary is made
+ * only for the policy that needs it. */
+static TemperatureInput natural_input(const Sampler *sampler, const SamplerState *state, const Candidates *natural) {
+    TemperatureInput input = {.entropy = natural->entropy,
+                              .vocab_size = natural->capacity,
+                              .prompt_entropy = state->prompt_entropy,
+                              .kl = state->kl};
+    if (sampler->temperature.kind == TEMPERATURE_UDT) find_largest(natural, &input);
+    return input;
+}
+
+/* The entropy of what is left, renormalised; from the logits where the probabilities are too small for floats. */
+static double entropy_left(const Candidates *c) {
+    double sum = 0, sum_p_ln_p = 0;
+    if (candidates_log_mass(c) < log(1e-30)) return target_entropy(c, 1);
+    for (int i = 0; i < c->count; i++) {
+        double p = c->items[i].prob;
         sum += p;
         sum_p_ln_p += p > 0 ? p * log(p) : 0;
     }
-    input->n_survivors = c->count;
-    input->survivors_entropy = fmax(0, log(sum) - sum_p_ln_p / sum);
+    return fmax(0, log(sum) - sum_p_ln_p / sum);
 }
 
-static double temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
-    TemperatureKind kind = sampler->temperature.kind;
-    TemperatureInput input = {.entropy = candidates->entropy,
-                              .vocab_size = candidates->capacity,
-                              .prompt_entropy = state->prompt_entropy,
-                              .kl = state->kl};
-    if (kind == TEMPERATURE_LINEAR) {
-        input.observed_low = entropy_window_percentile(&state->window, 0.25);
-        input.observed_high = entropy_window_percentile(&state->window, 0.75);
+static double temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates) {
+    TemperatureInput *input = &state->input;
+    switch (sampler->temperature.kind) {
+    case TEMPERATURE_LINEAR:
+        input->observed_low = entropy_window_percentile(&state->window, 0.25);
+        input->observed_high = entropy_window_percentile(&state->window, 0.75);
+        break;
+    case TEMPERATURE_DYNATEMP:
+        input->n_survivors = target_count(candidates);
+        input->survivors_entropy = entropy_left(candidates);
+        break;
+    case TEMPERATURE_TARGET:
+        input->n_survivors = target_count(candidates);
+        input->survivors_entropy = target_entropy(candidates, 1);
+        break;
+    default:
+        break;
     }
-    if (kind == TEMPERATURE_UDT || kind == TEMPERATURE_DYNATEMP) look_at_survivors(candidates, &input);
-    return temperature_of(&sampler->temperature, &input);
+    input->survivors = candidates;
+    double t = temperature_of(&sampler->temperature, input);
+    input->survivors = NULL; /* the state outlives them */
+    return t;
 }
 
-/* Hugging Face's order: everything after reads the tempered distribution. */
+/* Hugging Face's order: everything after reads the tempered distribution. Logits that would leave the floats' range are
+ * counted from the largest, which changes no probability. */
 static void temper(Candidates *candidates, double t) {
     if (t < DRAW_GREEDY_BELOW) {
         candidates_top_k(candidates, 1);
         return;
     }
-    for (int i = 0; i < candidates->count; i++) candidates->items[i].logit = (float)(candidates->items[i].logit / t);
+    double max = candidates->max_logit, origin = fabs(max) / t <= FLT_MAX ? 0 : max;
+    for (int i = 0; i < candidates->count; i++) {
+        float *logit = &candidates->items[i].logit;
+        if (*logit > -INFINITY) *logit = (float)fmax((*logit - origin) / t, -FLT_MAX);
+    }
     candidates_refresh(candidates);
 }
 
@@ -159,24 +193,53 @@ static bool is_banning(const SamplerContext *context) {
     return false;
 }
 
-bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
-                   Error *error) {
+/* Notes how many of the `possible` ones the stage has banned, and returns how many are left. */
+static int count_banned(const SamplerContext *context, const Candidates *candidates, int stage, int possible) {
+    int left = target_count(candidates);
+    if (context->dropped) context->dropped[stage] = possible - left;
+    return left;
+}
+
+/* The stages that rewrite logits, and the bans of this position. *possible: how many candidates these leave possible. */
+static bool rewrite(const Sampler *sampler, const SamplerState *state, const SamplerContext *context,
+                    Candidates *candidates, int *possible, Error *error) {
     bool rewritten = false;
+    *possible = candidates->count;
     for (int stage = 0; stage <= STAGE_BIAS; stage++) {
         if (!sampler_stages[stage].is_on(sampler)) continue;
         rewritten = true;
         if (!sampler_stages[stage].apply(sampler, state, context, candidates))
             return error_set(error, "position %d: %s leaves no token possible", context->n_history,
                              sampler_stages[stage].name);
+        *possible = count_banned(context, candidates, stage, *possible);
     }
     if (is_banning(context)) {
         rewritten = true;
         if (!penalties_ban(candidates, context->bans, context->n_bans, context->n_history))
             return error_set(error, "position %d: --ban leaves no token possible", context->n_history);
+        *possible = count_banned(context, candidates, SAMPLER_BAN, *possible);
     }
     if (rewritten) candidates_refresh(candidates);
-    entropy_window_add(&state->window, candidates->entropy);
+    return true;
+}
+
+/* The others keep their order. */
+static void drop_banned(Candidates *candidates) {
+    int kept = 0;
+    for (int i = 0; i < candidates->count; i++)
+        if (candidates->items[i].logit > -INFINITY) candidates->items[kept++] = candidates->items[i];
+    candidates->count = kept;
+}
+
+/* The banned ones go after the last sum over the whole vocabulary (temper's): its bits depend on where each term stands. */
+bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
+                   Error *error) {
+    int all = candidates->count, possible;
+    state->input = natural_input(sampler, state, candidates);
+    entropy_window_add(&state->window, state->input.entropy);
+    if (!rewrite(sampler, state, context, candidates, &possible, error)) return false;
     if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
+    if (possible < all) drop_banned(candidates);
     for (int i = 0; i < sampler->n_order; i++) {
         const SamplerStage *stage = &sampler_stages[sampler->order[i]];
         int before = candidates->count;
@@ -186,7 +249,7 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
     return true;
 }
 
-double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates) {
+double sampler_temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates) {
     return sampler->temperature_first ? 1 : temperature(sampler, state, candidates);
 }
 

@@ -4,8 +4,11 @@
  *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
  *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
- * Truncation reads the model's own distribution and temperature comes last, as in llama.cpp; --temp-first takes Hugging
- * Face's order, where the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there).
+ * Truncation reads the distribution that the rewritten logits give, its H and H / ln V included (typical, eta, top-h, the
+ * steered top-k and top-p), and temperature comes last, as in llama.cpp; --temp-first takes Hugging Face's order, where
+ * the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there): there truncation reads the
+ * tempered distribution. Temperature policies read the natural one, before anything was rewritten, but for
+ * dynatemp and target, which read the survivors (temperature.h).
  *
  * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c; from there they are in the command line,
  * the help, the presets and the printed chain. */
@@ -19,6 +22,7 @@
 #include "sampler/lookahead.h"
 #include "sampler/mirostat.h"
 #include "sampler/penalties.h"
+#include "sampler/place.h"
 #include "sampler/steer.h"
 #include "sampler/temperature.h"
 #include "sampler/token_flags.h"
@@ -44,6 +48,9 @@ typedef enum {
     SAMPLER_STAGES
 } Stage;
 
+/* Places in a count of what was dropped: the stages, then the bans of a position, which are no stage. */
+enum { SAMPLER_BAN = SAMPLER_STAGES, SAMPLER_DROPS };
+
 typedef struct {
     RepeatPenalty repeat;
     DryPenalty dry;
@@ -62,15 +69,19 @@ typedef struct {
     Stage order[SAMPLER_STAGES]; /* those before n_order are applied, in this order */
     int n_order;
     uint64_t seed;
+    PlaceRule rules[PLACE_RULES]; /* --at: see sampler_under */
+    int n_rules;
 } Sampler;
 
 /* What one sequence remembers from step to step; it forks, rewinds and promotes with its branch, by `=`. */
 typedef struct {
     Mirostat mirostat;
     WaveClock clock;
-    EntropyWindow window;  /* of the entropies of its steps */
-    double prompt_entropy; /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
-    double kl;             /* KL(p || p0) of the step, nats: the same, for kld */
+    EntropyWindow window;   /* of the natural entropies of its steps */
+    double prompt_entropy;  /* mean over the prompt's positions, nats: the caller's to fill, for edt-instance */
+    double kl;              /* KL(p || p0) of the step, nats: the same, for kld */
+    TemperatureInput input; /* what the policy in use reads in the step that is being drawn */
+    PlaceState place;       /* of the text so far, where the sampler has rules */
 } SamplerState;
 
 /* Where a step stands: what the stages may read beside the candidates. */
@@ -79,10 +90,13 @@ typedef struct {
     int n_history, sequence;
     const TokenFlags *flags;       /* (vocab_size,) */
     const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
+    const Bytes *pieces;           /* (vocab_size,) the bytes each token stands for; read where the sampler has rules */
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
-    int *dropped; /* (SAMPLER_STAGES,) filled with how many candidates each dropped; NULL: nobody asks */
+    int *
+        dropped; /* (SAMPLER_DROPS,) zeros, filled with how many candidates each stage dropped or banned, --ban last, or
+                     NULL */
 } SamplerContext;
 
 typedef struct {
@@ -107,22 +121,30 @@ const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
 /* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
- * preset's can be. Errors name the flag, the value and the range; an unknown one is named. */
+ * preset's can be. wave and alpha look ahead, as fe does. A preset starts from the default settings, but keeps the seed
+ * and the rules (at) that no earlier preset has set. A mistake changes nothing. Errors name the flag, the value and the
+ * range; an unknown one is named. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
- * another begins (the name of a flag, or a name and a value), so a value may hold commas. A mistake changes nothing. Errors: as sampler_set; an item of
+ * another begins (the name of a flag, or a name and a value), so a value may hold commas. Several settings of a rule
+ * need braces: "at number:{temp=0.2,top-k=5}, fe". A mistake changes nothing. Errors: as sampler_set; an item of
  * SAMPLER_ITEM_BYTES or more. */
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
 /* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
- * sampler again but for the biases and the seed. Flags are "on" or empty; empty are also a preset, the biases, and what was not
- * given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
+ * sampler again but for the biases, the rules, the seed and `future`, which alpha switches on: it is on where "fe" or
+ * "wave" is not empty. Flags are "on" or empty; empty are also a preset, the biases, the rules (rules[i].text sets one
+ * again), and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
 int sampler_range(const char *name, char *out, size_t capacity);
 /* The i-th setting of a stage by its flag, NULL past the last. */
 const char *sampler_stage_setting(Stage stage, int i);
+
+/* Whether the setting can change anything in this chain. If not, why says what it needs, "needs --fe". A value that means
+ * "off" does what it says; so does a name that is no setting. */
+bool sampler_matters(const Sampler *sampler, const char *name, Error *why);
 
 /* What no single setting can tell: contradictions between them. Errors name the flags. */
 bool sampler_check(const Sampler *sampler, Error *error);
@@ -134,18 +156,40 @@ typedef struct {
 const SamplerPreset *sampler_preset(int i);
 
 /* "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42"; stages that are off are left out, and temp 0
- * prints as "greedy". Cut to capacity as snprintf does; returns the length it wants. */
+ * prints as "greedy"; rules follow: "; at number: temp 0.2". Every chain fits in SAMPLER_CHAIN_BYTES. Cut to capacity as
+ * snprintf does; returns the length it wants. */
+#define SAMPLER_CHAIN_BYTES 12288
 int sampler_print(const Sampler *sampler, char *out, size_t capacity);
+
+/* ---- Settings by place: rules ---- */
+
+/* Adds a rule, "PLACE:SETTINGS" (place.h); SETTINGS is a list as sampler_set_list takes it. Errors name --at and the
+ * place: those of place_parse and sampler_set_list; more than PLACE_RULES rules; settings that only the whole text can
+ * have: other rules, mirostat, edt-instance, kld, fe-eager, fe-chunk. */
+bool sampler_add_rule(Sampler *sampler, const char *text, Error *error);
+/* The sampler of a step at which these rules hold. They are applied in their order, so a later one overrides an earlier
+ * one. The result has no rules. Errors: settings that contradict each other. */
+bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error *error);
+/* Each rule alone: a part of sampler_check. */
+bool sampler_check_rules(const Sampler *sampler, Error *error);
+/* Whether it looks ahead at any place, and the most candidates and steps at any: what a session must have room for. */
+bool sampler_looks_ahead(const Sampler *sampler);
+Lookahead sampler_widest(const Sampler *sampler);
+/* Reads a token of the text, the prompt's too, for the places. A token that ends a text begins another. */
+void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerContext *context, int token);
+
+/* ---- Steps ---- */
 
 SamplerState sampler_start(const Sampler *sampler);
 
-/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy.
+/* Rewrites and truncates the candidates, which are fresh from candidates_from_logits, and counts the step's entropy. What
+ * a stage or a ban has set to -inf is dropped.
  * Errors: penalties and bans leave no token possible. */
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error);
 
 /* T of this step, after sampler_apply. 1 where --temp-first has used it up. */
-double sampler_temperature(const Sampler *sampler, const SamplerState *state, const Candidates *candidates);
+double sampler_temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates);
 /* Alpha of this step: the wave's or the fixed one. */
 double sampler_alpha(const Sampler *sampler, const SamplerState *state);
 

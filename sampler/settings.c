@@ -1,34 +1,8 @@
-/* The sampler as text: its settings by flag, its presets, and the chain that it prints. */
-#include <ctype.h>
+#include "sampler/settings.h"
+
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "sampler/draw.h"
-#include "sampler/number.h"
-#include "sampler/sampler.h"
-
-typedef enum {
-    KIND_FLOAT,
-    KIND_DOUBLE,
-    KIND_INT,
-    KIND_FLAG,
-    KIND_STEER,
-    KIND_CHOICE,
-    KIND_TEMPERATURE,
-    KIND_OTHER
-} Kind;
-
-typedef struct {
-    SamplerSetting setting;
-    Kind kind;
-    size_t offset; /* of the field in Sampler */
-    NumberRange range;
-    const char *choices;                                           /* "a|b": the field is the place among them */
-    bool (*set)(Sampler *sampler, const char *text, Error *error); /* KIND_OTHER */
-} Row;
 
 #define AT(field) offsetof(Sampler, field)
 #define ANY       1e30
@@ -40,50 +14,59 @@ static bool set_clock(Sampler *sampler, const char *text, Error *error);
 static bool set_preset(Sampler *sampler, const char *text, Error *error);
 static bool set_chunk(Sampler *sampler, const char *text, Error *error);
 
-/* Rows of the table: the flag, what its value is called, where it goes, its range, its help. */
-#define ROW(kind_, flag, metavar, field, low, high, low_open, help)                                                    \
-    { {flag, metavar, help}, kind_, AT(field), {low, high, low_open, false}, NULL, NULL }
-#define FLOAT_(flag, metavar, field, low, high, help)  ROW(KIND_FLOAT, flag, metavar, field, low, high, false, help)
-#define ABOVE_(flag, metavar, field, low, high, help)  ROW(KIND_FLOAT, flag, metavar, field, low, high, true, help)
-#define DOUBLE_(flag, metavar, field, low, high, help) ROW(KIND_DOUBLE, flag, metavar, field, low, high, false, help)
-#define INT_(flag, metavar, field, low, high, help)    ROW(KIND_INT, flag, metavar, field, low, high, false, help)
-#define STEER_(flag, metavar, field, low, high, help)  ROW(KIND_STEER, flag, metavar, field, low, high, false, help)
-#define FLAG_(flag, field, help)                       ROW(KIND_FLAG, flag, NULL, field, 0, 0, false, help)
-#define TEMP_(flag, metavar, help)                     ROW(KIND_TEMPERATURE, flag, metavar, temperature, 0, 0, false, help)
-#define CHOICE_(flag, list, field, help)                                                                               \
-    { {flag, list, help}, KIND_CHOICE, AT(field), {0, 0, false, false}, list, NULL }
-#define OTHER_(flag, metavar, setter, help)                                                                            \
-    { {flag, metavar, help}, KIND_OTHER, 0, {0, 0, false, false}, NULL, setter }
+/* Rows of the table: the flag, what its value is called, where it goes, its range, when it matters, its help. */
+#define ROW(kind_, flag, metavar, field, low, high, low_open, effect, help)                                            \
+    { {flag, metavar, help}, kind_, AT(field), {low, high, low_open, false}, NULL, NULL, NULL, effect }
+#define FLOAT_(flag, metavar, field, low, high, effect, help)                                                          \
+    ROW(KIND_FLOAT, flag, metavar, field, low, high, false, effect, help)
+#define ABOVE_(flag, metavar, field, low, high, effect, help)                                                          \
+    ROW(KIND_FLOAT, flag, metavar, field, low, high, true, effect, help)
+#define DOUBLE_(flag, metavar, field, low, high, effect, help)                                                         \
+    ROW(KIND_DOUBLE, flag, metavar, field, low, high, false, effect, help)
+#define INT_(flag, metavar, field, low, high, effect, help)                                                            \
+    ROW(KIND_INT, flag, metavar, field, low, high, false, effect, help)
+#define STEER_(flag, metavar, field, low, high, help)                                                                  \
+    ROW(KIND_STEER, flag, metavar, field, low, high, false, effect_stage, help)
+#define FLAG_(flag, field, effect, help) ROW(KIND_FLAG, flag, NULL, field, 0, 0, false, effect, help)
+#define TEMP_(flag, metavar, help)                                                                                     \
+    ROW(KIND_TEMPERATURE, flag, metavar, temperature, 0, 0, false, effect_temperature, help)
+#define CHOICE_(flag, list, field, effect, help)                                                                       \
+    { {flag, list, help}, KIND_CHOICE, AT(field), {0, 0, false, false}, list, NULL, NULL, effect }
+#define OTHER_(flag, metavar, setter, shower, effect, help)                                                            \
+    { {flag, metavar, help}, KIND_OTHER, 0, {0, 0, false, false}, NULL, setter, shower, effect }
 
 // clang-format off
-static const Row rows[] = {
-    OTHER_("preset", "NAME", set_preset, "precise, balanced, creative, future-entropy or wave"),
+static const SettingRow rows[] = {
+    OTHER_("preset", "NAME", set_preset, NULL, NULL, "precise, balanced, creative, future-entropy, wave or code"),
+    OTHER_("at", "PLACE:SETTINGS", sampler_add_rule, NULL, NULL,
+           "settings at a place alone (--list-samplers); repeatable"),
     TEMP_("temp", "T", "temperature; 0 takes the likeliest"),
     STEER_("top-k", "K", top_k, 0, 1e6, "keep the K largest; 0: all; LO:HI@entropy steers it"),
     STEER_("top-p", "P", top_p, 0, 1, "keep the shortest prefix with sum >= P; LO:HI@entropy"),
-    FLOAT_("min-p", "P", min_p, 0, 1, "keep p >= P * the largest"),
-    ABOVE_("typical", "P", typical, 0, 1, "keep the nearest to the entropy, sum >= P; 1: off"),
-    FLOAT_("epsilon", "E", epsilon, 0, 1, "keep p >= E; 0: off"),
-    FLOAT_("eta", "E", eta, 0, 1, "keep p >= min(E, sqrt(E) exp(-H)); 0: off"),
-    FLOAT_("top-nsigma", "N", top_nsigma, 0, 100, "keep logits within N sigma of the largest; 0: off"),
-    ABOVE_("top-h", "A", top_h, 0, 1, "add tokens while their entropy is <= A H; 1: off"),
-    FLOAT_("xtc-probability", "P", xtc_probability, 0, 1, "how often the top choices are excluded; 0: off"),
-    FLOAT_("xtc-threshold", "P", xtc_threshold, 0, 1, "what counts as a top choice"),
-    DOUBLE_("mirostat-tau", "BITS", mirostat_tau, 0, 100, "surprise to keep to (Mirostat 2); 0: off"),
-    DOUBLE_("mirostat-eta", "R", mirostat_eta, 0, 1, "its learning rate"),
-    ABOVE_("repeat-penalty", "R", repeat.repeat, 0, 100, "divide the logits of recent tokens by R; 1: off"),
-    FLOAT_("frequency-penalty", "R", repeat.frequency, -100, 100, "take R from them for each time"),
-    FLOAT_("presence-penalty", "R", repeat.presence, -100, 100, "take R from them once"),
-    INT_("repeat-last-n", "N", repeat.last_n, -1, 1e6, "how far back is recent; -1: the whole text"),
-    FLOAT_("dry-multiplier", "M", dry.multiplier, 0, 100, "penalty on what extends a repetition; 0: off"),
-    FLOAT_("dry-base", "B", dry.base, 1, 10, "it grows by B with each token of the match"),
-    INT_("dry-allowed-length", "N", dry.allowed, 1, 1000, "the shortest match that is penalised"),
-    INT_("no-repeat-ngram", "N", no_repeat_ngram, 0, 1000, "never the same N tokens twice; 0: off"),
-    OTHER_("logit-bias", "ID(+|-)X", add_bias, "add to a token's logit; ID-inf bans it; repeatable"),
-    OTHER_("samplers", "A,B,...", set_order, "these truncating stages, in this order"),
-    FLAG_("temp-first", temperature_first, "temper before truncating, as Hugging Face does"),
-    TEMP_("temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, edt-instance, udt, kld or dynatemp"),
-    TEMP_("temp-range", "LO:HI", "T of linear and sigmoid"),
+    FLOAT_("min-p", "P", min_p, 0, 1, effect_stage, "keep p >= P * the largest"),
+    ABOVE_("typical", "P", typical, 0, 1, effect_stage, "keep the nearest to the entropy, sum >= P; 1: off"),
+    FLOAT_("epsilon", "E", epsilon, 0, 1, effect_stage, "keep p >= E; 0: off"),
+    FLOAT_("eta", "E", eta, 0, 1, effect_stage, "keep p >= min(E, sqrt(E) exp(-H)); 0: off"),
+    FLOAT_("top-nsigma", "N", top_nsigma, 0, 100, effect_stage, "keep logits within N sigma of the largest; 0: off"),
+    ABOVE_("top-h", "A", top_h, 0, 1, effect_stage, "add tokens while their entropy is <= A H; 1: off"),
+    FLOAT_("xtc-probability", "P", xtc_probability, 0, 1, effect_xtc, "how often the top choices are excluded; 0: off"),
+    FLOAT_("xtc-threshold", "P", xtc_threshold, 0, 1, effect_xtc, "what counts as a top choice"),
+    DOUBLE_("mirostat-tau", "BITS", mirostat_tau, 0, 100, effect_stage, "surprise to keep to (Mirostat 2); 0: off"),
+    DOUBLE_("mirostat-eta", "R", mirostat_eta, 0, 1, effect_mirostat_rate, "its learning rate"),
+    FLOAT_("repeat-penalty", "R", repeat.repeat, 0.01, 100, effect_repeat,
+           "divide the logits of recent tokens by R; 1: off"),
+    FLOAT_("frequency-penalty", "R", repeat.frequency, -100, 100, effect_repeat, "take R from them for each time"),
+    FLOAT_("presence-penalty", "R", repeat.presence, -100, 100, effect_repeat, "take R from them once"),
+    INT_("repeat-last-n", "N", repeat.last_n, -1, 1e6, effect_repeat_range, "how far back is recent; -1: the whole text"),
+    FLOAT_("dry-multiplier", "M", dry.multiplier, 0, 100, NULL, "penalty on what extends a repetition; 0: off"),
+    FLOAT_("dry-base", "B", dry.base, 1, 10, effect_dry, "it grows by B with each token of the match"),
+    INT_("dry-allowed-length", "N", dry.allowed, 1, 1000, effect_dry, "the shortest match that is penalised"),
+    INT_("no-repeat-ngram", "N", no_repeat_ngram, 0, 1000, NULL, "never the same N tokens twice; 0: off"),
+    OTHER_("logit-bias", "ID(+|-)X", add_bias, NULL, NULL, "add to a token's logit; ID-inf bans it; repeatable"),
+    OTHER_("samplers", "A,B,...", set_order, settings_show_order, NULL, "these truncating stages, in this order"),
+    FLAG_("temp-first", temperature_first, effect_temp_first, "temper before truncating, as Hugging Face does"),
+    TEMP_("temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, edt-instance, udt, kld, dynatemp or target"),
+    TEMP_("temp-range", "LO:HI", "T of linear, sigmoid and target"),
     TEMP_("temp-table", "H:T,...", "T at these entropies, straight between them"),
     TEMP_("entropy-range", "LO:HI", "ends of linear, nats; else the text's percentiles"),
     TEMP_("entropy-cap", "NATS", "entropy beyond it counts as this (linear)"),
@@ -95,19 +78,22 @@ static const Row rows[] = {
     TEMP_("kld-sigma", "NATS", "the divergence that halves T (kld)"),
     TEMP_("dynatemp-range", "R", "T -/+ R by the survivors' entropy"),
     TEMP_("dynatemp-exp", "E", "its exponent"),
-    FLAG_("fe", future, "look one token ahead: future entropy"),
-    DOUBLE_("alpha", "A", lookahead.alpha, -1, 1, "-1: the present alone, 1: the future alone"),
-    INT_("fe-k", "K", lookahead.k, 1, LOOKAHEAD_MAX_K, "candidates looked at"),
-    INT_("fe-n", "N", lookahead.n, 2, 1e6, "next tokens that the entropy reads"),
-    CHOICE_("fe-curve", "article|crossfade", lookahead.curve, "how alpha divides the weight"),
-    CHOICE_("fe-at", "token|word|sentence", lookahead.gate, "where it looks ahead"),
-    CHOICE_("fe-eog", "neutral|raw|exclude", lookahead.eog, "what the end of the text counts as"),
-    INT_("fe-depth", "D", lookahead.depth, 1, LOOKAHEAD_MAX_DEPTH, "steps ahead"),
-    DOUBLE_("fe-discount", "G", lookahead.discount, 0, 1, "weight of each further step"),
-    OTHER_("fe-chunk", "N|auto", set_chunk, "candidates a pass, unless eager; auto: by what passes cost here"),
-    FLAG_("fe-eager", lookahead.eager, "evaluate all candidates, needed or not"),
-    OTHER_("wave", "SHAPE:AMP:PERIOD", set_wave, "alpha swings (and [:PHASE[:BIAS]]): sine, triangle, ..."),
-    OTHER_("wave-clock", "UNIT", set_clock, "what it counts: token, word, sentence or line"),
+    TEMP_("entropy-target", "X|@F|X@F", "entropy of the survivors: X nats, F ln m, the smaller (target)"),
+    FLAG_("fe", future, effect_future, "look one token ahead: future entropy"),
+    DOUBLE_("alpha", "A", lookahead.alpha, -1, 1, effect_alpha, "look ahead; -1: the present alone, 1: the future alone"),
+    INT_("fe-k", "K", lookahead.k, 1, LOOKAHEAD_MAX_K, effect_of_future, "candidates looked at"),
+    INT_("fe-n", "N", lookahead.n, 2, 1e6, effect_of_future, "next tokens that the entropy reads"),
+    CHOICE_("fe-curve", "article|crossfade", lookahead.curve, effect_of_future, "how alpha divides the weight"),
+    CHOICE_("fe-at", "token|word|sentence", lookahead.gate, effect_of_future, "where it looks ahead"),
+    CHOICE_("fe-eog", "neutral|raw|exclude", lookahead.eog, effect_of_future, "what the end of the text counts as"),
+    INT_("fe-depth", "D", lookahead.depth, 1, LOOKAHEAD_MAX_DEPTH, effect_of_future, "steps ahead"),
+    DOUBLE_("fe-discount", "G", lookahead.discount, 0, 1, effect_discount, "weight of each further step"),
+    OTHER_("fe-chunk", "N|auto", set_chunk, settings_show_chunk, effect_chunk,
+           "candidates a pass, unless eager; auto: by what passes cost here"),
+    FLAG_("fe-eager", lookahead.eager, effect_of_future, "evaluate all candidates, needed or not"),
+    OTHER_("wave", "SHAPE:AMP:PERIOD", set_wave, settings_show_wave, effect_future,
+           "alpha swings (and [:PHASE[:BIAS]]): sine, triangle, ..."),
+    OTHER_("wave-clock", "UNIT", set_clock, settings_show_clock, effect_clock, "what it counts: token, word, sentence or line"),
 };
 // clang-format on
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
@@ -118,6 +104,9 @@ static const SamplerPreset presets[] = {
     {"creative", "temp 1.2, top-k 0, top-p 1, min-p 0.02, xtc-probability 0.5, xtc-threshold 0.1"},
     {"future-entropy", "temp 1, top-k 40, top-p 0.95, min-p 0.05, fe, alpha 0, fe-k 20, fe-n 20, fe-at word"},
     {"wave", "temp 1, top-k 40, top-p 0.95, min-p 0.05, fe, fe-k 20, fe-n 20, fe-at word, wave sine:1:60"},
+    {"code", "temp 0.8, top-k 40, top-p 0.95, min-p 0.05, fe, alpha 0, fe-k 20, fe-n 20, fe-at word, "
+             "at number:{preset=precise,temp=0.2}, at identifier:{preset=precise,temp=0.2}, "
+             "at code:{preset=precise,temp=0.2}"},
 };
 
 const SamplerSetting *sampler_setting(int i) { return i < N_ROWS ? &rows[i].setting : NULL; }
@@ -145,13 +134,13 @@ Sampler sampler_default(void) {
 
 /* ---- Setting ---- */
 
-static const Row *find_row_named(const char *name, size_t length) {
+static const SettingRow *find_row_named(const char *name, size_t length) {
     for (int i = 0; i < N_ROWS; i++)
         if (strlen(rows[i].setting.name) == length && memcmp(rows[i].setting.name, name, length) == 0) return &rows[i];
     return NULL;
 }
 
-static const Row *find_row(const char *name) { return find_row_named(name, strlen(name)); }
+const SettingRow *settings_find(const char *name) { return find_row_named(name, strlen(name)); }
 
 /* The place of text among "a|b|c", -1 if it is none of them. */
 static int find_choice(const char *choices, const char *text) {
@@ -164,7 +153,7 @@ static int find_choice(const char *choices, const char *text) {
     }
 }
 
-static bool set_choice(const Row *row, int *field, const char *text, Error *error) {
+static bool set_choice(const SettingRow *row, int *field, const char *text, Error *error) {
     int choice = find_choice(row->choices, text);
     if (choice < 0)
         return error_set(error, "--%s: expected one of %s, got '%s'", row->setting.name, row->choices, text);
@@ -172,25 +161,24 @@ static bool set_choice(const Row *row, int *field, const char *text, Error *erro
     return true;
 }
 
-static bool set_number(const Row *row, void *field, const char *text, Error *error) {
+static bool set_number(const SettingRow *row, void *field, const char *text, Error *error) {
     char flag[64];
     double number;
     snprintf(flag, sizeof flag, "--%s", row->setting.name);
+    if (row->kind == KIND_FLOAT) return number_parse_float(field, text, strlen(text), row->range, flag, error);
     if (!number_parse(&number, text, strlen(text), row->range, flag, error)) return false;
     if (row->kind == KIND_INT && number != floor(number))
         return error_set(error, "%s: expected a whole number from %.7g to %.7g, got '%s'", flag, row->range.low,
                          row->range.high, text);
     if (row->kind == KIND_INT)
         *(int *)field = (int)number;
-    else if (row->kind == KIND_FLOAT)
-        *(float *)field = (float)number;
     else
         *(double *)field = number;
     return true;
 }
 
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error) {
-    const Row *row = find_row(name);
+    const SettingRow *row = settings_find(name);
     if (!row) return error_set(error, "--%s: no such setting of the sampler", name);
     if (row->kind != KIND_FLAG && !value) return error_set(error, "--%s: expected a value", name);
     void *field = (char *)sampler + row->offset;
@@ -209,11 +197,13 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
     case KIND_OTHER:
         return row->set(sampler, value, error);
     default:
-        return set_number(row, field, value, error);
+        if (!set_number(row, field, value, error)) return false;
+        if (row->offset == AT(lookahead.alpha)) sampler->future = true; /* as --wave does */
+        return true;
     }
 }
 
-static int find_truncating_stage(const char *name, size_t length) {
+int settings_truncating_stage(const char *name, size_t length) {
     for (int i = STAGE_BIAS + 1; i < SAMPLER_STAGES; i++)
         if (strlen(sampler_stages[i].name) == length && memcmp(sampler_stages[i].name, name, length) == 0) return i;
     return -1;
@@ -224,7 +214,7 @@ static bool set_order(Sampler *sampler, const char *text, Error *error) {
     ordered.n_order = 0;
     for (const char *at = text; *at;) {
         size_t length = strcspn(at, ",;");
-        int stage = find_truncating_stage(at, length);
+        int stage = settings_truncating_stage(at, length);
         if (stage < 0)
             return error_set(error, "--samplers: expected stages that drop candidates (--list-samplers), got '%.*s'",
                              (int)length, at);
@@ -240,7 +230,8 @@ static bool set_order(Sampler *sampler, const char *text, Error *error) {
 
 static bool add_bias(Sampler *sampler, const char *text, Error *error) {
     size_t digits = strspn(text, "0123456789");
-    double token, bias;
+    double token;
+    float bias = -INFINITY;
     bool bans = strcmp(text + digits, "-inf") == 0;
     if (digits == 0 || (text[digits] != '+' && text[digits] != '-'))
         return error_set(error, "--logit-bias: expected ID+X or ID-X, got '%s'", text);
@@ -248,17 +239,18 @@ static bool add_bias(Sampler *sampler, const char *text, Error *error) {
         return false;
     const char *value = text + digits + (text[digits] == '+');
     if (!bans &&
-        !number_parse(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
+        !number_parse_float(&bias, value, strlen(value), (NumberRange){-ANY, ANY, false, false}, "--logit-bias", error))
         return false;
     if (sampler->n_biases == SAMPLER_BIASES)
         return error_set(error, "--logit-bias: expected at most %d of them", SAMPLER_BIASES);
-    sampler->biases[sampler->n_biases++] = (LogitBias){(int)token, bans ? -INFINITY : (float)bias};
+    sampler->biases[sampler->n_biases++] = (LogitBias){(int)token, bias};
     return true;
 }
 
 static bool set_wave(Sampler *sampler, const char *text, Error *error) {
+    if (!wave_parse(&sampler->wave, text, error)) return false;
     sampler->waves = sampler->future = true;
-    return wave_parse(&sampler->wave, text, error);
+    return true;
 }
 
 static bool set_clock(Sampler *sampler, const char *text, Error *error) {
@@ -279,14 +271,19 @@ static bool set_chunk(Sampler *sampler, const char *text, Error *error) {
 /* Whether text is the beginning of an item: the name of a flag, or another setting's name with a value. */
 static bool begins_item(const char *text) {
     size_t length = strcspn(text, "=, ");
-    const Row *row = find_row_named(text, length);
+    const SettingRow *row = find_row_named(text, length);
     return length == 0 || (row && (row->kind == KIND_FLAG || text[length] == '=' || text[length] == ' '));
 }
 
 /* The length of the item that begins here. A comma ends it only where another item begins, because the values of some
  * settings hold commas ("temp-table 0:0.2,2:1"). */
 static size_t item_length(const char *at) {
-    size_t length = strcspn(at, ",");
+    size_t length = strcspn(at, "=, "), begin = 0;
+    if (length == 2 && memcmp(at, "at", 2) == 0) { /* a pattern and braces may hold any commas */
+        begin = length + strspn(at + length, "= ");
+        begin += place_prefix(at + begin);
+    }
+    length = begin + strcspn(at + begin, ",");
     while (at[length] && !begins_item(at + length + 1 + strspn(at + length + 1, " ")))
         length += 1 + strcspn(at + length + 1, ",");
     return length;
@@ -305,7 +302,7 @@ static bool set_item(Sampler *sampler, const char *item, size_t length, Error *e
         *value++ = '\0';
         value += strspn(value, " ");
     }
-    const Row *row = find_row(text);
+    const SettingRow *row = settings_find(text);
     if (row && row->kind == KIND_FLAG && value)
         return error_set(error, "--%s: expected no value, got '%s'", text, value);
     return sampler_set(sampler, text, value, error);
@@ -323,176 +320,25 @@ bool sampler_set_list(Sampler *sampler, const char *text, Error *error) {
     return true;
 }
 
-/* A preset starts from the default settings; only the seed stays. */
+/* A preset starts from the default settings; only the seed stays, and the rules that no preset has set. */
 static bool set_preset(Sampler *sampler, const char *text, Error *error) {
-    const SamplerPreset *preset;
-    int i = 0;
-    while ((preset = sampler_preset(i)) && strcmp(preset->name, text) != 0) i++;
-    if (!preset)
-        return error_set(error, "--preset: expected precise, balanced, creative, future-entropy or wave, got '%s'",
-                         text);
-    uint64_t seed = sampler->seed;
-    *sampler = sampler_default();
-    sampler->seed = seed;
-    return sampler_set_list(sampler, preset->settings, error);
+    const SamplerPreset *preset = presets, *end = presets + sizeof presets / sizeof presets[0];
+    while (preset < end && strcmp(preset->name, text) != 0) preset++;
+    if (preset == end)
+        return error_set(
+            error, "--preset: expected precise, balanced, creative, future-entropy, wave or code, got '%s'", text);
+    Sampler begun = sampler_default();
+    begun.seed = sampler->seed;
+    for (int i = 0; i < sampler->n_rules; i++)
+        if (!sampler->rules[i].of_preset) begun.rules[begun.n_rules++] = sampler->rules[i];
+    int n_kept = begun.n_rules;
+    if (!sampler_set_list(&begun, preset->settings, error)) return false;
+    for (int i = n_kept; i < begun.n_rules; i++) begun.rules[i].of_preset = true;
+    *sampler = begun;
+    return true;
 }
 
 bool sampler_check(const Sampler *sampler, Error *error) {
-    return temperature_check(&sampler->temperature, error) && lookahead_check(&sampler->lookahead, error);
-}
-
-/* ---- Printing ---- */
-
-/* A text that grows as snprintf would have gone on. */
-typedef struct {
-    char *out;
-    size_t capacity;
-    int length;
-} Text;
-
-__attribute__((format(printf, 2, 3))) static void append(Text *text, const char *format, ...) {
-    size_t left = (size_t)text->length < text->capacity ? text->capacity - (size_t)text->length : 0;
-    va_list arguments;
-    va_start(arguments, format);
-    text->length += vsnprintf(left ? text->out + text->length : NULL, left, format, arguments);
-    va_end(arguments);
-}
-
-/* With as many digits as the same float needs. */
-static int show_float(float value, char *out, size_t capacity) {
-    char text[32];
-    int digits = 6;
-    do snprintf(text, sizeof text, "%.*g", digits, (double)value);
-    while (digits++ < 9 && (float)strtod(text, NULL) != value);
-    return snprintf(out, capacity, "%s", text);
-}
-
-static int show_order(const Sampler *sampler, char *out, size_t capacity) {
-    Text text = {out, capacity, 0};
-    append(&text, "%s", "");
-    for (int i = 0; i < sampler->n_order; i++)
-        append(&text, "%s%s", i ? "," : "", sampler_stages[sampler->order[i]].name);
-    return text.length;
-}
-
-static int show_other(const Sampler *sampler, const Row *row, char *out, size_t capacity) {
-    if (row->set == set_order) return show_order(sampler, out, capacity);
-    if (row->set == set_wave && sampler->waves) return wave_print(&sampler->wave, out, capacity);
-    if (row->set == set_clock) return snprintf(out, capacity, "%s", wave_unit_names[sampler->wave.clock]);
-    if (row->set == set_chunk && sampler->lookahead.chunk != LOOKAHEAD_AUTO)
-        return snprintf(out, capacity, "%d", sampler->lookahead.chunk);
-    return snprintf(out, capacity, "%s", row->set == set_chunk ? "auto" : "");
-}
-
-static int show_field(const Sampler *sampler, const Row *row, char *out, size_t capacity) {
-    const void *field = (const char *)sampler + row->offset;
-    const char *choice = row->choices;
-    switch (row->kind) {
-    case KIND_FLOAT:
-        return show_float(*(const float *)field, out, capacity);
-    case KIND_DOUBLE:
-        return number_print(*(const double *)field, out, capacity);
-    case KIND_FLAG:
-        return snprintf(out, capacity, "%s", *(const bool *)field ? "on" : "");
-    case KIND_TEMPERATURE:
-        return temperature_show(&sampler->temperature, row->setting.name, out, capacity);
-    case KIND_OTHER:
-        return show_other(sampler, row, out, capacity);
-    case KIND_INT:
-        return snprintf(out, capacity, "%d", *(const int *)field);
-    case KIND_STEER:
-        return steer_print(*(const Steer *)field, out, capacity);
-    case KIND_CHOICE:
-        for (int i = *(const int *)field; i > 0; i--) choice = strchr(choice, '|') + 1;
-        return snprintf(out, capacity, "%.*s", (int)strcspn(choice, "|"), choice);
-    default:
-        return snprintf(out, capacity, "%s", "");
-    }
-}
-
-int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity) {
-    const Row *row = find_row(name);
-    return row ? show_field(sampler, row, out, capacity) : snprintf(out, capacity, "%s", "");
-}
-
-static void append_setting(Text *text, const Sampler *sampler, const char *name) {
-    char value[64];
-    sampler_show(sampler, name, value, sizeof value);
-    append(text, "%s %s", name, value);
-}
-
-/* The settings of a stage, where they are not one of its own name. */
-static const char *const several[SAMPLER_STAGES][4] = {
-    [STAGE_PENALTIES] = {"repeat-penalty", "frequency-penalty", "presence-penalty", "repeat-last-n"},
-    [STAGE_DRY] = {"dry-multiplier", "dry-base", "dry-allowed-length"},
-    [STAGE_XTC] = {"xtc-probability", "xtc-threshold"},
-    [STAGE_MIROSTAT] = {"mirostat-tau", "mirostat-eta"},
-};
-
-const char *sampler_stage_setting(Stage stage, int i) {
-    if (several[stage][0]) return i < 4 ? several[stage][i] : NULL;
-    return i == 0 ? sampler_stages[stage].name : NULL;
-}
-
-int sampler_range(const char *name, char *out, size_t capacity) {
-    const Row *row = find_row(name);
-    if (!row || row->range.low >= row->range.high) return snprintf(out, capacity, "%s", "");
-    return snprintf(out, capacity, "%s%.7g to %.7g", row->range.low_open ? "above " : "", row->range.low,
-                    row->range.high);
-}
-
-/* A stage is printed by its settings: those of the same name, or the ones listed here. */
-static void append_stage(Text *text, const Sampler *sampler, Stage stage) {
-    if (stage == STAGE_BIAS)
-        append(text, "logit-bias on %d", sampler->n_biases);
-    else if (!several[stage][0])
-        append_setting(text, sampler, sampler_stages[stage].name);
-    for (int i = 0; i < 4 && several[stage][i]; i++) {
-        if (i > 0) append(text, " ");
-        append_setting(text, sampler, several[stage][i]);
-    }
-    append(text, " -> ");
-}
-
-static void append_future(Text *text, const Sampler *sampler) {
-    static const char *const names[] = {"fe-k", "fe-n", "fe-curve", "fe-at", "fe-eog", "fe-depth"};
-    char wave[128];
-    wave_print(&sampler->wave, wave, sizeof wave);
-    append(text, "future entropy ");
-    if (sampler->waves)
-        append(text, "wave %s by the %s", wave, wave_unit_names[sampler->wave.clock]);
-    else
-        append_setting(text, sampler, "alpha");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        append(text, " ");
-        append_setting(text, sampler, names[i]);
-    }
-    append(text, sampler->lookahead.eager ? " eager -> " : " -> ");
-}
-
-static bool is_greedy(const Sampler *sampler) {
-    return sampler->temperature.kind == TEMPERATURE_FIXED && sampler->temperature.base < DRAW_GREEDY_BELOW;
-}
-
-static void append_temperature(Text *text, const Sampler *sampler) {
-    char policy[512];
-    if (sampler->temperature.kind != TEMPERATURE_FIXED) {
-        temperature_print(&sampler->temperature, policy, sizeof policy);
-        append(text, "%s -> ", policy);
-    } else if (!is_greedy(sampler) && sampler->temperature.base != 1) {
-        append(text, "temp %.7g -> ", sampler->temperature.base);
-    }
-}
-
-int sampler_print(const Sampler *sampler, char *out, size_t capacity) {
-    Text text = {out, capacity, 0};
-    for (int stage = 0; stage <= STAGE_BIAS; stage++)
-        if (sampler_stages[stage].is_on(sampler)) append_stage(&text, sampler, (Stage)stage);
-    if (sampler->temperature_first) append_temperature(&text, sampler);
-    for (int i = 0; i < sampler->n_order; i++)
-        if (sampler_stages[sampler->order[i]].is_on(sampler)) append_stage(&text, sampler, sampler->order[i]);
-    if (sampler->future) append_future(&text, sampler);
-    if (!sampler->temperature_first) append_temperature(&text, sampler);
-    append(&text, "%s, seed %llu", is_greedy(sampler) ? "greedy" : "draw", (unsigned long long)sampler->seed);
-    return text.length;
+    return temperature_check(&sampler->temperature, error) && lookahead_check(&sampler->lookahead, error) &&
+           sampler_check_rules(sampler, error);
 }

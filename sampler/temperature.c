@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sampler/draw.h"
 #include "sampler/number.h"
+#include "sampler/target.h"
 
 /* ---- The policies, in the order of the header ---- */
 
@@ -18,11 +20,18 @@ static double fixed(const TemperaturePolicy *policy, const TemperatureInput *inp
     return policy->base;
 }
 
-static double linear(const TemperaturePolicy *policy, const TemperatureInput *input) {
+void temperature_entropy_range(const TemperaturePolicy *policy, const TemperatureInput *input, double *low,
+                               double *high) {
     bool given = policy->entropy_high > 0;
-    double low = fmin(given ? policy->entropy_low : input->observed_low, policy->entropy_cap);
-    double high = fmin(given ? policy->entropy_high : input->observed_high, policy->entropy_cap);
-    double entropy = fmin(input->entropy, policy->entropy_cap);
+    *low = given ? policy->entropy_low : input->observed_low;
+    *high = given ? policy->entropy_high : input->observed_high;
+}
+
+static double linear(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double low, high, entropy = fmin(input->entropy, policy->entropy_cap);
+    temperature_entropy_range(policy, input, &low, &high);
+    low = fmin(low, policy->entropy_cap);
+    high = fmin(high, policy->entropy_cap);
     if (low < high) return between(policy->low, policy->high, clamp01((entropy - low) / (high - low)));
     return between(policy->low, policy->high, entropy < low ? 0 : entropy > low ? 1 : 0.5);
 }
@@ -57,15 +66,19 @@ static double edt_instance(const TemperaturePolicy *policy, const TemperatureInp
     return edt_rule(policy, input->prompt_entropy);
 }
 
-static double udt(const TemperaturePolicy *policy, const TemperatureInput *input) {
+double temperature_uncertainty(const TemperaturePolicy *policy, const TemperatureInput *input) {
     switch (policy->udt_measure) {
     case UDT_PMAX:
-        return edt_rule(policy, 1 - input->p1);
+        return 1 - input->p1;
     case UDT_MARGIN:
-        return edt_rule(policy, 1 - (input->p1 - input->p2));
+        return 1 - (input->p1 - input->p2);
     default:
-        return edt_rule(policy, input->vocab_size > 1 ? clamp01(input->entropy / log(input->vocab_size)) : 0);
+        return input->vocab_size > 1 ? clamp01(input->entropy / log(input->vocab_size)) : 0;
     }
+}
+
+static double udt(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return edt_rule(policy, temperature_uncertainty(policy, input));
 }
 
 static double kld(const TemperaturePolicy *policy, const TemperatureInput *input) {
@@ -77,6 +90,15 @@ static double dynatemp(const TemperaturePolicy *policy, const TemperatureInput *
     int m = input->n_survivors;
     double normalised = m > 1 ? clamp01(input->survivors_entropy / log(m)) : 0;
     return between(low, high, pow(normalised, policy->dynatemp_exp));
+}
+
+double temperature_target(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double nats = policy->target_nats >= 0 ? policy->target_nats : INFINITY;
+    return policy->target_fraction >= 0 ? fmin(nats, policy->target_fraction * log(input->n_survivors)) : nats;
+}
+
+static double target(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    return target_temperature(input->survivors, temperature_target(policy, input), policy->low, policy->high);
 }
 
 const TemperatureRow temperature_policies[TEMPERATURE_KINDS] = {
@@ -95,6 +117,7 @@ const TemperatureRow temperature_policies[TEMPERATURE_KINDS] = {
     [TEMPERATURE_KLD] = {"kld", kld, "T0 * 2^(-KL(p||p0)/sigma)", "Chang et al. 2023, 2306.01286"},
     [TEMPERATURE_DYNATEMP] = {"dynatemp", dynatemp, "Tmin + (Tmax-Tmin) * (Hs/ln m)^e, Tmin, Tmax = T0 -/+ range",
                               "llama.cpp, koboldcpp"},
+    [TEMPERATURE_TARGET] = {"target", target, "T at which the survivors' entropy is X, or F ln m, nats", "ours"},
 };
 
 double temperature_of(const TemperaturePolicy *policy, const TemperatureInput *input) {
@@ -117,7 +140,9 @@ TemperaturePolicy temperature_default(void) {
                                .edt_n = 0.8,
                                .kld_sigma = 1,
                                .dynatemp_range = 0.5,
-                               .dynatemp_exp = 1};
+                               .dynatemp_exp = 1,
+                               .target_nats = -1,
+                               .target_fraction = -1};
 }
 
 /* One row a flag that takes a number, or two: LO:HI. Its kinds are those that read it. */
@@ -132,15 +157,19 @@ typedef struct {
 #define KIND(name) (1u << TEMPERATURE_##name)
 #define EDT_KINDS  (KIND(EDT) | KIND(EDT_INSTANCE) | KIND(UDT))
 
-#define TABLE_FLAG "--temp-table"
-#define MAX_NATS   100 /* far above the ln V of any vocabulary */
-#define MAX_TEMP   100
+#define KIND_SCALED (KIND(FIXED) | EDT_KINDS | KIND(KLD)) /* T is T0 times a number of at most 1 */
+
+#define TABLE_FLAG  "--temp-table"
+#define TARGET_FLAG "--entropy-target"
+#define MAX_NATS    100 /* far above the ln V of any vocabulary */
+#define MAX_TEMP    100
 
 static const NumberRange nats = {0, MAX_NATS, false, false}, temperatures = {0, MAX_TEMP, false, false};
+static const NumberRange fractions = {0, 1, false, false};
 
 static const Parameter parameters[] = {
     {"--temp", KIND(FIXED) | EDT_KINDS | KIND(KLD) | KIND(DYNATEMP), IN(base), 0, {0, MAX_TEMP, false, false}},
-    {"--temp-range", KIND(LINEAR) | KIND(SIGMOID), IN(low), IN(high), {0, MAX_TEMP, false, false}},
+    {"--temp-range", KIND(LINEAR) | KIND(SIGMOID) | KIND(TARGET), IN(low), IN(high), {0, MAX_TEMP, false, false}},
     {"--entropy-range", KIND(LINEAR), IN(entropy_low), IN(entropy_high), {0, MAX_NATS, false, false}},
     {"--entropy-cap", KIND(LINEAR), IN(entropy_cap), 0, {0, MAX_NATS, true, false}},
     {"--sigmoid-k", KIND(SIGMOID), IN(sigmoid_k), 0, {-100, 100, false, false}},
@@ -214,6 +243,17 @@ static bool set_table(TemperaturePolicy *policy, const char *text, Error *error)
     }
 }
 
+/* X, @F or X@F */
+static bool set_target(TemperaturePolicy *policy, const char *text, Error *error) {
+    size_t length = strcspn(text, "@");
+    policy->target_nats = policy->target_fraction = -1;
+    if (text[0] == '\0') return error_set(error, TARGET_FLAG ": expected NATS, @FRACTION or NATS@FRACTION, got ''");
+    if (length > 0 && !number_parse(&policy->target_nats, text, length, nats, TARGET_FLAG, error)) return false;
+    if (text[length] == '\0') return true;
+    text += length + 1;
+    return number_parse(&policy->target_fraction, text, strlen(text), fractions, TARGET_FLAG ": fraction", error);
+}
+
 static bool set_kind(TemperaturePolicy *policy, const char *text, Error *error) {
     char known[160] = "";
     for (int i = 0, length = 0; i < TEMPERATURE_KINDS; i++) {
@@ -241,6 +281,7 @@ static bool set_any(TemperaturePolicy *policy, const char *flag, const char *tex
     if (strcmp(flag, "temp-policy") == 0) return set_kind(policy, text, error);
     if (strcmp(flag, "udt-measure") == 0) return set_measure(policy, text, error);
     if (strcmp(flag, &TABLE_FLAG[2]) == 0) return set_table(policy, text, error);
+    if (strcmp(flag, &TARGET_FLAG[2]) == 0) return set_target(policy, text, error);
     for (int i = 0; i < N_PARAMETERS; i++)
         if (strcmp(flag, parameters[i].flag + 2) == 0) return set_parameter(policy, &parameters[i], text, error);
     return error_set(error, "--%s: no such parameter of a temperature policy", flag);
@@ -250,6 +291,52 @@ bool temperature_set(TemperaturePolicy *policy, const char *flag, const char *te
     TemperaturePolicy changed = *policy;
     if (!set_any(&changed, flag, text, error)) return false;
     *policy = changed;
+    return true;
+}
+
+/* ---- Which parameters matter ---- */
+
+static unsigned kinds_of(const char *flag) {
+    if (strcmp(flag, "udt-measure") == 0) return KIND(UDT);
+    if (strcmp(flag, &TABLE_FLAG[2]) == 0) return KIND(TABLE);
+    if (strcmp(flag, &TARGET_FLAG[2]) == 0) return KIND(TARGET);
+    for (int i = 0; i < N_PARAMETERS; i++)
+        if (strcmp(flag, parameters[i].flag + 2) == 0) return parameters[i].kinds;
+    return ~0u; /* --temp-policy */
+}
+
+/* "needs --temp-policy edt, edt-instance or udt" */
+static bool needs_kind(unsigned kinds, Error *why) {
+    char names[160] = "";
+    int left = __builtin_popcount(kinds), length = 0;
+    for (int i = 0; i < TEMPERATURE_KINDS; i++) {
+        if (!(kinds >> i & 1)) continue;
+        left--;
+        length += snprintf(names + length, sizeof names - (size_t)length, "%s%s", temperature_policies[i].name,
+                           left > 1 ? ", "
+                           : left   ? " or "
+                                    : "");
+    }
+    return error_set(why, "needs --temp-policy %s", names);
+}
+
+bool temperature_is_greedy(const TemperaturePolicy *policy) {
+    return (KIND_SCALED >> policy->kind & 1) && policy->base < DRAW_GREEDY_BELOW;
+}
+
+bool temperature_matters(const TemperaturePolicy *policy, const char *flag, Error *why) {
+    unsigned kinds = kinds_of(flag);
+    if (!(kinds >> policy->kind & 1)) return needs_kind(kinds, why);
+    if (strcmp(flag, "temp") != 0 && policy->kind != TEMPERATURE_FIXED && temperature_is_greedy(policy))
+        return error_set(why, "needs --temp above 0");
+    if (strcmp(flag, "edt-n") == 0 && policy->edt_theta == 0) return error_set(why, "needs --edt-theta above 0");
+    if (strcmp(flag, "udt-measure") == 0 && policy->edt_theta == 0) return error_set(why, "needs --edt-theta above 0");
+    if (strcmp(flag, "sigmoid-mid") == 0 && policy->sigmoid_k == 0)
+        return error_set(why, "needs --sigmoid-k other than 0");
+    if (strcmp(flag, "dynatemp-exp") == 0 && policy->dynatemp_range == 0)
+        return error_set(why, "needs --dynatemp-range above 0");
+    if (strcmp(flag, "entropy-cap") == 0 && policy->entropy_high > 0 && policy->entropy_high <= policy->entropy_cap)
+        return error_set(why, "--entropy-range ends below it");
     return true;
 }
 
@@ -264,6 +351,14 @@ static bool check_table(const TemperaturePolicy *policy, Error *error) {
         if (!check_knot(policy->knots, i + 1, error)) return false;
     }
     return true;
+}
+
+static bool check_target(const TemperaturePolicy *policy, Error *error) {
+    bool has_nats = policy->target_nats != -1, has_fraction = policy->target_fraction != -1;
+    if (policy->kind == TEMPERATURE_TARGET && !has_nats && !has_fraction)
+        return error_set(error, "--temp-policy target: expected " TARGET_FLAG " with it");
+    return (!has_nats || number_check(policy->target_nats, nats, TARGET_FLAG, error)) &&
+           (!has_fraction || number_check(policy->target_fraction, fractions, TARGET_FLAG ": fraction", error));
 }
 
 bool temperature_check(const TemperaturePolicy *policy, Error *error) {
@@ -281,7 +376,7 @@ bool temperature_check(const TemperaturePolicy *policy, Error *error) {
     if (policy->kind == TEMPERATURE_LINEAR && policy->entropy_cap <= policy->entropy_low)
         return error_set(error, "--entropy-cap: expected a number above the LO of --entropy-range, %.7g, got %.7g",
                          policy->entropy_low, policy->entropy_cap);
-    return check_table(policy, error);
+    return check_table(policy, error) && check_target(policy, error);
 }
 
 /* A text that is cut where the room ends, while its length counts on. */
@@ -308,6 +403,11 @@ static void append_knots(Text *text, const TemperaturePolicy *policy) {
     }
 }
 
+static void append_target(Text *text, const TemperaturePolicy *policy) {
+    if (policy->target_nats >= 0) append_number(text, "", policy->target_nats);
+    if (policy->target_fraction >= 0) append_number(text, "@", policy->target_fraction);
+}
+
 /* One number, or LO:HI; a range that was not given is empty. */
 static void append_parameter(Text *text, const TemperaturePolicy *policy, const Parameter *row) {
     if (row->offset_high && get(policy, row->offset_high) == 0) return;
@@ -321,6 +421,7 @@ int temperature_show(const TemperaturePolicy *policy, const char *flag, char *ou
     if (strcmp(flag, "temp-policy") == 0) append(&text, "", temperature_policies[policy->kind].name);
     if (strcmp(flag, "udt-measure") == 0) append(&text, "", temperature_udt_measures[policy->udt_measure]);
     if (strcmp(flag, &TABLE_FLAG[2]) == 0) append_knots(&text, policy);
+    if (strcmp(flag, &TARGET_FLAG[2]) == 0) append_target(&text, policy);
     for (int i = 0; i < N_PARAMETERS; i++)
         if (strcmp(flag, parameters[i].flag + 2) == 0) append_parameter(&text, policy, &parameters[i]);
     return (int)text.length;
@@ -342,6 +443,10 @@ int temperature_print(const TemperaturePolicy *policy, char *out, size_t capacit
     if (policy->kind == TEMPERATURE_TABLE && policy->n_knots > 0) {
         append(&text, " ", TABLE_FLAG " ");
         append_knots(&text, policy);
+    }
+    if (policy->kind == TEMPERATURE_TARGET) {
+        append(&text, " ", TARGET_FLAG " ");
+        append_target(&text, policy);
     }
     return (int)text.length;
 }

@@ -1,8 +1,11 @@
 /* Temperature: the policies that give one step of one sequence its temperature, from how unsure the model is there.
  * Never one for a batch: each sequence has its own entropy, so its own T.
  *
- * H is the entropy of the natural distribution (over the whole vocabulary, before truncation) in nats, T0 is --temp. T
- * below 1e-4 means argmax, which the draw does. Each formula has its function in temperature.c, in this order:
+ * H is the entropy in nats of the natural distribution: the model's own, over the whole vocabulary, before penalties,
+ * bans and truncation. So are the percentiles of linear and the p1 and p2 of udt: how sure the model is does not depend
+ * on what the chain does with it. Only dynatemp and target read the survivors: what penalties, bans and truncation leave (with
+ * --temp-first: what penalties and bans leave), renormalised. T0 is --temp. T below 1e-4 means argmax, which the draw
+ * does. Each formula has its function in temperature.c, in this order:
  *
  *   fixed         T0
  *   linear        Tmin + (Tmax-Tmin) * clamp((min(H,cap) - Hlo) / (Hhi - Hlo), 0, 1)
@@ -25,6 +28,9 @@
  *   dynatemp      Tmin + (Tmax-Tmin) * (Hs / ln m)^e, Hs the entropy of the m survivors of truncation, renormalised
  *                 llama.cpp, koboldcpp. Tmin = max(0, T0 - range), Tmax = T0 + range. Where one candidate is left
  *                 Hs / ln m is taken as 0 (any T draws that one).
+ *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target; the
+ *                 nearer end where none is. --entropy-target X is X nats, @F is F ln m, X@F the smaller of the two.
+ *                 Ours; solved by target.h.
  *
  * A new policy is one function, one row of temperature_policies, the rows of its parameters, and its test. */
 #ifndef SAMPLER_TEMPERATURE_H
@@ -33,6 +39,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sampler/candidates.h"
 #include "tensor/error.h"
 
 #define TEMPERATURE_KNOTS 16
@@ -47,6 +54,7 @@ typedef enum {
     TEMPERATURE_UDT,
     TEMPERATURE_KLD,
     TEMPERATURE_DYNATEMP,
+    TEMPERATURE_TARGET,
     TEMPERATURE_KINDS
 } TemperatureKind;
 
@@ -65,7 +73,7 @@ typedef struct {
 typedef struct {
     TemperatureKind kind;                     /* --temp-policy     fixed */
     double base;                              /* --temp            0.8   T0 */
-    double low, high;                         /* --temp-range      0.3:1.8   Tmin, Tmax of linear and sigmoid */
+    double low, high;                         /* --temp-range      0.3:1.8   Tmin, Tmax of linear, sigmoid and target */
     double entropy_low, entropy_high;         /* --entropy-range   not given, which is 0:0 here: percentiles */
     double entropy_cap;                       /* --entropy-cap     6 */
     double sigmoid_k, sigmoid_mid;            /* --sigmoid-k 1, --sigmoid-mid 3 */
@@ -73,6 +81,7 @@ typedef struct {
     UdtMeasure udt_measure;                   /* --udt-measure     pmax */
     double kld_sigma;                         /* --kld-sigma       1 */
     double dynatemp_range, dynatemp_exp;      /* --dynatemp-range 0.5, --dynatemp-exp 1 */
+    double target_nats, target_fraction;      /* --entropy-target  not given, which is -1: each may be missing */
     int n_knots;                              /* --temp-table      none */
     TemperatureKnot knots[TEMPERATURE_KNOTS]; /* by rising H */
 } TemperaturePolicy;
@@ -82,11 +91,12 @@ typedef struct {
     double entropy;                     /* H */
     double observed_low, observed_high; /* percentiles of H, for linear without --entropy-range */
     int vocab_size;                     /* V */
-    double p1, p2;                      /* the largest natural probability, and the second; p2 = 0 if V = 1 */
-    double prompt_entropy;              /* the mean of H over the prompt's positions */
-    double kl;                          /* KL(p || p0), nats; may be infinite */
-    double survivors_entropy;           /* Hs: of what truncation left, renormalised */
-    int n_survivors;                    /* m */
+    double p1, p2; /* the largest natural probability of the whole vocabulary, and the second; p2 = 0 if V = 1 */
+    double prompt_entropy;       /* the mean of H over the prompt's positions */
+    double kl;                   /* KL(p || p0), nats; may be infinite */
+    double survivors_entropy;    /* Hs: of what truncation left, renormalised */
+    int n_survivors;             /* m */
+    const Candidates *survivors; /* for target, during the call */
 } TemperatureInput;
 
 typedef struct {
@@ -103,14 +113,26 @@ TemperaturePolicy temperature_default(void);
 /* T >= 0 of this step. The policy is valid: temperature_check. */
 double temperature_of(const TemperaturePolicy *policy, const TemperatureInput *input);
 
+/* Parts of the formulas, to show them: Hlo and Hhi of linear before the cap, given or observed; u of udt. */
+void temperature_entropy_range(const TemperaturePolicy *policy, const TemperatureInput *input, double *low,
+                               double *high);
+/* The entropy that target wants of these survivors, nats. */
+double temperature_target(const TemperaturePolicy *policy, const TemperatureInput *input);
+double temperature_uncertainty(const TemperaturePolicy *policy, const TemperatureInput *input);
+
 /* Sets one parameter by its flag, without the dashes: "edt-theta", "0.2". Pairs are LO:HI, the table is H:T,H:T,...
  * with 1 to 16 knots of rising H. A mistake changes nothing. Errors name the flag: no such flag, not a number, out of
  * range (which is named), LO not below HI, no such policy or measure (they are listed), a knot that is no H:T, one too
- * many, or one not above that before it. */
+ * many, or one not above that before it; an entropy target that is no X, @F or X@F. */
 bool temperature_set(TemperaturePolicy *policy, const char *flag, const char *text, Error *error);
 
-/* Checks all of it, however it was filled: every value in its range, and what the kind needs: table its knots, linear a
- * cap above Hlo. The error names the flag, the value and the range. */
+/* Whether the flag (without the dashes) can change T under this policy. If not, why says what it needs. */
+bool temperature_matters(const TemperaturePolicy *policy, const char *flag, Error *why);
+/* Whether T is below 1e-4 whatever the model says. */
+bool temperature_is_greedy(const TemperaturePolicy *policy);
+
+/* Checks all of it, however it was filled: every value in its range, and what the kind needs: table its knots, target
+ * its target, linear a cap above Hlo. The error names the flag, the value and the range. */
 bool temperature_check(const TemperaturePolicy *policy, Error *error);
 
 /* The flags that matter to the kind, with their values, as they could be given: "--temp-policy edt --temp 0.8

@@ -47,7 +47,8 @@ bool texts_open(Texts *texts, const TextsSetup *setup, int capacity, Error *erro
     assert(capacity >= 1 && capacity <= TEXTS_MAX);
     *texts = (Texts){.setup = *setup, .capacity = capacity};
     const Writer *writer = setup->writer;
-    size_t n = (size_t)capacity, n_bytes = token_stream_bound(setup->tokenizer);
+    size_t n = (size_t)capacity, n_bytes = setup->tokenizer ? token_stream_bound(setup->tokenizer) : 0;
+    assert(setup->tokenizer || setup->stops->count + setup->bans->count == 0);
     bool done = (texts->items = memory_alloc(n, sizeof *texts->items, "texts", error)) &&
                 (texts->steps = memory_alloc(n * WRITER_STEPS, sizeof *texts->steps, "steps", error)) &&
                 (texts->scratch = memory_alloc(n_bytes, 1, "text of a token", error)) &&
@@ -80,7 +81,12 @@ void texts_close(Texts *texts) {
     *texts = (Texts){0};
 }
 
+static TokenStream start_of(const TextsSetup *setup) {
+    return setup->tokenizer ? token_stream_start(setup->tokenizer, setup->special, setup->at_start) : (TokenStream){0};
+}
+
 static Bytes read_token(Texts *texts, Text *text, int token) {
+    if (!texts->setup.tokenizer) return (Bytes){0};
     Bytes bytes = token_stream_bytes(&text->stream, token);
     token_stream_push(&text->stream, token, texts->scratch);
     text->n_read += bytes.size;
@@ -123,7 +129,7 @@ bool texts_add(Texts *texts, const TextStart *start, Error *error) {
                    .limit = start->limit,
                    .context = more > 0 ? context - more : context,
                    .in_place = start->in_place,
-                   .stream = token_stream_start(texts->setup.tokenizer, texts->setup.special, texts->setup.at_start)};
+                   .stream = start_of(&texts->setup)};
     text->item.sequence.number = start->number;
     /* The prompt's branch stays as the mark that a text may have to come back to. */
     bool is_forked = !text->in_place || texts->setup.bans->count > 0;

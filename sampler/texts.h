@@ -81,7 +81,7 @@ typedef bool TextListener(void *context, const TextEvent *event, Error *error);
 /* What all texts share; the caller's, and must outlive them. */
 typedef struct {
     Writer *writer;
-    const Tokenizer *tokenizer;
+    const Tokenizer *tokenizer; /* NULL: tokens alone are wanted; then there are no phrases, and no text is READY */
     const Phrases *stops, *bans;
     bool special, at_start; /* as token_stream_start */
     bool ignore_ends;       /* a token that ends the text is as any other */

@@ -14,38 +14,89 @@ static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     return true;
 }
 
-bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
-                 const bool *breakers, const bool *exempt, Error *error) {
-    *writer = (Writer){
-        .session = session, .sampler = sampler, .flags = flags, .breakers = breakers, .exempt = exempt, .chosen = -1};
+/* Those of the rules, too: each alone, since together they have no others. */
+static bool check_all_biases(Writer *writer, int vocab_size, Error *error) {
+    const Sampler *sampler = writer->sampler;
     if (!check_biases(sampler, vocab_size, error)) return false;
+    for (int i = 0; i < sampler->n_rules; i++) {
+        const PlaceRule *rule = &sampler->rules[i];
+        if (!sampler_under(sampler, (PlaceSet)1 << i, &writer->under, error)) return false;
+        if (!check_biases(&writer->under, vocab_size, error))
+            return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
+    }
+    return true;
+}
+
+bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
+                 const bool *breakers, const bool *exempt, const Bytes *pieces, Error *error) {
+    assert(pieces || sampler->n_rules == 0);
+    *writer = (Writer){.session = session,
+                       .sampler = sampler,
+                       .flags = flags,
+                       .breakers = breakers,
+                       .exempt = exempt,
+                       .pieces = pieces,
+                       .chosen = -1};
+    if (!check_all_biases(writer, vocab_size, error)) return false;
     size_t context = (size_t)session_options(session).context;
     writer->scratch = memory_alloc(context + 1, sizeof *writer->scratch, "matches", error);
-    if (writer->scratch && candidates_open(&writer->candidates, vocab_size, error)) return true;
+    if (writer->scratch && place_regexes_open(&writer->regexes, sampler->rules, sampler->n_rules, error) &&
+        candidates_open(&writer->candidates, vocab_size, error))
+        return true;
     writer_close(writer);
     return false;
 }
 
 void writer_close(Writer *writer) {
     candidates_close(&writer->candidates);
+    place_regexes_close(writer->regexes);
     memory_free(writer->scratch);
+    writer->regexes = NULL;
     writer->scratch = NULL;
 }
 
-int writer_branches(const Sampler *sampler) { return sampler->future ? lookahead_branches(&sampler->lookahead) : 0; }
-
-int writer_rows(const Sampler *sampler, int block_rows) {
-    return sampler->future ? lookahead_rows(&sampler->lookahead, block_rows) : 0;
+int writer_branches(const Sampler *sampler) {
+    Lookahead widest = sampler_widest(sampler);
+    return sampler_looks_ahead(sampler) ? lookahead_branches(&widest) : 0;
 }
 
-int writer_positions(const Sampler *sampler) { return sampler->future ? sampler->lookahead.depth : 0; }
+int writer_rows(const Sampler *sampler, int block_rows) {
+    Lookahead widest = sampler_widest(sampler);
+    return sampler_looks_ahead(sampler) ? lookahead_rows(&widest, block_rows) : 0;
+}
+
+int writer_positions(const Sampler *sampler) {
+    return sampler_looks_ahead(sampler) ? sampler_widest(sampler).depth : 0;
+}
+
+const Sampler *writer_sampler(const Writer *writer) { return writer->held ? &writer->under : writer->sampler; }
+
+void writer_forget_sampler(Writer *writer) { writer->under_of = 0; }
+
+/* The rules that hold for the sequence's next token, and their sampler. */
+static bool find_rules(Writer *writer, const Sequence *sequence, Error *error) {
+    const Sampler *sampler = writer->sampler;
+    PlaceText text = {sequence->history, sequence->length, writer->pieces, writer->flags};
+    writer->held = 0;
+    if (sampler->n_rules == 0) return true;
+    PlaceSet held = place_find(sampler->rules, sampler->n_rules, &sequence->state.place, writer->regexes, text);
+    if (held != writer->under_of) {
+        writer->under_of = 0;
+        if (held && !sampler_under(sampler, held, &writer->under, error))
+            return error_prefix(error, "position %d: ", sequence->length);
+        writer->under_of = held;
+    }
+    writer->held = held;
+    return true;
+}
 
 static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
-    Lookahead lookahead = writer->sampler->lookahead;
+    const Sampler *sampler = writer_sampler(writer);
+    Lookahead lookahead = sampler->lookahead;
     LookaheadStep step = {.session = writer->session,
                           .branch = sequence->branch,
                           .temperature = writer->temperature,
-                          .seed = writer->sampler->seed,
+                          .seed = sampler->seed,
                           .position = sequence->length,
                           .sequence = sequence->number,
                           .flags = writer->flags,
@@ -56,12 +107,27 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
     return lookahead_draw(&lookahead, &step, &writer->candidates, &writer->chosen, &writer->report, error);
 }
 
-bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
-    const Sampler *sampler = writer->sampler;
-    SamplerContext context = {sequence->history, sequence->length, sequence->number, writer->flags,    writer->breakers,
-                              writer->exempt,    writer->scratch,  sequence->bans,   sequence->n_bans, writer->dropped};
+static SamplerContext context_of(Writer *writer, const Sequence *sequence) {
+    return (SamplerContext){.history = sequence->history,
+                            .n_history = sequence->length,
+                            .sequence = sequence->number,
+                            .flags = writer->flags,
+                            .breakers = writer->breakers,
+                            .exempt = writer->exempt,
+                            .pieces = writer->pieces,
+                            .scratch = writer->scratch,
+                            .bans = sequence->bans,
+                            .n_bans = sequence->n_bans,
+                            .dropped = writer->dropped};
+}
+
+/* Candidates from the branch's logits, rewritten and truncated by the step's sampler. */
+static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
     const float *logits = session_logits(writer->session, sequence->branch);
     assert(logits && session_length(writer->session, sequence->branch) == sequence->length);
+    if (!find_rules(writer, sequence, error)) return false;
+    const Sampler *sampler = writer_sampler(writer);
+    SamplerContext context = context_of(writer, sequence);
     if (sampler->temperature.kind == TEMPERATURE_KLD) {
         assert(sequence->without);
         const float *others = session_logits(writer->session, sequence->without);
@@ -71,11 +137,18 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
     candidates_from_logits(all, logits, all->capacity);
     writer->natural = (NaturalStep){all->max_logit, all->log_sum, all->entropy, all->varentropy};
     memset(writer->dropped, 0, sizeof writer->dropped);
-    if (!sampler_apply(sampler, &sequence->state, &context, &writer->candidates, error)) return false;
+    if (!sampler_apply(sampler, &sequence->state, &context, all, error)) return false;
     writer->survivors = all->count;
+    return true;
+}
+
+bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
+    if (!find_candidates(writer, sequence, error)) return false;
+    const Sampler *sampler = writer_sampler(writer);
+    SamplerContext context = context_of(writer, sequence);
     writer->temperature = sampler_temperature(sampler, &sequence->state, &writer->candidates);
     writer->alpha = sampler_alpha(sampler, &sequence->state);
-    writer->report = (LookaheadReport){0};
+    writer->report = (LookaheadReport){.outcome = LOOKAHEAD_OFF};
     if (sampler->future) {
         if (!look_ahead(writer, sequence, error)) return false;
     } else {
@@ -83,6 +156,20 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
             draw_candidate(&writer->candidates, writer->temperature, sampler->seed, sequence->length, sequence->number);
     }
     sampler_accept(sampler, &sequence->state, &context, &writer->candidates, writer->chosen);
+    sampler_read(writer->sampler, &sequence->state, &context, writer_drawn(writer).token);
+    return true;
+}
+
+bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error) {
+    if (!find_candidates(writer, sequence, error)) return false;
+    const Candidates *all = &writer->candidates;
+    SamplerContext context = context_of(writer, sequence);
+    for (int i = 0; i < all->count; i++) {
+        if (all->items[i].token != token) continue;
+        sampler_accept(writer_sampler(writer), &sequence->state, &context, all, i);
+        break;
+    }
+    sampler_read(writer->sampler, &sequence->state, &context, token);
     return true;
 }
 
@@ -132,8 +219,12 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
     const int *tokens = sequence->history + session_length(writer->session, sequence->branch);
     PromptReader reader = {writer, &sequence->state};
     bool wants_entropy = writer->sampler->temperature.kind == TEMPERATURE_EDT_INSTANCE;
-    return session_score(writer->session, sequence->branch, tokens, n, wants_entropy ? add_entropy : NULL, &reader,
-                         error);
+    SamplerContext context = context_of(writer, sequence);
+    if (!session_score(writer->session, sequence->branch, tokens, n, wants_entropy ? add_entropy : NULL, &reader,
+                       error))
+        return false;
+    for (int i = 0; i < n; i++) sampler_read(writer->sampler, &sequence->state, &context, tokens[i]);
+    return true;
 }
 
 /* Both or none. */

@@ -4,7 +4,8 @@
  *   writer_advance    the drawn token becomes the sequence's next: promoted where its pass is done already, else decoded
  *   writer_rewind     and back again
  *
- * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open. */
+ * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, except matching a
+ * /REGEX/ of --at. If the sampler has rules (--at), each step is drawn by the sampler under the rules that hold there. */
 #ifndef SAMPLER_WRITER_H
 #define SAMPLER_WRITER_H
 
@@ -35,23 +36,34 @@ typedef struct {
     const Sampler *sampler;
     const TokenFlags *flags;       /* (vocab_size,) as SamplerContext */
     const bool *breakers, *exempt; /* (vocab_size,) */
+    const Bytes *pieces;           /* (vocab_size,) */
     int *scratch;                  /* (context + 1,) */
+    PlaceRegexes *regexes;         /* those of the sampler's rules */
+    Sampler under;                 /* the sampler where the rules under_of hold; 0: not computed */
+    PlaceSet under_of;
     bool futures; /* the caller's to set after writer_open: report the futures of the candidates looked at */
     /* The step that was drawn last. */
-    NaturalStep natural;         /* of the model's own distribution, before anything was rewritten */
-    int dropped[SAMPLER_STAGES]; /* how many candidates each stage dropped */
-    int survivors;               /* those that were left then; lookahead looks at k of them */
-    Candidates candidates;       /* those that were drawn from */
-    int chosen;                  /* the index of the drawn one; its branch is its fork or -1 */
+    PlaceSet held;              /* the rules that held */
+    NaturalStep natural;        /* of the model's own distribution, before anything was rewritten */
+    int dropped[SAMPLER_DROPS]; /* how many candidates each stage dropped; SamplerContext */
+    int survivors;              /* those that were left then; lookahead looks at k of them */
+    Candidates candidates;      /* those that were drawn from */
+    int chosen;                 /* the index of the drawn one; its branch is its fork or -1 */
     double temperature, alpha;
     LookaheadCost cost;     /* what the passes cost, over all steps */
-    LookaheadReport report; /* all zero where the sampler does not look ahead */
+    LookaheadReport report; /* LOOKAHEAD_OFF, all else zero, where the sampler does not look ahead */
 } Writer;
 
-/* The sampler, session and token traits must outlive the writer. Errors: out of memory; a bias on a token that is none. */
+/* The sampler, session and token traits must outlive the writer. Pieces may be NULL if the sampler has no rules.
+ * Errors: out of memory; a bias on a token that is none; settings of a rule that contradict the sampler's. */
 bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
-                 const bool *breakers, const bool *exempt, Error *error);
+                 const bool *breakers, const bool *exempt, const Bytes *pieces, Error *error);
 void writer_close(Writer *writer);
+
+/* The sampler of the step that was drawn last, that of the rules that held. */
+const Sampler *writer_sampler(const Writer *writer);
+/* To be called after the caller has changed the sampler between two steps. The rules themselves may not change. */
+void writer_forget_sampler(Writer *writer);
 
 /* Branches and rows beyond its own that a sequence needs while it looks ahead; 0 without. */
 int writer_branches(const Sampler *sampler);
@@ -66,6 +78,10 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error);
 
 Candidate writer_drawn(const Writer *writer);
 
+/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay. Of
+ * a token that the chain drops only the text counts, for the places. Errors: nothing is left possible. */
+bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
+
 /* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */
 bool writer_advance(Writer *writer, Sequence *sequence, Error *error);
 
@@ -77,8 +93,8 @@ int writer_append(Writer *writer, Sequence *sequence, BranchToken *steps);
 /* Drops the fork of the drawn token, which will not be appended. */
 void writer_forget(Writer *writer);
 
-/* Reads the next n tokens of the prompt, from the history into the branch; the state gets their mean entropy, where the
- * policy asks for it. Errors: as session_prefill. */
+/* Reads the next n tokens of the prompt, from the history into the branch; the state gets their places, where there are
+ * rules, and their mean entropy, where the policy asks for it. Errors: as session_prefill. */
 bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
 
 /* From here on the sequence is written on a fork of its branch (and of `without`), which stays as it is: so it can come

@@ -10,7 +10,8 @@ static void make_printable(char *text) {
         if (*c < ' ' || *c == 0x7f) *c = '?';
 }
 
-static void format_message(char *out, size_t capacity, const char *format, va_list arguments) {
+__attribute__((format(printf, 3, 0))) static void format_message(char *out, size_t capacity, const char *format,
+                                                                 va_list arguments) {
     int wanted = vsnprintf(out, capacity, format, arguments);
     if (wanted >= (int)capacity) memcpy(out + capacity - 4, "...", 4);
     make_printable(out);

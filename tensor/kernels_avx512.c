@@ -171,7 +171,7 @@ INLINE void tile_float(float *sums, int sum_stride, Dtype dtype, const uint8_t *
 INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtype, const uint8_t *v, int n,
                      int head_dim, int n_q, int n_vectors, int rest) {
     size_t value_bytes = dtype == DTYPE_F32 ? 4 : 2;
-    __mmask16 mask = n_vectors == 0 ? (__mmask16)((1u << rest) - 1) : 0xffff;
+    __mmask16 mask = (__mmask16)(n_vectors == 0 ? (1u << rest) - 1 : 0xffffu);
     int n_columns = n_vectors == 0 ? 1 : n_vectors;
     __m512 sum[4][4];
     for (int h = 0; h < n_q; h++) {
@@ -196,7 +196,7 @@ INLINE void mix_tile(float *out, const float *weights, size_t stride, Dtype dtyp
 
 static void to_f16(uint16_t *out, const float *x, int n) {
     for (int i = 0; i < n; i += LANES) {
-        __mmask16 mask = n - i < LANES ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
+        __mmask16 mask = (__mmask16)(n - i < LANES ? (1u << (n - i)) - 1 : 0xffffu);
         __m256i half = _mm512_cvtps_ph(_mm512_maskz_loadu_ps(mask, x + i), _MM_FROUND_TO_NEAREST_INT);
         _mm256_mask_storeu_epi16(out + i, mask, half);
     }

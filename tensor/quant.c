@@ -41,8 +41,8 @@ static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
         memcpy(&block, data + (size_t)b * sizeof block, sizeof block);
         float scale = f16_to_f32(block.scale);
         for (int i = 0; i < Q_BLOCK / 2; i++) {
-            out[b * Q_BLOCK + i] = scale * ((block.nibbles[i] & 15) - 8);
-            out[b * Q_BLOCK + Q_BLOCK / 2 + i] = scale * ((block.nibbles[i] >> 4) - 8);
+            out[b * Q_BLOCK + i] = scale * (float)((block.nibbles[i] & 15) - 8);
+            out[b * Q_BLOCK + Q_BLOCK / 2 + i] = scale * (float)((block.nibbles[i] >> 4) - 8);
         }
     }
 }

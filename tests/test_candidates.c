@@ -15,7 +15,7 @@
 
 #define MAX_N 3000
 
-static Random source = {1};
+static Random source = {.state = 1};
 
 static uint32_t random_below(uint32_t n) { return (uint32_t)random_int(&source, 0, (int)n - 1); }
 
@@ -191,6 +191,23 @@ static void top_p_keeps_the_crossing_token(void **state) {
 }
 
 /* After top-k the kept sum may never reach p: nothing is renormalised, all that is left stays. */
+/* Where all that are left do not reach p, because others were dropped before or the sum rounds, all stay, and only they. */
+static void top_p_of_too_little_keeps_all(void **state) {
+    (void)state;
+    enum { N = 200 };
+    float logits[N] = {0};
+    Candidates c = open_candidates(N);
+    take(&c, N, logits);
+    candidates_top_p(&c, .99999994f);
+    assert_true(c.count <= N && c.count >= N - 1);
+    take(&c, N, logits);
+    candidates_top_k(&c, 150);
+    c.sorted = false; /* 150 of 200 equals hold three quarters */
+    candidates_top_p(&c, .9f);
+    assert_int_equal(c.count, 150);
+    candidates_close(&c);
+}
+
 static void truncation_reads_natural_probabilities(void **state) {
     (void)state;
     Candidates c = open_candidates(10);
@@ -348,6 +365,7 @@ int main(void) {
         cmocka_unit_test(refreshed_is_as_good_as_new),
         cmocka_unit_test(refresh_of_survivors_renormalises),
         cmocka_unit_test(top_p_keeps_the_crossing_token),
+        cmocka_unit_test(top_p_of_too_little_keeps_all),
         cmocka_unit_test(truncation_reads_natural_probabilities),
         cmocka_unit_test(ties_go_to_the_lower_token),
         cmocka_unit_test(min_p_keeps_equals),

@@ -13,7 +13,7 @@
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random_model.h"
 
-enum { CONTEXT = 80, PROMPT = 45, VOCAB_MAX = 67, BANS_MAX = 4096, TOKEN_BYTES = 3 };
+enum { CONTEXT = 80, PROMPT = 45, VOCAB_MAX = 300, BANS_MAX = 4096, TOKEN_BYTES = 3 };
 
 /* What a text is written with. */
 typedef struct {
@@ -39,12 +39,13 @@ static void set(Sampler *sampler, const char *name, const char *value) {
 }
 
 static Sampler random_sampler(Random *random) {
-    static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp"};
+    static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp", "target"};
     Sampler sampler = sampler_default();
     sampler.seed = random_u64(random);
     set(&sampler, "min-p", "0");
     set(&sampler, "temp", random_chance(random, 0.2) ? "0" : "1.5");
-    set(&sampler, "temp-policy", policies[random_int(random, 0, 5)]);
+    set(&sampler, "temp-policy", policies[random_int(random, 0, 6)]);
+    set(&sampler, "entropy-target", "2@0.7");
     if (random_chance(random, 0.5)) set(&sampler, "mirostat-tau", "3");
     if (random_chance(random, 0.5)) set(&sampler, "repeat-penalty", "1.2");
     if (random_chance(random, 0.3)) set(&sampler, "temp-first", NULL);
@@ -54,11 +55,12 @@ static Sampler random_sampler(Random *random) {
     return sampler;
 }
 
-static World world_open(uint64_t seed) {
+static World world_of(uint64_t seed, int vocab_size) {
     Random random = random_from(seed);
     World world = {.sampler = random_sampler(&random)};
     Config config = random_config(&random, DTYPE_F32);
     config.context_length = CONTEXT;
+    if (vocab_size > 0) config.vocab_size = vocab_size;
     world.model = random_model_of(&config, DTYPE_F32, false, seed);
     for (int i = 0; i < PROMPT; i++) world.prompt[i] = random_int(&random, 0, config.vocab_size - 1);
     for (int i = 0; i < PROMPT; i++) world.other[i] = random_int(&random, 0, config.vocab_size - 1);
@@ -70,6 +72,8 @@ static World world_open(uint64_t seed) {
     random_flags(&random, world.flags, config.vocab_size);
     return world;
 }
+
+static World world_open(uint64_t seed) { return world_of(seed, 0); }
 
 static void world_close(World *world) { random_model_free(world->model); }
 
@@ -85,7 +89,7 @@ static void desk_open(Desk *desk, const World *world) {
     memcpy(desk->history, world->prompt, sizeof world->prompt);
     bool done = session_open(&desk->session, world->model, options, &error) &&
                 writer_open(&desk->writer, desk->session, world->model->config.vocab_size, sampler, world->flags,
-                            world->none, world->none, &error) &&
+                            world->none, world->none, NULL, &error) &&
                 writer_read(&desk->writer, sequence, PROMPT, &error);
     if (done && sampler->temperature.kind == TEMPERATURE_KLD)
         done = session_root(desk->session, &sequence->without, &error) &&
@@ -109,6 +113,7 @@ typedef struct {
     TokenBan bans[BANS_MAX];
     int n_bans, rewinds;
     bool stopped, stuck;
+    char refusal[200]; /* too many bans or rewinds */
 } Outcome;
 
 static void gather(Outcome *outcome, Bytes bytes) {
@@ -160,7 +165,11 @@ static void write_text(Desk *desk, const Phrases *stops, const Phrases *bans, Ou
         }
         const char *piece = desk->world->pieces[writer_drawn(writer).token];
         Bytes bytes = {(const uint8_t *)piece, strlen(piece)};
-        if (!editor_read(&editor, writer, &desk->sequence, bytes, &verdict, &error)) fail_msg("%s", error.message);
+        if (!editor_read(&editor, writer, &desk->sequence, bytes, &verdict, &error)) {
+            assert_non_null(strstr(error.message, "no more are tried"));
+            strcpy(outcome->refusal, error.message);
+            break;
+        }
         outcome->stopped = verdict == EDITOR_STOPS;
         if (verdict == EDITOR_REWOUND) gather_ban(outcome, &editor);
         if (verdict != EDITOR_GOES_ON) continue;
@@ -301,6 +310,61 @@ static void nothing_left(void **state) {
     world_close(&world);
 }
 
+/* More tokens say the banned phrase than are banned at one position. */
+static void too_many_bans_at_a_position(void **state) {
+    (void)state;
+    Error error;
+    static Outcome outcome;
+    World world = world_of(7, 300);
+    for (int t = 0; t < 300; t++) strcpy(world.pieces[t], "ab");
+    world.sampler.top_k = (Steer){0, 0, true};
+    Phrases stops = {0}, bans = {0};
+    assert_true(phrases_add(&bans, "b", "ban", &error));
+    Desk desk;
+    desk_open(&desk, &world);
+    write_text(&desk, &stops, &bans, &outcome);
+    assert_string_equal(outcome.refusal, "position 45: --ban 'b': 256 tokens are banned here, no more are tried");
+    assert_int_equal(outcome.rewinds, EDITOR_BANS);
+    assert_int_equal(outcome.size, 0);
+    desk_close(&desk);
+    world_close(&world);
+}
+
+/* Phrases in one another: each a at the first position costs a round of all b and c at the later ones, whose bans are
+ * forgotten each time. No position has many, and it would still take long. */
+static void too_many_rewinds(void **state) {
+    (void)state;
+    enum { EACH = 20 };
+    static const char *const phrases[] = {"b", "cc", "aa", "acd"}; /* the last one holds the a of "ac" */
+    static Outcome outcome;
+    Error error;
+    World world = world_of(9, 3 * EACH + 1);
+    world.sampler = sampler_default();
+    set(&world.sampler, "temp", "0");
+    for (int t = 0; t < 3 * EACH; t++) {
+        char bias[32];
+        int kind = t / EACH; /* b before c before a, whatever the model says */
+        snprintf(bias, sizeof bias, "%d+%d", t, 3000 - 1000 * kind);
+        set(&world.sampler, "logit-bias", bias);
+        strcpy(world.pieces[t], (const char *[]){"b", "c", "a"}[kind]);
+    }
+    strcpy(world.pieces[3 * EACH], "e");
+    Phrases stops = {0}, bans = {0};
+    for (int i = 0; i < 4; i++) assert_true(phrases_add(&bans, phrases[i], "ban", &error));
+    Desk desk;
+    desk_open(&desk, &world);
+    write_text(&desk, &stops, &bans, &outcome);
+    assert_non_null(strstr(outcome.refusal, ": 4096 times back without getting further, no more are tried"));
+    assert_int_equal(outcome.rewinds, EDITOR_REWINDS);
+    for (int i = 0; i < outcome.n_bans; i++) {
+        int here = 0;
+        for (int j = 0; j < outcome.n_bans; j++) here += outcome.bans[j].position == outcome.bans[i].position;
+        assert_true(here < EDITOR_BANS);
+    }
+    desk_close(&desk);
+    world_close(&world);
+}
+
 /* Both complete in one token: the one that ends first, the stop string of two that end together. */
 static void which_of_two(void **state) {
     (void)state;
@@ -343,8 +407,10 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_if_never_drawn), cmocka_unit_test(stops_before_the_first), cmocka_unit_test(nothing_left),
-        cmocka_unit_test(which_of_two),      cmocka_unit_test(without_memory),
+        cmocka_unit_test(as_if_never_drawn), cmocka_unit_test(stops_before_the_first),
+        cmocka_unit_test(nothing_left),      cmocka_unit_test(too_many_bans_at_a_position),
+        cmocka_unit_test(too_many_rewinds),  cmocka_unit_test(which_of_two),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,20 @@ static void one_stays(void **state) {
     candidates_close(&c);
 }
 
+/* Survivors whose natural probabilities are all 0 as floats (XTC may leave such) still share them. */
+static void survivors_of_no_mass(void **state) {
+    (void)state;
+    Candidates c = open_candidates(3);
+    Mirostat mirostat = {.mu = 3};
+    candidates_from_logits(&c, (float[]){0, -500, -500}, 3);
+    memmove(c.items, c.items + 1, 2 * sizeof *c.items);
+    c.count = 2;
+    check_near(candidates_log_mass(&c), -500 + log(2), 1e-9);
+    check_near(mirostat_update(&mirostat, 1, .1, &c, 1), 1, 1e-9);
+    check_near(mirostat.mu, 3, 1e-9);
+    candidates_close(&c);
+}
+
 static void equals_its_twin(void **state) {
     (void)state;
     enum { N = 200 };
@@ -122,6 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_values),
         cmocka_unit_test(one_stays),
+        cmocka_unit_test(survivors_of_no_mass),
         cmocka_unit_test(equals_its_twin),
         cmocka_unit_test(surprisal_settles_at_tau),
     };

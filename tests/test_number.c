@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,28 @@ static void names_the_range(void **state) {
     assert_string_equal(error.message, "--x: expected a number from -1e+09 to 1e+09, got 'nan'");
 }
 
+/* What is stored must be in the range: 1e-320 is above 0, the float that it becomes is not. */
+static void checks_the_stored_float(void **state) {
+    (void)state;
+    const NumberRange above = {0, 1, true, false}, any = {-1e30, 1e30, false, false}, from = {0.01, 100, false, false};
+    Error error;
+    float value = 7;
+    assert_false(number_parse_float(&value, "1e-320", 6, above, "--x", &error));
+    assert_string_equal(error.message,
+                        "--x: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
+    assert_false(number_parse_float(&value, "1e-46", 5, above, "--x", &error));
+    assert_false(number_parse_float(&value, "1.00000001", 10, above, "--x", &error));
+    assert_false(number_parse_float(&value, "1e300", 5, any, "--x", &error));
+    assert_false(number_parse_float(&value, "", 0, any, "--x", &error));
+    assert_true(value == 7);
+    assert_true(number_parse_float(&value, "1e-40", 5, above, "--x", &error) && value == 1e-40f);
+    assert_true(number_parse_float(&value, "0.01", 4, from, "--x", &error) && value == 0.01f);
+    assert_true(number_parse_float(&value, "1e30", 4, any, "--x", &error) && value == 1e30f);
+    char stored[32];
+    snprintf(stored, sizeof stored, "%.17g", value); /* a little more than 1e30 */
+    assert_true(number_parse_float(&value, stored, strlen(stored), any, "--x", &error) && value == 1e30f);
+}
+
 static void check_printed(double value, const char *expected) {
     char out[32];
     assert_int_equal(number_print(value, out, sizeof out), strlen(expected));
@@ -90,9 +113,8 @@ static void prints_what_reads_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_decimal_numbers),
-        cmocka_unit_test(refuses_everything_else),
-        cmocka_unit_test(names_the_range),
+        cmocka_unit_test(reads_decimal_numbers),  cmocka_unit_test(refuses_everything_else),
+        cmocka_unit_test(names_the_range),        cmocka_unit_test(checks_the_stored_float),
         cmocka_unit_test(prints_what_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

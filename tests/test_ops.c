@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "tensor/kernels.h"
 #include "tensor/blas.h"
+#include "tensor/kernels.h"
 #include "tensor/ops.h"
 
 #define ROWS 70 /* beyond GEMM_MIN_ROWS */

@@ -1,3 +1,4 @@
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,6 +80,29 @@ static void a_long_repetition_stays_finite(void **state) {
     assert_true(isfinite(c.items[0].logit) && c.items[0].logit < -1e29f && c.items[1].logit == 1);
     candidates_refresh(&c);
     assert_true(c.items[0].prob == 0 && c.items[1].prob == 1 && c.entropy == 0);
+    candidates_close(&c);
+}
+
+/* The largest and the smallest floats, under the largest penalties: no logit leaves the finite ones, none comes back. */
+static void extreme_logits_stay_finite(void **state) {
+    (void)state;
+    const float extreme[] = {FLT_MAX, -FLT_MAX, 1e-45f, 0, -INFINITY};
+    const int text[] = {0, 1, 2, 3, 4};
+    int scratch[5];
+    const float numbers[] = {-100, -1e-45f, 0, 1e-45f, 100};
+    Candidates c = open_candidates(5);
+    for (int i = 0; i < 5 * 5 * 3; i++) {
+        RepeatPenalty repeat = {-1, (float[]){0.01f, 1, 100}[i % 3], numbers[i / 3 % 5], numbers[i / 15]};
+        candidates_from_logits(&c, extreme, 5);
+        penalties_repeat(&c, text, 5, repeat);
+        penalties_dry(&c, text, 5, (DryPenalty){1e-45f, 10, 1}, NULL, scratch);
+        penalties_dry(&c, (int[]){1, 1, 1}, 3, (DryPenalty){100, 10, 1}, NULL, scratch);
+        assert_true(penalties_bias(&c, (LogitBias[]){{0, 1e30f}, {1, -1e30f}, {0, 1e30f}, {1, -1e30f}}, 4));
+        for (int t = 0; t < 4; t++) assert_true(isfinite(c.items[t].logit));
+        assert_true(c.items[4].logit == -INFINITY);
+        candidates_refresh(&c);
+        assert_true(isfinite(c.entropy) && isfinite(c.varentropy) && isfinite(c.logit_sigma));
+    }
     candidates_close(&c);
 }
 
@@ -291,6 +315,7 @@ int main(void) {
         cmocka_unit_test(repeat_by_hand),
         cmocka_unit_test(dry_by_hand),
         cmocka_unit_test(a_long_repetition_stays_finite),
+        cmocka_unit_test(extreme_logits_stay_finite),
         cmocka_unit_test(ngram_by_hand),
         cmocka_unit_test(bias_by_hand),
         cmocka_unit_test(each_equals_its_twin),

@@ -10,6 +10,7 @@
 
 #include "sampler/draw.h"
 #include "sampler/sampler.h"
+#include "sampler/target.h"
 
 static void set(Sampler *sampler, const char *name, const char *value) {
     Error error;
@@ -144,8 +145,50 @@ static void settings_show_what_they_take(void **state) {
         set(&sampler, setting->name, shown);
         sampler_show(&sampler, setting->name, again, sizeof again);
         assert_string_equal(shown, again);
+        if (strcmp(setting->name, "alpha") == 0) before.future = true;
         assert_memory_equal(&sampler, &before, sizeof sampler);
     }
+}
+
+/* Every number, at both ends of its range and close to them, is refused or shows itself as it can be set again. */
+static void what_is_taken_can_be_taken_again(void **state) {
+    (void)state;
+    static const char *const values[] = {"0",
+                                         "-0",
+                                         "1e-400",
+                                         "5e-324",
+                                         "1e-320",
+                                         "1e-46",
+                                         "1e-45",
+                                         "1e-40",
+                                         "0.01",
+                                         "1",
+                                         "0.9999999999999999",
+                                         "1.0000000000000002",
+                                         "0.99999999",
+                                         "100",
+                                         "1e6",
+                                         "1e30",
+                                         "1e300",
+                                         "-1",
+                                         "-100",
+                                         "-1e-320"};
+    const SamplerSetting *setting;
+    char shown[1024], again[1024];
+    int taken = 0;
+    for (int i = 0; (setting = sampler_setting(i)); i++) {
+        for (size_t j = 0; setting->metavar && j < sizeof values / sizeof values[0]; j++) {
+            Error error;
+            Sampler sampler = sampler_default(), other = sampler_default();
+            if (!sampler_set(&sampler, setting->name, values[j], &error)) continue;
+            sampler_show(&sampler, setting->name, shown, sizeof shown);
+            set(&other, setting->name, shown);
+            sampler_show(&other, setting->name, again, sizeof again);
+            assert_string_equal(shown, again);
+            taken++;
+        }
+    }
+    assert_true(taken > 200);
 }
 
 /* All that a sampler shows, set on the default one, is that sampler, to the last bit of every number. */
@@ -208,6 +251,11 @@ static void parses_strictly(void **state) {
     refuses("min-p", ".5x", "--min-p: expected a number from 0 to 1, got '.5x'");
     refuses("min-p", "nan", "--min-p: expected a number from 0 to 1, got 'nan'");
     refuses("typical", "0", "--typical: expected a number above 0 and at most 1, got '0'");
+    refuses("typical", "1e-320",
+            "--typical: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
+    refuses("repeat-penalty", "1e-46", "--repeat-penalty: expected a number from 0.01 to 100, got '1e-46'");
+    refuses("repeat-penalty", "1e-40", "--repeat-penalty: expected a number from 0.01 to 100, got '1e-40'");
+    refuses("logit-bias", "1+1e31", "--logit-bias: expected a number from -1e+30 to 1e+30, got '1e31'");
     refuses("dry-allowed-length", "1.5", "--dry-allowed-length: expected a whole number from 1 to 1000, got '1.5'");
     refuses("fe-k", "65", "--fe-k: expected a number from 1 to 64, got '65'");
     refuses("fe-n", "1", "--fe-n: expected a number from 2 to 1000000, got '1'");
@@ -217,7 +265,7 @@ static void parses_strictly(void **state) {
     refuses("samplers", "top-k;top-k", "--samplers: top-k is there twice");
     refuses("logit-bias", "13", "--logit-bias: expected ID+X or ID-X, got '13'");
     refuses("logit-bias", "+1", "--logit-bias: expected ID+X or ID-X, got '+1'");
-    refuses("preset", "wild", "--preset: expected precise, balanced, creative, future-entropy or wave, got 'wild'");
+    refuses("preset", "wild", "--preset: expected precise, balanced, creative, future-entropy, wave or code, got 'wild'");
     refuses("temp", NULL, "--temp: expected a value");
 }
 
@@ -280,6 +328,112 @@ static void temperature_first_keeps_another_set(void **state) {
     }
 }
 
+/* Logits of any size at the least T that is not argmax: a quotient beyond the floats is counted from the largest logit. */
+static void temperature_first_stays_finite(void **state) {
+    (void)state;
+    static const float rows[][V] = {{3e38f, 2e38f, -3e38f, 0, -INFINITY},
+                                    {-3e38f, -2e38f, -3.4e38f, -INFINITY, -3e38f}};
+    Sampler sampler = sampler_default();
+    set(&sampler, "temp", "1e-4");
+    set(&sampler, "temp-first", NULL);
+    for (int i = 0; i < 2; i++) {
+        SamplerState memory = sampler_start(&sampler);
+        Candidates c = open(rows[i]);
+        step(&sampler, &memory, &c, 0);
+        assert_true(c.count == 1 && c.items[0].token == i && isfinite(c.items[0].logit) && c.entropy == 0);
+        candidates_close(&c);
+    }
+}
+
+/* samplers.md, 2: the measures of udt are those of the whole vocabulary, whatever truncation drops. */
+static void udt_reads_natural_probabilities(void **state) {
+    (void)state;
+    static const char *const measures[] = {"pmax", "margin"};
+    const double u[] = {.5, .75};
+    for (int i = 0; i < 2; i++) {
+        /* p = .5 .25 .125 .125: XTC leaves the last two, and top-k 1 the first alone */
+        for (int truncated = 0; truncated < 3; truncated++) {
+            Sampler sampler = sampler_default();
+            SamplerState memory = sampler_start(&sampler);
+            Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
+            set(&sampler, "temp-policy", "udt");
+            set(&sampler, "udt-measure", measures[i]);
+            set(&sampler, "temp", "1");
+            set(&sampler, "xtc-probability", truncated == 1 ? "1" : "0");
+            set(&sampler, "top-k", truncated == 2 ? "1" : "0");
+            step(&sampler, &memory, &c, 0);
+            double t = sampler_temperature(&sampler, &memory, &c);
+            assert_true(fabs(t - pow(.8, .2 / u[i])) < 1e-7);
+            candidates_close(&c);
+        }
+    }
+}
+
+/* T by hand, from the natural distribution p = .5 .25 .125 .125 0 alone: H = 1.75 ln 2. */
+static double natural_temperature(TemperatureKind kind, double prompt_entropy, double kl) {
+    const double h = 1.75 * log(2);
+    switch (kind) {
+    case TEMPERATURE_LINEAR:
+        return .3 + 1.5 * (h - 1) / 2; /* --entropy-range 1:3 */
+    case TEMPERATURE_SIGMOID:
+        return .3 + 1.5 / (1 + exp(-(h - 3)));
+    case TEMPERATURE_TABLE:
+        return .2 + .8 * h / 2; /* --temp-table 0:.2,2:1 */
+    case TEMPERATURE_EDT:
+        return .8 * pow(.8, .2 / h);
+    case TEMPERATURE_EDT_INSTANCE:
+        return .8 * pow(.8, .2 / prompt_entropy);
+    case TEMPERATURE_UDT:
+        return .8 * pow(.8, .2 / (h / log(V)));
+    case TEMPERATURE_KLD:
+        return .8 * exp2(-kl);
+    default:
+        return .8;
+    }
+}
+
+/* Penalties and XTC rewrite and drop; policies read what the model gave. dynatemp and target read what is left. */
+static void policies_read_the_natural_distribution(void **state) {
+    (void)state;
+    for (int kind = 0; kind < TEMPERATURE_KINDS; kind++) {
+        Sampler sampler = sampler_default();
+        set(&sampler, "temp-table", "0:.2,2:1");
+        set(&sampler, "entropy-target", "@.75");
+        set(&sampler, "temp-policy", temperature_policies[kind].name);
+        set(&sampler, "entropy-range", "1:3");
+        set(&sampler, "udt-measure", "entropy");
+        set(&sampler, "presence-penalty", "9");
+        set(&sampler, "top-p", "1");
+        set(&sampler, "min-p", "0");
+        set(&sampler, "xtc-probability", "1");
+        SamplerState memory = sampler_start(&sampler);
+        memory.prompt_entropy = 2.5;
+        memory.kl = .75;
+        history[0] = 1;
+        Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
+        step(&sampler, &memory, &c, 1);
+        double t = sampler_temperature(&sampler, &memory, &c), h = 1.75 * log(2), expected;
+        if (kind == TEMPERATURE_DYNATEMP) {
+            /* left are 1, with its penalty, and 3, the least likely top choice */
+            double odds = 2 * exp(-9), q = 1 / (1 + odds), left = -q * log(q) - (1 - q) * log(1 - q);
+            assert_true(c.count == 2 && memory.input.n_survivors == 2);
+            expected = .3 + left / log(2);
+        } else if (kind == TEMPERATURE_TARGET) {
+            double left = target_entropy(&c, t);
+            assert_true(memory.input.n_survivors == 2 && !memory.input.survivors);
+            assert_true(t == 1.8 && left < .75 * log(2)); /* as near as it gets */
+            assert_true(fabs(memory.input.survivors_entropy - target_entropy(&c, 1)) < 1e-12);
+            expected = t;
+        } else {
+            expected = natural_temperature((TemperatureKind)kind, 2.5, .75);
+        }
+        assert_true(fabs(t - expected) < 1e-6);
+        assert_true(fabs(memory.input.entropy - h) < 1e-6 && fabs(memory.window.entropy[0] - h) < 1e-6);
+        assert_true(fabs(c.entropy - h) > .1); /* that of the rewritten logits is another */
+        candidates_close(&c);
+    }
+}
+
 static void penalties_change_what_truncation_sees(void **state) {
     (void)state;
     Sampler sampler = sampler_default();
@@ -305,6 +459,38 @@ static void bans_that_leave_nothing_are_an_error(void **state) {
     assert_false(sampler_apply(&sampler, &memory, &context, &c, &error));
     assert_string_equal(error.message, "position 3: logit-bias leaves no token possible");
     candidates_close(&c);
+}
+
+/* What a stage or a ban excludes is no survivor, and is counted as dropped: by dynatemp's ln m, too. */
+static void banned_tokens_are_dropped(void **state) {
+    (void)state;
+    Error error;
+    const TokenBan ban = {1, 0};
+    for (int first = 0; first < 2; first++) {
+        int dropped[SAMPLER_DROPS] = {0};
+        Sampler sampler = sampler_default();
+        set(&sampler, "logit-bias", "1-inf");
+        set(&sampler, "no-repeat-ngram", "1");
+        set(&sampler, "temp-policy", "dynatemp");
+        set(&sampler, "min-p", "0");
+        set(&sampler, "top-p", "1");
+        if (first) set(&sampler, "temp-first", NULL);
+        SamplerState memory = sampler_start(&sampler);
+        SamplerContext context = context_of(1);
+        context.bans = &ban;
+        context.n_bans = 1;
+        context.dropped = dropped;
+        history[0] = 2;
+        Candidates c = open((float[]){4, 3, 2, 0, 0});
+        assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
+        assert_int_equal(c.count, 2); /* two equals: the entropy is ln 2, so T is T0 + the range */
+        assert_true(c.items[0].token == 3 && c.items[1].token == 4);
+        double t = sampler_temperature(&sampler, &memory, &c);
+        assert_true(first ? t == 1 : fabs(t - 1.3) < 1e-6);
+        assert_true(memory.input.n_survivors == 2);
+        assert_true(dropped[STAGE_NO_REPEAT_NGRAM] == 1 && dropped[STAGE_BIAS] == 1 && dropped[SAMPLER_BAN] == 1);
+        candidates_close(&c);
+    }
 }
 
 static void bans_hold_at_their_position(void **state) {
@@ -378,12 +564,17 @@ int main(void) {
         cmocka_unit_test(presets_can_be_overridden),
         cmocka_unit_test(lists_hold_several_settings),
         cmocka_unit_test(settings_show_what_they_take),
+        cmocka_unit_test(what_is_taken_can_be_taken_again),
         cmocka_unit_test(a_sampler_is_made_again_from_what_it_shows),
         cmocka_unit_test(parses_strictly),
         cmocka_unit_test(stages_work_on_what_the_last_one_left),
         cmocka_unit_test(temperature_first_keeps_another_set),
+        cmocka_unit_test(temperature_first_stays_finite),
+        cmocka_unit_test(udt_reads_natural_probabilities),
+        cmocka_unit_test(policies_read_the_natural_distribution),
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
+        cmocka_unit_test(banned_tokens_are_dropped),
         cmocka_unit_test(bans_hold_at_their_position),
         cmocka_unit_test(state_forks_by_assignment),
         cmocka_unit_test(xtc_acts_as_often_as_it_says),

@@ -38,7 +38,12 @@ static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int ste
     Case c = {model, naive_open(model, true), {0}};
     SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
     options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
-    c.setup = (TwinSetup){model, c.naive, tolerance_of(dtype, kv), options, seed, steps};
+    c.setup = (TwinSetup){.model = model,
+                          .naive = c.naive,
+                          .tolerance = tolerance_of(dtype, kv),
+                          .options = options,
+                          .seed = seed,
+                          .steps = steps};
     return c;
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "sampler/temperature.h"
+#include "tests/support/logits.h"
 #include "tests/support/random.h"
 
 static void assert_close(double x, double expected, double tolerance) {
@@ -200,7 +201,8 @@ static void more_entropy_is_never_cooler(void **state) {
 /* The table of policies is in the order of the enum, and complete. */
 static void policies_have_their_names(void **state) {
     (void)state;
-    const char *names[] = {"fixed", "linear", "sigmoid", "table", "edt", "edt-instance", "udt", "kld", "dynatemp"};
+    const char *names[] = {"fixed",        "linear", "sigmoid", "table",    "edt",
+                           "edt-instance", "udt",    "kld",     "dynatemp", "target"};
     TemperaturePolicy policy = temperature_default();
     Error error;
     for (int i = 0; i < TEMPERATURE_KINDS; i++) {
@@ -286,7 +288,7 @@ static void refuses_values(void **state) {
     check_refused(
         "temp-policy", "EDT",
         "--temp-policy: no such policy 'EDT': expected one of fixed, linear, sigmoid, table, edt, edt-instance, "
-        "udt, kld, dynatemp");
+        "udt, kld, dynatemp, target");
     check_refused("edt", "1", "--edt: no such parameter of a temperature policy");
 }
 
@@ -325,7 +327,7 @@ static void checks_the_whole(void **state) {
     TemperaturePolicy usual = temperature_default(), policy = usual;
     for (int i = 0; i < TEMPERATURE_KINDS; i++) {
         policy.kind = (TemperatureKind)i;
-        if (i == TEMPERATURE_TABLE) continue;
+        if (i == TEMPERATURE_TABLE || i == TEMPERATURE_TARGET) continue; /* which want a table, a target */
         assert_true(temperature_check(&policy, &error));
     }
     policy.kind = TEMPERATURE_TABLE;
@@ -339,6 +341,12 @@ static void checks_the_whole(void **state) {
     check_invalid(&policy, "--temp-table: H: expected a number from 0 to 100, got '200'");
     policy.n_knots = 17;
     check_invalid(&policy, "--temp-table: expected at most 16 knots, got 17");
+    policy = usual, policy.kind = TEMPERATURE_TARGET;
+    check_invalid(&policy, "--temp-policy target: expected --entropy-target with it");
+    policy.target_fraction = 1.5;
+    check_invalid(&policy, "--entropy-target: fraction: expected a number from 0 to 1, got '1.5'");
+    policy.target_fraction = .5, policy.target_nats = 101;
+    check_invalid(&policy, "--entropy-target: expected a number from 0 to 100, got '101'");
     policy = usual, policy.edt_n = 1;
     check_invalid(&policy, "--edt-n: expected a number above 0 and below 1, got '1'");
     policy = usual, policy.low = 1.8;
@@ -371,10 +379,12 @@ static void prints_what_matters(void **state) {
         "--temp-policy udt --temp 0.8 --edt-theta 0.2 --edt-n 0.8 --udt-measure pmax",
         "--temp-policy kld --temp 0.8 --kld-sigma 1",
         "--temp-policy dynatemp --temp 0.8 --dynatemp-range 0.5 --dynatemp-exp 1",
+        "--temp-policy target --temp-range 0.3:1.8 --entropy-target 1.5@0.25",
     };
     TemperaturePolicy policy = temperature_default();
     Error error;
     assert_true(temperature_set(&policy, "temp-table", ".5:1,2:.25", &error));
+    assert_true(temperature_set(&policy, "entropy-target", "1.5@.25", &error));
     for (int i = 0; i < TEMPERATURE_KINDS; i++) {
         policy.kind = (TemperatureKind)i;
         check_print(&policy, expected[i]);
@@ -392,6 +402,10 @@ static void prints_what_matters(void **state) {
 static void printed_text_reads_back(void **state) {
     (void)state;
     Random random = random_from(7);
+    Candidates survivors = open_candidates(20);
+    float logits[20];
+    for (int i = 0; i < 20; i++) logits[i] = (float)i / 4;
+    candidates_from_logits(&survivors, logits, 20);
     for (int round = 0; round < 2000; round++) {
         TemperaturePolicy policy = temperature_default(), again = temperature_default();
         policy.kind = (TemperatureKind)random_int(&random, 0, TEMPERATURE_KINDS - 1);
@@ -401,6 +415,9 @@ static void printed_text_reads_back(void **state) {
         policy.n_knots = random_int(&random, 1, TEMPERATURE_KNOTS);
         for (int i = 0; i < policy.n_knots; i++)
             policy.knots[i] = (TemperatureKnot){i + random_unit(&random), random_unit(&random)};
+        bool both = random_chance(&random, .5);
+        if (both || round % 2) policy.target_nats = random_unit(&random);
+        if (both || round % 2 == 0) policy.target_fraction = random_unit(&random);
         char out[2000], printed[2000];
         assert_true(temperature_print(&policy, out, sizeof out) < (int)sizeof out);
         memcpy(printed, out, sizeof out);
@@ -410,9 +427,10 @@ static void printed_text_reads_back(void **state) {
         assert_true(temperature_check(&again, &error));
         temperature_print(&again, out, sizeof out);
         assert_string_equal(out, printed);
-        TemperatureInput input = {8 * random_unit(&random), 1, 2, 100, .5, .25, 1, .5, 2, 20};
+        TemperatureInput input = {8 * random_unit(&random), 1, 2, 100, .5, .25, 1, .5, 2, 20, &survivors};
         assert_true(temperature_of(&policy, &input) == temperature_of(&again, &input));
     }
+    candidates_close(&survivors);
 }
 
 int main(void) {

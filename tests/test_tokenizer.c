@@ -12,7 +12,7 @@
 #include "tensor/memory.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/naive_tokenizer.h"
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 
 #define MEGABYTE ((size_t)1 << 20)
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "tests/support/naive_tokenizer.h"
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 
 static void test_utf8_length_of_every_start(void **state) {
     (void)state;

@@ -41,7 +41,7 @@ static void desk_open(Desk *desk, uint64_t seed, const char *policy) {
     for (int i = 0; i < OTHER; i++) desk->other[i] = random_int(&random, 0, config.vocab_size - 1);
     SessionOptions options = {.threads = 1, .branches = 30, .rows = 1000};
     must(session_open(&desk->session, desk->model, options, &error), &error);
-    must(writer_open(&desk->writer, desk->session, config.vocab_size, &desk->sampler, flags, none, none, &error),
+    must(writer_open(&desk->writer, desk->session, config.vocab_size, &desk->sampler, flags, none, none, NULL, &error),
          &error);
     desk->sequence = (Sequence){.history = desk->history, .length = PROMPT, .state = sampler_start(&desk->sampler)};
 }
@@ -103,7 +103,7 @@ static void second_root_is_decoded_in_step(void **state) {
             double kl =
                 temperature_kl(session_logits(desk.session, TRUNK), session_logits(desk.session, *without), vocab);
             must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
-            assert_float_equal(desk.writer.temperature, 0.8 * exp2(-kl / 0.5), 1e-9);
+            assert_float_equal(desk.writer.temperature, (0.8 * exp2(-kl / 0.5)), 1e-9);
             assert_true(kl > 1e-4);
             bool has_pass = writer_drawn(&desk.writer).branch >= 0;
             SessionCounts before = session_counts(desk.session);

@@ -6,7 +6,7 @@
 
 #include "tensor/memory.h"
 #include "tokenizer/load.h"
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 
 #define MAX_TEXT ((size_t)1 << 30)
 

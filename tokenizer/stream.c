@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "tokenizer/load.h"
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 
 TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at_start) {
     return (TokenStream){

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "tensor/memory.h"
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 #include "tools/text.h"
 
 /* ---- The ramp ---- */
@@ -46,26 +46,26 @@ static void set_tint(const Color *color, char *out, size_t capacity, double x) {
 
 /* ---- The scales ---- */
 
-#define MOST_NATS 8    /* of surprisal and entropy: what lies beyond has the last colour */
 #define MOST_RANK 1024 /* its scale is logarithmic */
 
+/* high is NULL where the scale ends at units_scale; what lies beyond has the last colour. */
 static const struct {
     const char *name, *low, *high;
 } scales[] = {
-    [COLOR_P] = {"probability", "0", "1"},        [COLOR_SURPRISAL] = {"surprisal", "0", "8 nats"},
-    [COLOR_ENTROPY] = {"entropy", "0", "8 nats"}, [COLOR_FUTURE] = {"openness of the future", "0", "1"},
-    [COLOR_ALPHA] = {"alpha", "-1", "1"},         [COLOR_RANK] = {"rank", "1", "1024"},
+    [COLOR_P] = {"probability", "0", "1"},    [COLOR_SURPRISAL] = {"surprisal", "0", NULL},
+    [COLOR_ENTROPY] = {"entropy", "0", NULL}, [COLOR_FUTURE] = {"openness of the future", "0", "1"},
+    [COLOR_ALPHA] = {"alpha", "-1", "1"},     [COLOR_RANK] = {"rank", "1", "1024"},
 };
 
 /* Where the token is on the scale, in [0, 1] or beyond; NAN: nowhere. */
-static double place(ColorBy by, const Step *step, const Writer *writer) {
-    switch (by) {
+static double place(const Color *color, const Step *step, const Writer *writer) {
+    switch (color->by) {
     case COLOR_P:
         return exp(step->logprob);
     case COLOR_SURPRISAL:
-        return -step->logprob / MOST_NATS;
+        return units_of(color->units, -step->logprob) / units_scale(color->units);
     case COLOR_ENTROPY:
-        return writer->natural.entropy / MOST_NATS;
+        return units_of(color->units, writer->natural.entropy) / units_scale(color->units);
     case COLOR_FUTURE:
         return step->hhat;
     case COLOR_ALPHA:
@@ -84,10 +84,12 @@ static bool is(const char *variable, const char *value) {
     return set && strcmp(set, value) == 0;
 }
 
-Color color_open(ColorBy by) {
+Color color_open(ColorBy by, Units units) {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     bool can = isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
-    return (Color){.by = can ? by : COLOR_NONE, .true_color = is("COLORTERM", "truecolor") || is("COLORTERM", "24bit")};
+    return (Color){.by = can ? by : COLOR_NONE,
+                   .units = units,
+                   .true_color = is("COLORTERM", "truecolor") || is("COLORTERM", "24bit")};
 }
 
 void color_legend(const Color *color) {
@@ -99,7 +101,11 @@ void color_legend(const Color *color) {
         set_tint(color, tint, sizeof tint, (double)i / (WIDTH - 1));
         fprintf(stderr, "%s ", tint);
     }
-    fprintf(stderr, "%s %s\n", isatty(STDERR_FILENO) ? "\033[0m" : "to", scales[color->by].high);
+    fprintf(stderr, "%s ", isatty(STDERR_FILENO) ? "\033[0m" : "to");
+    if (scales[color->by].high)
+        fprintf(stderr, "%s\n", scales[color->by].high);
+    else
+        fprintf(stderr, "%d %s\n", units_scale(color->units), units_name(color->units));
 }
 
 static bool has_room(Color *color, Error *error) {
@@ -117,7 +123,7 @@ static bool has_room(Color *color, Error *error) {
 bool color_step(Color *color, const Step *step, const Writer *writer, size_t begin, Error *error) {
     if (color->by == COLOR_NONE) return true;
     if (!has_room(color, error)) return false;
-    double x = place(color->by, step, writer);
+    double x = place(color, step, writer);
     Tint *tint = &color->tints[color->n_tints++];
     *tint = (Tint){.position = step->position, .begin = begin};
     if (!isnan(x)) set_tint(color, tint->sequence, sizeof tint->sequence, x);
@@ -138,7 +144,7 @@ static bool write_tinted(const char *sequence, const uint8_t *text, size_t n_byt
         if (newline) putchar('\n');
         done += n + (newline != NULL);
     }
-    return sequence[0] ? text_write(text, 0, error) : text_write(text, n_bytes, error);
+    return sequence[0] ? text_written(text, n_bytes, error) : text_write(text, n_bytes, error);
 }
 
 bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error) {
@@ -206,13 +212,13 @@ static void explain_plain(const Writer *writer, const Tokenizer *tokenizer) {
     }
 }
 
-void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer) {
-    bool future = writer->sampler->future;
-    if (isatty(STDOUT_FILENO)) fputc('\n', stderr); /* the text's line ends here, and goes on below */
+void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer, Units units) {
+    bool future = writer_sampler(writer)->future;
+    if (text_shares_stderr()) text_end_line(); /* the text goes on below */
     fprintf(stderr, "%d ", step->position);
     print_piece(tokenizer_spelling(tokenizer, step->token), 0);
-    fprintf(stderr, "  p %.4f  rank %d  H %.3f  T %.3f", exp(step->logprob), step->rank, writer->natural.entropy,
-            writer->temperature);
+    fprintf(stderr, "  p %.4f  rank %d  H %.3f%s  T %.3f", exp(step->logprob), step->rank,
+            units_of(units, writer->natural.entropy), units_suffix(units), writer->temperature);
     if (future) fprintf(stderr, "  alpha %.3f", writer->alpha);
     fprintf(stderr, "  %d survivors\n", writer->survivors);
     if (future && writer->report.outcome == LOOKAHEAD_DONE)

@@ -5,13 +5,14 @@
 
 #include "tokenizer/tokenizer.h"
 #include "tools/step.h"
+#include "tools/units.h"
 
 /* In the order of COLOR_CHOICES. */
 typedef enum {
     COLOR_NONE,
     COLOR_P,         /* natural probability */
-    COLOR_SURPRISAL, /* -ln p, nats */
-    COLOR_ENTROPY,   /* of the step, nats */
+    COLOR_SURPRISAL, /* -ln p */
+    COLOR_ENTROPY,   /* of the step */
     COLOR_FUTURE,    /* Hhat of the token; none where nobody looked ahead */
     COLOR_ALPHA,
     COLOR_RANK /* among all tokens, 1 the likeliest */
@@ -27,14 +28,15 @@ typedef struct {
 } Tint;
 
 typedef struct {
-    ColorBy by; /* COLOR_NONE where nothing is to be tinted */
+    ColorBy by;  /* COLOR_NONE where nothing is to be tinted */
+    Units units; /* of surprisal and entropy */
     bool true_color;
     Tint *tints; /* (n_tints,) by position, the first is that of the next byte; memory_free */
     size_t n_tints, capacity, n_printed;
 } Color;
 
 /* Looks at standard output and the environment: TERM, COLORTERM, NO_COLOR. */
-Color color_open(ColorBy by);
+Color color_open(ColorBy by, Units units);
 /* The scale, on standard error; nothing where nothing is tinted. */
 void color_legend(const Color *color);
 
@@ -47,6 +49,6 @@ void color_rewind(Color *color, int position);
 bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error);
 
 /* The table of the likeliest candidates with p, and Hhat and s where it looked ahead, on standard error. */
-void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer);
+void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer, Units units);
 
 #endif

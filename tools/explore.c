@@ -18,16 +18,18 @@
 #include "tools/interrupts.h"
 #include "tools/mapped.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/prompt.h"
 #include "tools/screen.h"
 #include "tools/text.h"
 #include "tools/tree.h"
+#include "tools/units.h"
 
 enum { LEAST_COLUMNS = 40, LEAST_LINES = 12, CTRL_C = 3, ESCAPE = 27, TINTS = 6, TABLE_MOST = LOOKAHEAD_MAX_K };
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *save, *tree;
-    int context, threads, kv;
+    int context, threads, kv, units;
     Sampler sampler;
 } Settings;
 
@@ -77,12 +79,14 @@ static void lay_out(Place *cursor, Bytes text) {
     }
 }
 
-/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours; up to 8 nats. */
+/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours. */
 static void set_tint(const Explore *explore, int position) {
     const TreeBranch *branch = &explore->tree.branches[explore->tree.current];
-    double place = branch->surprisal[position] / 8 * TINTS;
+    Units units = (Units)explore->settings->units;
+    double place = units_of(units, branch->surprisal[position]) / units_scale(units) * TINTS;
     int tint = place >= TINTS ? TINTS - 1 : place > 0 ? (int)place : 0;
     if (explore->tinted && position >= explore->tree.n_prompt) attrset(COLOR_PAIR(tint + 1));
+    if (branch->parent >= 0 && position == branch->position) attron(A_UNDERLINE); /* here it left its parent */
 }
 
 static void walk_text(const Explore *explore, Place *cursor) {
@@ -146,16 +150,25 @@ static void show_table(const Explore *explore, int line, int height) {
     for (int i = first; i < explore->n_rows && i - first < height; i++) show_row(explore, line + 1 + i - first, i);
 }
 
+/* Of the step on the screen: the state of the branch stands after the token that is drawn. */
+static double current_alpha(const Tree *tree) {
+    const TreeBranch *branch = &tree->branches[tree->current];
+    return tree->drawn ? tree->writer.alpha : sampler_alpha(&tree->sampler, &branch->sequence.state);
+}
+
 static void show_status(const Explore *explore) {
     const Tree *tree = &explore->tree;
     const TreeBranch *branch = &tree->branches[tree->current];
-    char line[512], parent[32] = "";
+    char line[512], parent[32] = "", entropy[32] = "";
+    Units units = (Units)explore->settings->units;
     if (branch->parent >= 0) snprintf(parent, sizeof parent, " from %d at %d", branch->parent, branch->position);
-    double alpha = tree->drawn ? tree->writer.alpha : sampler_alpha(&tree->sampler, &branch->sequence.state);
-    int n = snprintf(line, sizeof line, "branch %d of %d%s | position %d | alpha %.2f | T %.2f | seed %llu",
-                     tree->current, tree->count, parent, branch->sequence.length, alpha,
+    if (tree->drawn)
+        snprintf(entropy, sizeof entropy, " | H %.3f %s", units_of(units, tree->writer.natural.entropy),
+                 units_name(units));
+    int n = snprintf(line, sizeof line, "branch %d of %d%s | position %d | alpha %.2f | T %.2f | seed %llu%s",
+                     tree->current, tree->count, parent, branch->sequence.length, current_alpha(tree),
                      tree->drawn ? tree->writer.temperature : tree->sampler.temperature.base,
-                     (unsigned long long)tree->sampler.seed);
+                     (unsigned long long)tree->sampler.seed, entropy);
     attrset(A_REVERSE);
     move(LINES - 2, 0);
     screen_put_string(line, COLS);
@@ -256,8 +269,7 @@ static void save(Explore *explore) {
 
 static bool move_alpha(Explore *explore, int steps, Error *error) {
     Tree *tree = &explore->tree;
-    double now = sampler_alpha(&tree->sampler, &tree_current(tree)->sequence.state);
-    double alpha = (round(now * 10) + steps) / 10;
+    double alpha = (round(current_alpha(tree) * 10) + steps) / 10;
     tree_set_alpha(tree, fmin(fmax(alpha, -1), 1));
     return draw(explore, error);
 }
@@ -265,6 +277,15 @@ static bool move_alpha(Explore *explore, int steps, Error *error) {
 static bool take(Explore *explore, int token, Error *error) {
     explore->selected = 0;
     return tree_take(&explore->tree, token, error) && draw(explore, error);
+}
+
+static bool fork_branch(Explore *explore, Error *error) {
+    Tree *tree = &explore->tree;
+    if (!tree_fork(tree, error) || !draw(explore, error)) return false;
+    const TreeBranch *branch = tree_current(tree);
+    snprintf(explore->message, sizeof explore->message, "branch %d, forked from branch %d at position %d",
+             tree->current, branch->parent, branch->position);
+    return true;
 }
 
 /* What changes the tree; the error is shown, and the tree is as it was. */
@@ -285,7 +306,7 @@ static bool change(Explore *explore, int key, Error *error) {
     case KEY_RIGHT:
         return move_alpha(explore, 1, error);
     case 'f':
-        return tree_fork(tree, error) && draw(explore, error);
+        return fork_branch(explore, error);
     case '\t':
         explore->selected = 0;
         tree_switch(tree, (tree->current + 1) % tree->count);
@@ -424,6 +445,13 @@ static bool prepare(Explore *explore, Error *error) {
     return done && draw(explore, error);
 }
 
+/* It looks at all candidates, whatever was given, and alpha is moved by hand. */
+static void report_idle(const Explore *explore) {
+    Sampler sampler = explore->tree.sampler;
+    if (sampler.lookahead.alpha == -1) sampler.lookahead.alpha = 0;
+    options_report_idle(&sampler, NULL);
+}
+
 static int explore_settings(const Settings *settings) {
     Error error;
     Explore *explore = memory_alloc(1, sizeof *explore, "screen", &error);
@@ -431,7 +459,12 @@ static int explore_settings(const Settings *settings) {
     memset(explore, 0, sizeof *explore);
     explore->settings = settings;
     setlocale(LC_CTYPE, ""); /* the characters alone: numbers are read and written with a point */
-    bool done = prepare(explore, &error) && run_screen(explore, &error);
+    bool done = prepare(explore, &error);
+    if (done) {
+        report_idle(explore);
+        done = run_screen(explore, &error);
+        places_warn(&explore->tree.writer);
+    }
     int status = explore->interrupted ? 130 : 0;
     if (explore->tree_is_open) tree_close(&explore->tree);
     memory_free(explore->piece);
@@ -456,6 +489,7 @@ static int explore_main(int argc, char **argv) {
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is shown"},
     };
     int n_options = 0;
@@ -477,7 +511,8 @@ static int explore_main(int argc, char **argv) {
 const Command explore_command = {
     "explore", "[FILE]", "Shows a text and what may follow it on the screen, to write on by hand; opens a saved tree.",
     "Keys: up and down choose a candidate, Enter takes it, space takes the drawn one (marked >),\n"
-    "u undoes a token, left and right move alpha (the noise stays), f forks a branch (8 at most),\n"
-    "Tab switches to the next, s saves the tree, q quits. With FILE the settings are those of the tree.\n"
+    "u undoes a token, left and right move the branch's alpha (the noise stays), f forks a branch\n"
+    "(8 at most), Tab switches to the next, s saves the tree, q quits. The first token that a branch\n"
+    "does not share with its parent is underlined. With FILE the settings are those of the tree.\n"
     "It always looks ahead at all candidates.\n" OPEN_NOTES,
     explore_main};

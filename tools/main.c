@@ -11,6 +11,7 @@
 #include "tools/standard.h"
 #include "tools/mapped.h"
 #include "tools/terminal.h"
+#include "tools/text.h"
 
 static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
                                           &perplexity_command, &quantize_command, &bench_command,
@@ -19,6 +20,7 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {
     terminal_clear();
+    text_end_line();
     fprintf(stderr, "foretell: %s\n", error->message);
     return 1;
 }

@@ -42,7 +42,7 @@ static void check_no_sampling(const Sampler *sampler) {
     char chain[1024], usual[1024];
     Sampler unset = sampler_default();
     unset.seed = sampler->seed;
-    if (sampler->future)
+    if (sampler_looks_ahead(sampler))
         option_usage_error("--beam: cannot be had together with --fe (--rerank future ranks the finished beams)");
     sampler_print(&unset, usual, sizeof usual);
     sampler_print(sampler, chain, sizeof chain);
@@ -160,7 +160,7 @@ bool many_session(const Many *many, const Sampler *sampler, TextsSize size, Sess
 /* ---- Writing ---- */
 
 void many_print_chain(const Many *many, const Sampler *sampler) {
-    char chain[1024];
+    char chain[SAMPLER_CHAIN_BYTES];
     if (many->beam)
         fprintf(stderr, "%d beam%s, score ln p / length^%g%s%s\n", many->beam, many->beam > 1 ? "s" : "",
                 many->length_penalty, many->rerank ? ", reranked by " : "", many->rerank ? many->rerank : "");
@@ -187,12 +187,16 @@ static bool print_text(const ManyRun *run, uint8_t *out, const Continuation *ite
     return done;
 }
 
-static void list_figures(const Continuation *item, int number, int n_prompt) {
+static void list_figures(const Continuation *item, int number, int n_prompt, Units units) {
     static const char *const ends[TEXT_ENDS] = {"interrupted", "the text ended", "as long as asked",
                                                 "the context is full", "a stop string"};
     fprintf(stderr, "%4d  %4d tokens", number, item->sequence.length - n_prompt);
-    for (int i = 0; i < METRICS; i++)
-        fprintf(stderr, "  %s %.4f", ranking_metric_names[i], ranking_figure(&item->figures, (Metric)i));
+    for (int i = 0; i < METRICS; i++) {
+        double figure = ranking_figure(&item->figures, (Metric)i);
+        bool in_nats = i == METRIC_LOGPROB || i == METRIC_ENTROPY;
+        fprintf(stderr, "  %s %.4f%s", ranking_metric_names[i], in_nats ? units_of(units, figure) : figure,
+                in_nats ? units_suffix(units) : "");
+    }
     fprintf(stderr, "  %s\n", ends[item->end]);
 }
 
@@ -215,8 +219,9 @@ static bool print_all(const Many *many, const ManyRun *run, const Listing *listi
     for (int i = 0; i < smaller(listing->n_texts, listing->count) && done; i++)
         done = (i == 0 || text_write(SEPARATOR, strlen(SEPARATOR), error)) &&
                print_text(run, out, listing->items[order[i]], error);
+    if (done) text_end_line();
     for (int i = 0; i < smaller(listing->n_listed, listing->count) && done; i++)
-        list_figures(listing->items[order[i]], listing->first + order[i], run->prompt->length);
+        list_figures(listing->items[order[i]], listing->first + order[i], run->prompt->length, run->units);
     memory_free(out);
     return done;
 }

@@ -8,6 +8,7 @@
 #include "sampler/beam.h"
 #include "tools/options.h"
 #include "tools/traces.h"
+#include "tools/units.h"
 
 #define MANY_OPTIONS 10 /* rows that many_add_options adds */
 
@@ -36,6 +37,7 @@ typedef struct {
     int n_without;
     Traces *traces; /* open; none where nothing is traced */
     const TraceHeader *header;
+    Units units; /* of the figures listed */
     const volatile sig_atomic_t *interrupted;
     long long n_decoded, future_rows; /* out: tokens appended, rows computed to look ahead, */
     int rewinds;                      /* times that a banned phrase was taken back */

@@ -20,6 +20,35 @@ typedef struct {
     char letters[2 * OPTIONS_MAX + 4];
 } Getopt;
 
+/* The settings of the sampler on the command line, each once. */
+static struct {
+    const char *name;
+    bool replaced; /* by a later preset */
+} given[OPTIONS_MAX];
+static int n_given;
+
+static void note_given(const char *name) {
+    int i = 0;
+    if (strcmp(name, "preset") == 0)
+        for (int j = 0; j < n_given; j++) given[j].replaced = strcmp(given[j].name, "at") != 0; /* rules stay */
+    while (i < n_given && strcmp(given[i].name, name) != 0) i++;
+    if (i == n_given) given[n_given++].name = name;
+    given[i].replaced = false;
+}
+
+void options_report_idle(const Sampler *sampler, const char *used) {
+    const char *between = "foretell: without effect here: ";
+    for (int i = 0; i < n_given; i++) {
+        Error why;
+        bool matters = (used && strcmp(given[i].name, used) == 0) || sampler_matters(sampler, given[i].name, &why);
+        if (matters && !given[i].replaced) continue;
+        if (given[i].replaced) error_set(&why, "a later --preset sets all");
+        fprintf(stderr, "%s--%s (%s)", between, given[i].name, why.message);
+        between = ", ";
+    }
+    if (between[0] == ',') fprintf(stderr, "\n");
+}
+
 int options_add_sampler(Option *options, int n_options, Sampler *sampler) {
     const SamplerSetting *setting;
     for (int i = 0; (setting = sampler_setting(i)) && n_options < OPTIONS_MAX; i++)
@@ -102,6 +131,7 @@ static void store(const Option *option, const char *value) {
         break;
     case OPTION_SAMPLER:
         if (!sampler_set(option->target, option->name, value, &error)) option_usage_error("%s", error.message);
+        note_given(option->name);
         break;
     }
 }
@@ -185,7 +215,7 @@ int options_parse(const Command *command, const Option *options, int n_options, 
         print_help(command, options, n_options);
         exit(command_end(0));
     }
-    optind = 0;
+    optind = n_given = 0;
     for (int code; (code = getopt_long(argc, argv, table.letters, table.longs, NULL)) != -1;) {
         const Option *option = find_option(options, n_options, code == ':' || code == '?' ? optopt : code);
         if (code == ':') option_usage_error("--%s: expected a value (%s)", option->name, option->metavar);

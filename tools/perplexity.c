@@ -10,10 +10,11 @@
 #include "tools/open.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
+#include "tools/units.h"
 
 typedef struct {
     const char *model, *tokenizer, *file, *separator;
-    int context, threads, kv;
+    int context, threads, kv, units;
 } Settings;
 
 /* The text as tokens: of each document its own, then, where there are separators, eos, and bos before the next. */
@@ -131,12 +132,13 @@ static bool score_windows(Perplexity *p, Error *error) {
 
 static void print_result(const Perplexity *p) {
     double nats = p->nats / (double)p->n_scored;
+    Units units = (Units)p->settings->units;
     printf("tokens      %zu in %zu windows of %d\n", p->n_scored, p->n_windows, session_options(p->session).context);
     printf("bytes       %zu in %zu document%s\n", p->stream.n_bytes, p->stream.n_documents,
            p->stream.n_documents == 1 ? "" : "s");
-    printf("nats/token  %.4f\n", nats);
+    printf("%s/token  %.4f\n", units_name(units), units_of(units, nats));
     printf("perplexity  %.4f\n", exp(nats));
-    printf("bits/byte   %.4f\n", p->nats / log(2) / (double)p->stream.n_bytes);
+    printf("bits/byte   %.4f\n", units_of(UNITS_BITS, p->nats) / (double)p->stream.n_bytes);
 }
 
 static bool measure(Perplexity *p, Bytes text, Error *error) {
@@ -181,6 +183,7 @@ static int perplexity_main(int argc, char **argv) {
          "the model's context"},
         {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, "unit of the mean surprisal of a token", NULL},
     };
     int next = options_parse(&perplexity_command, options, sizeof options / sizeof *options, argc, argv);
     if (next < argc && !s.file) s.file = argv[next++];

@@ -1,17 +1,19 @@
 /* foretell replay: does again what a trace tells of, and says where it goes another way. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tensor/memory.h"
 #include "tools/commands.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/text.h"
 #include "tools/trace.h"
 #include "tools/traits.h"
 
 typedef struct {
     const char *path, *model, *tokenizer;
-    int threads;
+    int threads, units; /* units -1: no means are printed */
 } Settings;
 
 typedef struct {
@@ -61,10 +63,10 @@ static bool open_models(Replay *replay, const json_t *line, Error *error) {
     const Settings *settings = replay->settings;
     const TraceHeader *header = &replay->header;
     bool is_kld = header->sampler.temperature.kind == TEMPERATURE_KLD;
-    if (!open_both(&replay->model, &replay->tokenizer, settings->model, settings->tokenizer, error)) return false;
-    if (!same_as(line, trace_header_json(header, replay->model, replay->tokenizer), error)) return false;
     if (is_kld != (header->without != NULL))
         return error_set(error, "without: expected with temp-policy kld, and only with it");
+    if (!open_both(&replay->model, &replay->tokenizer, settings->model, settings->tokenizer, error)) return false;
+    if (!same_as(line, trace_header_json(header, replay->model, replay->tokenizer), error)) return false;
     int vocab_size = replay->model->config.vocab_size;
     return check_ids(header->prompt, header->n_prompt, vocab_size, "prompt", error) &&
            check_ids(header->without, header->n_without, vocab_size, "without", error);
@@ -124,7 +126,8 @@ static bool prepare(Replay *replay, TextListener *listener, Error *error) {
     json_decref(line);
     if (!done || !open_session(replay, error) || !traits_open(&replay->traits, replay->tokenizer, error) ||
         !writer_open(&replay->writer, replay->session, replay->model->config.vocab_size, &header->sampler,
-                     replay->traits.flags, replay->traits.breakers, replay->traits.exempt, error))
+                     replay->traits.flags, replay->traits.breakers, replay->traits.exempt, replay->traits.pieces,
+                     error))
         return false;
     replay->writer.futures = true;
     replay->sums = (TraceSums){.writer = &replay->writer, .tokenizer = replay->tokenizer};
@@ -141,6 +144,12 @@ static bool is_interrupted(const json_t *line) {
     return stop && strcmp(stop, trace_stops[TEXT_GOES_ON]) == 0;
 }
 
+/* Older traces lack what came to the steps since. */
+static void drop_newer(json_t *made, const json_t *recorded) {
+    trace_drop_added(made, recorded);
+    if (!json_object_get(recorded, "policy_input")) json_object_del(made, "policy_input");
+}
+
 /* The line of an event beside the next one of the file. */
 static bool compare_event(void *context, const TextEvent *event, Error *error) {
     Replay *replay = context;
@@ -153,8 +162,9 @@ static bool compare_event(void *context, const TextEvent *event, Error *error) {
     TextEvent now = *event;
     now.text = &text;
     if (event->kind == TEXT_DONE && is_interrupted(line)) text.item.end = TEXT_GOES_ON; /* in its last step */
+    if (event->kind == TEXT_DONE) replay->sums.units = trace_units(line);
     json_t *made = trace_event_json(&replay->sums, &now);
-    if (made && event->kind == TEXT_DRAWN) trace_drop_added(made, line);
+    if (made && event->kind == TEXT_DRAWN) drop_newer(made, line);
     bool same = same_as(line, made, error);
     json_decref(line);
     if (!same && event->kind == TEXT_DRAWN) error_prefix(error, "step %d (position %d): ", step, position);
@@ -197,6 +207,13 @@ static void release(Replay *replay) {
     model_close(replay->model);
 }
 
+static void print_means(const TraceSums *sums, Units units) {
+    double n = sums->tally.steps, surprisal = sums->tally.surprisal / n;
+    if (sums->tally.steps == 0) return;
+    printf("mean surprisal %.4f %s, mean H %.4f %s, perplexity %.4f\n", units_of(units, surprisal), units_name(units),
+           units_of(units, sums->tally.entropy / n), units_name(units), exp(surprisal));
+}
+
 static int replay_settings(const Settings *settings) {
     Error error;
     Bytes file;
@@ -209,20 +226,24 @@ static int replay_settings(const Settings *settings) {
         same = compare(&replay, &error);
     }
     if (!same) error_prefix(&error, "%s:%d: ", settings->path, replay.line);
-    int n_steps = replay.sums.n_lines;
+    TraceSums sums = replay.sums;
+    if (same) places_warn(&replay.writer);
     release(&replay);
     bytes_unmap(&file);
     if (!same) return command_fail(&error);
-    printf("%d steps agree\n", n_steps);
+    printf("%d steps agree\n", sums.n_lines);
+    if (settings->units >= 0) print_means(&sums, (Units)settings->units);
     return 0;
 }
 
 static int replay_main(int argc, char **argv) {
-    Settings settings = {0};
+    Settings settings = {.units = -1};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &settings.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &settings.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
         {"threads", 't', "N", OPTION_INT, &settings.threads, 1, 1024, "threads to compute with", "all processors"},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &settings.units, 0, 0, "print the means of the steps, too, in these",
+         "no means"},
     };
     int next = options_parse(&replay_command, options, sizeof options / sizeof options[0], argc, argv);
     if (next == argc) option_usage_error("replay: expected a trace, FILE.jsonl");

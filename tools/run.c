@@ -11,6 +11,7 @@
 #include "tools/interrupts.h"
 #include "tools/many.h"
 #include "tools/open.h"
+#include "tools/places.h"
 #include "tools/prompt.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
@@ -19,7 +20,7 @@
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *trace, *without;
-    int n_predict, context, threads, kv, color_by;
+    int n_predict, context, threads, kv, color_by, units;
     int sequence; /* the first text's number, from 1 */
     Sampler sampler;
     Many many;
@@ -52,7 +53,7 @@ static bool show_step(Run *run, const Text *text, Error *error) {
     const Settings *settings = run->settings;
     if (run->color.by == COLOR_NONE && !settings->explain) return true;
     Step step = step_of(&run->writer, &text->item.sequence);
-    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer);
+    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
     return color_step(&run->color, &step, &run->writer, text->n_read - (size_t)text->stream.n_held, error);
 }
 
@@ -105,6 +106,11 @@ static bool generate(Run *run, Error *error) {
         run->rewinds = text->editor.rewinds;
         run->logits = hash_logits(run, text->item.sequence.branch);
     }
+    if (!done && texts.count > 0) { /* what was held back is part of the text, also where an error ends it */
+        Error other;
+        Bytes rest = editor_rest(&texts.items[0].editor);
+        color_write(&run->color, rest.data, rest.size, &other);
+    }
     run->n_decoded = texts.n_decoded;
     run->future_rows = texts.future_rows;
     texts_close(&texts);
@@ -151,7 +157,7 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     run->at_start = text.size == 0;
     if (!traits_open(&run->traits, run->tokenizer, error) ||
         !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
-                     run->traits.breakers, run->traits.exempt, error))
+                     run->traits.breakers, run->traits.exempt, run->traits.pieces, error))
         return false;
     run->load_seconds = terminal_seconds() - start;
     return true;
@@ -185,6 +191,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .n_without = run->n_without,
                     .traces = &run->traces,
                     .header = &run->header,
+                    .units = (Units)settings->units,
                     .interrupted = &interrupted};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
@@ -227,6 +234,7 @@ static bool begin_traces(Run *run, Error *error) {
     if (!fill_header(run, error) ||
         !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many, error))
         return false;
+    run->traces.units = (Units)settings->units;
     trace_hash_files(&run->header, run->model, run->tokenizer);
     for (int i = 0; i < n_texts && !settings->many.then; i++)
         if (!traces_begin(&run->traces, i, run->header, run->model, &run->writer, run->tokenizer, error)) return false;
@@ -238,8 +246,9 @@ static bool tell(Run *run, Bytes text, Error *error) {
     bool many = many_is_on(&settings->many);
     interrupts_defer();
     if (!begin_traces(run, error)) return false; /* before anything is said, so that its failure is the only line */
+    options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
     many_print_chain(&settings->many, &settings->sampler);
-    run->color = color_open((ColorBy)settings->color_by);
+    run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
     if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
     double start = terminal_seconds();
@@ -274,7 +283,8 @@ static void print_statistics(const Run *run) {
     getrusage(RUSAGE_SELF, &usage);
     double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
-    if (isatty(STDOUT_FILENO)) fprintf(stderr, "\n\n"); /* the text itself ends as it ends */
+    text_end_line();
+    if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
     if (run->rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
@@ -288,11 +298,13 @@ static void print_statistics(const Run *run) {
             run->load_seconds * 1e3, run->prompt.length, run->prompt.length / run->prompt_seconds, run->n_decoded,
             decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, run->logits);
     SessionCounts counts = session_counts(run->session);
-    if (run->settings->sampler.future && run->n_decoded)
+    places_warn(&run->writer);
+    if (sampler_looks_ahead(&run->settings->sampler) && run->n_decoded)
         fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
                 (double)(counts.rows - run->prompt.length - run->n_without) / (double)run->n_decoded,
                 (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
-    if (run->settings->sampler.future) print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
+    if (sampler_looks_ahead(&run->settings->sampler))
+        print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
 }
 
 static void release(Run *run) {
@@ -352,6 +364,7 @@ static int list_samplers(void) {
     for (int i = 0; i < TEMPERATURE_KINDS; i++)
         printf("  %-16s %-62s %s\n", temperature_policies[i].name, temperature_policies[i].formula,
                temperature_policies[i].source);
+    places_list();
     printf("\npresets:\n");
     for (int i = 0; (preset = sampler_preset(i)); i++) printf("  %-16s %s\n", preset->name, preset->settings);
     return 0;
@@ -375,7 +388,8 @@ static void check_settings(Settings *s) {
         option_usage_error("--trace: expected no --beam without --then: a beam search draws no token");
     if (s->many.beam && !s->many.then && s->sequence > 1)
         option_usage_error("--sequence: expected no --beam without --then: a beam search has no noise");
-    if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !s->sampler.future)
+    if (s->trace && !*s->trace) option_usage_error("--trace: expected the name of a file, got ''");
+    if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !sampler_looks_ahead(&s->sampler))
         option_usage_error("--color-by %s: expected --fe or --wave too",
                            s->color_by == COLOR_ALPHA ? "alpha" : "future");
 }
@@ -408,6 +422,7 @@ static int run_main(int argc, char **argv) {
          NULL},
         {"explain", 0, NULL, OPTION_FLAG, &s.explain, 0, 0, "print the candidates of each token on standard error",
          NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
     };
     int n_options = 0;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 
 int screen_character(Bytes text, size_t at, wchar_t *out) {
     static const int first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};

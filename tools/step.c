@@ -13,7 +13,7 @@ Step step_of(const Writer *writer, const Sequence *sequence) {
     const float *logits = session_logits(writer->session, sequence->branch);
     int token = writer_drawn(writer).token;
     const LookaheadReport *report = &writer->report;
-    bool looked = writer->sampler->future && report->outcome == LOOKAHEAD_DONE;
+    bool looked = writer_sampler(writer)->future && report->outcome == LOOKAHEAD_DONE;
     return (Step){.token = token,
                   .position = sequence->length,
                   .logprob = logits[token] - writer->natural.max_logit - writer->natural.log_sum,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <stb_ds.h>
@@ -52,10 +53,29 @@ void text_free(Bytes *text) {
     *text = (Bytes){0};
 }
 
-bool text_write(const void *data, size_t n_bytes, Error *error) {
-    if ((n_bytes && fwrite(data, 1, n_bytes, stdout) != n_bytes) || fflush(stdout) != 0)
-        return error_set(error, "standard output: %s", strerror(errno));
+static bool line_is_open; /* the last byte on standard output does not end a line */
+
+bool text_written(const void *data, size_t n_bytes, Error *error) {
+    if (fflush(stdout) != 0) return error_set(error, "standard output: %s", strerror(errno));
+    if (n_bytes) line_is_open = ((const char *)data)[n_bytes - 1] != '\n';
     return true;
+}
+
+bool text_write(const void *data, size_t n_bytes, Error *error) {
+    if (n_bytes && fwrite(data, 1, n_bytes, stdout) != n_bytes)
+        return error_set(error, "standard output: %s", strerror(errno));
+    return text_written(data, n_bytes, error);
+}
+
+void text_end_line(void) {
+    if (line_is_open) fputc('\n', stderr);
+    line_is_open = false;
+}
+
+bool text_shares_stderr(void) {
+    struct stat out, err;
+    bool both = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0;
+    return isatty(STDOUT_FILENO) || (both && out.st_dev == err.st_dev && out.st_ino == err.st_ino);
 }
 
 void text_print_escaped(Bytes text) {

@@ -18,5 +18,13 @@ void text_print_escaped(Bytes text);
 /* Writes to standard output at once. Errors: as write. When the reader of a pipe has gone, SIGPIPE ends the program here
  * without a word, as it ends cat; only where the caller had that signal ignored is it an error like another. */
 bool text_write(const void *data, size_t n_bytes, Error *error);
+/* The same for a text that was printed to standard output already. */
+bool text_written(const void *data, size_t n_bytes, Error *error);
+
+/* Before something else is said on standard error: ends there the line that the text left open on standard output, if any, so
+ * that the two do not run together where both go to the same place. */
+void text_end_line(void);
+/* Whether both go to one file, or standard output to a terminal. */
+bool text_shares_stderr(void);
 
 #endif

@@ -67,7 +67,17 @@ static json_t *tokenizer_json(const TraceHeader *header, const Tokenizer *tokeni
     return NULL;
 }
 
-/* Each setting by its flag, as sampler_set takes it. */
+static json_t *rules_json(const Sampler *sampler) {
+    json_t *array = json_array();
+    for (int i = 0; i < sampler->n_rules; i++) {
+        if (json_array_append_new(array, json_string(sampler->rules[i].text)) == 0) continue;
+        json_decref(array);
+        return NULL;
+    }
+    return array;
+}
+
+/* Each setting by its flag, as sampler_set takes it; of rules an array. */
 static json_t *settings_json(const Sampler *sampler) {
     json_t *object = json_object();
     const SamplerSetting *setting;
@@ -76,6 +86,7 @@ static json_t *settings_json(const Sampler *sampler) {
     for (int i = 0; done && (setting = sampler_setting(i)); i++)
         if (sampler_show(sampler, setting->name, value, sizeof value) > 0)
             done = trace_put(object, setting->name, json_string(value));
+    if (sampler->n_rules > 0) done = trace_put(object, "at", rules_json(sampler)) && done;
     if (done) return object;
     json_decref(object);
     return NULL;
@@ -130,7 +141,7 @@ static bool put_rare(json_t *line, const TraceHeader *header) {
 }
 
 json_t *trace_header_json(const TraceHeader *given, const Model *model, const Tokenizer *tokenizer) {
-    char chain[2048];
+    char chain[SAMPLER_CHAIN_BYTES];
     TraceHeader copy = *given;
     const TraceHeader *header = &copy;
     json_t *line = json_object();

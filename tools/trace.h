@@ -7,11 +7,13 @@
 #ifndef TOOLS_TRACE_H
 #define TOOLS_TRACE_H
 
+#include <jansson.h>
+
 #include "model/session.h"
 #include "sampler/texts.h"
 #include "tensor/output.h"
 #include "tools/step.h"
-#include <jansson.h>
+#include "tools/units.h"
 
 #define TRACE_SCHEMA 1
 
@@ -71,6 +73,7 @@ typedef struct {
     TraceTally *before; /* (n_most,) the tally before each token of the text; NULL where none is taken back */
     SessionCounts last; /* after the last step */
     int n_lines, n_rewinds;
+    Units units; /* of the end's means */
 } TraceSums;
 
 /* The line that an event makes: DRAWN a step, REWOUND a rewind, DONE the end, which says what stopped the text. NULL:
@@ -82,6 +85,7 @@ void trace_drop_added(json_t *made, const json_t *recorded);
 void trace_free_sums(TraceSums *sums);
 
 extern const char *const trace_stops[TEXT_ENDS];
+Units trace_units(const json_t *end); /* of the means of an end, which are in the fields' names */
 
 /* The file, which appears under its name when it is complete. */
 typedef struct {

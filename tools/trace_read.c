@@ -68,7 +68,18 @@ static bool is_flag(const char *name) {
     return false;
 }
 
-/* Flags that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these. */
+static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {
+    if (!json_is_array(rules)) return error_set(error, "at: expected an array");
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        const char *text = json_string_value(json_array_get(rules, i));
+        if (!text) return error_set(error, "at: %zu: expected a string", i);
+        if (!sampler_add_rule(sampler, text, error)) return false;
+    }
+    return true;
+}
+
+/* Flags that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these.
+ * alpha is always there: whether the sampler looks ahead is said by fe, or by wave. */
 static bool read_settings(Sampler *sampler, const json_t *header, Error *error) {
     const json_t *settings = get(header, "settings", JSON_OBJECT, "an object", error);
     const char *name;
@@ -76,6 +87,10 @@ static bool read_settings(Sampler *sampler, const json_t *header, Error *error) 
     if (!settings) return false;
     json_object_foreach((json_t *)(uintptr_t)settings, name, value) {
         const char *text = json_string_value(value);
+        if (strcmp(name, "at") == 0) {
+            if (!read_rules(sampler, value, error)) return error_prefix(error, "settings: ");
+            continue;
+        }
         if (!text) return error_set(error, "settings: %.60s: expected a string", name);
         if (strcmp(name, "preset") == 0 || strcmp(name, "logit-bias") == 0)
             return error_set(error, "settings: %s is none that a header has", name);
@@ -83,6 +98,7 @@ static bool read_settings(Sampler *sampler, const json_t *header, Error *error) 
             return error_set(error, "settings: %s: expected \"on\", got \"%.60s\"", name, text);
         if (!sampler_set(sampler, name, text, error)) return error_prefix(error, "settings: ");
     }
+    sampler->future = json_object_get(settings, "fe") || json_object_get(settings, "wave");
     return true;
 }
 

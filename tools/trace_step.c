@@ -139,19 +139,58 @@ void trace_drop_added(json_t *made, const json_t *recorded) {
     if (added && n_recorded == STEP_SHOWN) json_array_remove(candidates, STEP_SHOWN);
 }
 
-/* How many candidates each stage dropped; those that dropped none are left out. */
+/* How many candidates each stage dropped or banned; those that dropped none are left out. */
 static json_t *dropped_json(const Writer *writer) {
     json_t *object = json_object();
     bool done = object != NULL;
-    for (int i = 0; done && i < SAMPLER_STAGES; i++)
-        if (writer->dropped[i] > 0) done = trace_put(object, sampler_stages[i].name, json_integer(writer->dropped[i]));
+    for (int i = 0; done && i < SAMPLER_DROPS; i++)
+        if (writer->dropped[i] > 0)
+            done =
+                trace_put(object, i == SAMPLER_BAN ? "ban" : sampler_stages[i].name, json_integer(writer->dropped[i]));
     return or_nothing(object, done);
+}
+
+/* The rules that held, by their numbers in the header. */
+static json_t *held_json(PlaceSet held) {
+    json_t *array = json_array();
+    bool done = array != NULL;
+    for (int i = 0; done && i < PLACE_RULES; i++)
+        if (held >> i & 1) done = append_new(array, json_integer(i), true);
+    return or_nothing(array, done);
+}
+
+/* The figures that the policy made T of. */
+static json_t *policy_input_json(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    double low, high;
+    json_t *object = json_object();
+    bool done = object != NULL;
+    switch (policy->kind) {
+    case TEMPERATURE_EDT_INSTANCE:
+        return or_nothing(object, trace_put(object, "H_prompt", number(input->prompt_entropy)));
+    case TEMPERATURE_UDT:
+        done = trace_put(object, "measure", json_string(temperature_udt_measures[policy->udt_measure])) && done;
+        return or_nothing(object, trace_put(object, "u", number(temperature_uncertainty(policy, input))) && done);
+    case TEMPERATURE_KLD:
+        return or_nothing(object, trace_put(object, "kl", number(input->kl)));
+    case TEMPERATURE_DYNATEMP:
+    case TEMPERATURE_TARGET:
+        done = trace_put(object, "H_survivors", number(input->survivors_entropy)) && done;
+        return or_nothing(object, trace_put(object, "survivors", json_integer(input->n_survivors)) && done);
+    case TEMPERATURE_LINEAR:
+        temperature_entropy_range(policy, input, &low, &high);
+        done = trace_put(object, "H_low", number(low)) && done;
+        done = trace_put(object, "H_high", number(high)) && done;
+        break;
+    default:
+        break;
+    }
+    return or_nothing(object, trace_put(object, "H", number(input->entropy)) && done);
 }
 
 /* What alpha = -1 with the same noise, and the likeliest, would have been. */
 static json_t *ghosts_json(const Writer *writer) {
     const Candidates *candidates = &writer->candidates;
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     json_t *object = json_object();
     int plain = future ? writer->report.ghost_plain : writer_drawn(writer).token;
     int argmax = future ? writer->report.ghost_argmax : candidates->items[candidates_argmax(candidates)].token;
@@ -172,7 +211,7 @@ static void add_up(TraceSums *sums, const Step *step) {
 
 static bool put_future(json_t *line, const TraceSums *sums) {
     const Writer *writer = sums->writer;
-    bool future = writer->sampler->future;
+    bool future = writer_sampler(writer)->future;
     bool done = trace_put(line, "future", json_string(future ? outcomes[writer->report.outcome] : "none"));
     done = trace_put(line, "alpha", future ? number(writer->alpha) : json_null()) && done;
     done = trace_put(line, "a", future ? number(writer->report.exponents.a) : json_null()) && done;
@@ -181,8 +220,9 @@ static bool put_future(json_t *line, const TraceSums *sums) {
 
 static json_t *step_json(TraceSums *sums, const Text *text) {
     const Writer *writer = sums->writer;
+    const TemperaturePolicy *policy = &writer_sampler(writer)->temperature;
     Step step = step_of(writer, &text->item.sequence);
-    bool looked = writer->sampler->future && writer->report.outcome == LOOKAHEAD_DONE;
+    bool looked = writer_sampler(writer)->future && writer->report.outcome == LOOKAHEAD_DONE;
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("step"));
     done = trace_put(line, "step", json_integer(sums->n_lines++)) && done;
@@ -194,7 +234,10 @@ static json_t *step_json(TraceSums *sums, const Text *text) {
     done = trace_put(line, "H", number(writer->natural.entropy)) && done;
     done = trace_put(line, "varentropy", number(writer->natural.varentropy)) && done;
     done = trace_put(line, "T", number(writer->temperature)) && done;
-    done = trace_put(line, "policy", json_string(temperature_policies[writer->sampler->temperature.kind].name)) && done;
+    done = trace_put(line, "policy", json_string(temperature_policies[policy->kind].name)) && done;
+    if (policy->kind != TEMPERATURE_FIXED)
+        done = trace_put(line, "policy_input", policy_input_json(policy, &text->item.sequence.state.input)) && done;
+    if (writer->sampler->n_rules > 0) done = trace_put(line, "at", held_json(writer->held)) && done;
     done = put_future(line, sums) && done;
     done = trace_put(line, "survivors", json_integer(writer->survivors)) && done;
     done = trace_put(line, "dropped", dropped_json(writer)) && done;
@@ -227,6 +270,19 @@ static json_t *rewind_json(TraceSums *sums, const TextEvent *event) {
     return or_nothing(line, done);
 }
 
+#define MEAN_SURPRISAL "mean_surprisal"
+#define MEAN_H         "mean_H"
+
+Units trace_units(const json_t *end) {
+    char field[32];
+    return json_object_get(end, units_field(UNITS_BITS, MEAN_H, field, sizeof field)) ? UNITS_BITS : UNITS_NATS;
+}
+
+static bool put_mean(json_t *line, const char *name, double nats, Units units) {
+    char field[32];
+    return trace_put(line, units_field(units, name, field, sizeof field), number(units_of(units, nats)));
+}
+
 static json_t *end_json(const TraceSums *sums, const Text *text) {
     const TraceTally *tally = &sums->tally;
     double n = tally->steps, surprisal = tally->surprisal / n; /* of no steps: NaN, which becomes null */
@@ -234,9 +290,9 @@ static json_t *end_json(const TraceSums *sums, const Text *text) {
     bool done = trace_put(line, "type", json_string("end"));
     done = trace_put(line, "stop", json_string(trace_stops[text->item.end])) && done;
     done = trace_put(line, "steps", json_integer(tally->steps)) && done;
-    done = trace_put(line, "mean_surprisal", number(surprisal)) && done;
+    done = put_mean(line, MEAN_SURPRISAL, surprisal, sums->units) && done;
     done = trace_put(line, "perplexity", number(exp(surprisal))) && done;
-    done = trace_put(line, "mean_H", number(tally->entropy / n)) && done;
+    done = put_mean(line, MEAN_H, tally->entropy / n, sums->units) && done;
     done = trace_put(line, "mean_Hhat", number(tally->hhat / tally->looked)) && done;
     done = trace_put(line, "passes_per_token", number((double)sums->last.passes / n)) && done;
     done = trace_put(line, "rows_per_token", number((double)sums->last.rows / n)) && done;

@@ -30,7 +30,7 @@ bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model,
                   const Tokenizer *tokenizer, Error *error) {
     Trace *trace = &traces->items[i];
     header.sequence = traces->first + i + 1;
-    trace->sums = (TraceSums){.writer = writer, .tokenizer = tokenizer};
+    trace->sums = (TraceSums){.writer = writer, .tokenizer = tokenizer, .units = traces->units};
     return trace_write(trace, trace_header_json(&header, model, tokenizer), error);
 }
 

@@ -10,6 +10,7 @@ typedef struct {
     int count;    /* 0: nothing is traced */
     int first;    /* the sequence number of the first text's noise */
     char (*paths)[PATH_MAX];
+    Units units; /* of the means in the ends; the caller's to set before traces_begin */
 } Traces;
 
 /* Creates the files. numbered: the text's number, from 1, comes before the file's extension. Errors: as trace_open, a

@@ -38,7 +38,8 @@ bool traits_open(Traits *traits, const Tokenizer *tokenizer, Error *error) {
     traits->flags = memory_alloc((size_t)n, sizeof *traits->flags, "token flags", error);
     traits->breakers = memory_alloc((size_t)n, sizeof *traits->breakers, "token flags", error);
     traits->exempt = memory_alloc((size_t)n, sizeof *traits->exempt, "token flags", error);
-    if (!traits->flags || !traits->breakers || !traits->exempt) {
+    traits->pieces = memory_alloc((size_t)n, sizeof *traits->pieces, "texts of tokens", error);
+    if (!traits->flags || !traits->breakers || !traits->exempt || !traits->pieces) {
         traits_close(traits);
         return false;
     }
@@ -46,6 +47,7 @@ bool traits_open(Traits *traits, const Tokenizer *tokenizer, Error *error) {
         traits->flags[i] = flags_of(tokenizer, i);
         traits->breakers[i] = traits->flags[i] & TOKEN_BREAKS_DRY;
         traits->exempt[i] = traits->flags[i] & (TOKEN_ENDS_TEXT | TOKEN_HAS_NEWLINE);
+        traits->pieces[i] = tokenizer_piece(tokenizer, i, false);
     }
     return true;
 }
@@ -54,5 +56,6 @@ void traits_close(Traits *traits) {
     memory_free(traits->flags);
     memory_free(traits->breakers);
     memory_free(traits->exempt);
+    memory_free(traits->pieces);
     *traits = (Traits){0};
 }

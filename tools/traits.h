@@ -9,6 +9,7 @@ typedef struct {
     TokenFlags *flags; /* (vocab_size,) */
     bool *breakers;    /* (vocab_size,) DRY does not look across them: they hold a newline, ':', '"' or '*' */
     bool *exempt;      /* (vocab_size,) XTC leaves them alone: ends of text and newlines */
+    Bytes *pieces;     /* (vocab_size,) the bytes each stands for, which are the tokenizer's; none for control tokens */
 } Traits;
 
 bool traits_open(Traits *traits, const Tokenizer *tokenizer, Error *error);

@@ -65,17 +65,18 @@ bool tree_open(Tree *tree, const TraceHeader *header, const Model *model, const 
                Error *error) {
     *tree = (Tree){.model = model,
                    .tokenizer = tokenizer,
-                   .sampler = header->sampler,
+                   .settings = header->sampler,
                    .n_prompt = header->n_prompt,
                    .context = header->context,
                    .kv = header->kv,
                    .special = header->special,
                    .start = sampler_start(&header->sampler)};
-    tree->sampler.future = tree->sampler.lookahead.eager = true;
+    tree->settings.future = tree->settings.lookahead.eager = true;
+    tree->sampler = tree->settings;
     if (!check_header(header, model, error) || !open_session(tree, threads, error) ||
         !traits_open(&tree->traits, tokenizer, error) ||
         !writer_open(&tree->writer, tree->session, model->config.vocab_size, &tree->sampler, tree->traits.flags,
-                     tree->traits.breakers, tree->traits.exempt, error) ||
+                     tree->traits.breakers, tree->traits.exempt, tree->traits.pieces, error) ||
         !add_branch(tree, header->prompt, -1, tree->n_prompt, error))
         return false;
     tree->writer.futures = true;
@@ -107,8 +108,16 @@ static void forget(Tree *tree) {
     tree->stop = NULL;
 }
 
+/* What the sampler takes alpha from is the current branch's. */
+static void use_alpha(Tree *tree) {
+    const TreeBranch *branch = tree_current(tree);
+    tree->sampler.waves = !branch->has_alpha && tree->settings.waves;
+    tree->sampler.lookahead.alpha = branch->has_alpha ? branch->alpha : tree->settings.lookahead.alpha;
+}
+
 bool tree_draw(Tree *tree, Error *error) {
     forget(tree);
+    use_alpha(tree);
     TreeBranch *branch = tree_current(tree);
     Sequence *sequence = &branch->sequence;
     int length = sequence->length;
@@ -118,35 +127,22 @@ bool tree_draw(Tree *tree, Error *error) {
         tree->stop = "the context is full";
     if (tree->stop) return true;
     branch->before[length] = sequence->state;
+    writer_forget_sampler(&tree->writer); /* alpha may have moved */
     tree->drawn = writer_draw(&tree->writer, sequence, error);
     if (!tree->drawn) sequence->state = branch->before[length];
     return tree->drawn;
 }
 
-/* As if this token had been drawn: the state moves on as it would have. A token that the chain drops (recorded elsewhere,
- * say, with other inner loops) does not move it. */
+/* As if this token had been drawn. The chain may drop one that was recorded elsewhere, say with other inner loops. */
 static bool accept(Tree *tree, TreeBranch *branch, int token, Error *error) {
-    Writer *writer = &tree->writer;
+    const Writer *writer = &tree->writer;
     Sequence *sequence = &branch->sequence;
-    Candidates *all = &writer->candidates;
     const float *logits = session_logits(tree->session, sequence->branch);
     int length = sequence->length;
-    SamplerContext context = {.history = sequence->history,
-                              .n_history = length,
-                              .sequence = sequence->number,
-                              .flags = tree->traits.flags,
-                              .breakers = tree->traits.breakers,
-                              .exempt = tree->traits.exempt,
-                              .scratch = writer->scratch};
     branch->before[length] = sequence->state;
-    candidates_from_logits(all, logits, all->capacity);
-    branch->surprisal[length] = (float)(all->log_sum - (logits[token] - all->max_logit));
-    if (!sampler_apply(&tree->sampler, &sequence->state, &context, all, error)) return false;
-    for (int i = 0; i < all->count; i++) {
-        if (all->items[i].token != token) continue;
-        sampler_accept(&tree->sampler, &sequence->state, &context, all, i);
-        break;
-    }
+    writer_forget_sampler(&tree->writer); /* alpha may have moved */
+    if (!writer_take(&tree->writer, sequence, token, error)) return false;
+    branch->surprisal[length] = (float)(writer->natural.log_sum - (logits[token] - writer->natural.max_logit));
     return true;
 }
 
@@ -187,6 +183,16 @@ bool tree_take(Tree *tree, int token, Error *error) {
     return append(tree, tree_current(tree), token, fork, error);
 }
 
+/* A branch that is shorter than where it left its parent, or where another left it, has fewer tokens in common with them. */
+static void move_forks(Tree *tree, int shortened) {
+    int length = tree->branches[shortened].sequence.length;
+    for (int i = 1; i < tree->count; i++) {
+        TreeBranch *branch = &tree->branches[i];
+        bool concerned = i == shortened || branch->parent == shortened;
+        if (concerned && branch->position > length) branch->position = length;
+    }
+}
+
 bool tree_undo(Tree *tree, Error *error) {
     forget(tree);
     TreeBranch *branch = tree_current(tree);
@@ -194,6 +200,7 @@ bool tree_undo(Tree *tree, Error *error) {
     if (length < tree->n_prompt) return true;
     if (!writer_rewind(&tree->writer, &branch->sequence, length, error)) return false;
     branch->sequence.state = branch->before[length];
+    move_forks(tree, tree->current);
     return true;
 }
 
@@ -212,6 +219,8 @@ bool tree_fork(Tree *tree, Error *error) {
     int n_before = tree->count;
     bool done = add_branch(tree, from->sequence.history, tree->current, length, error);
     TreeBranch *branch = &tree->branches[n_before];
+    branch->has_alpha = from->has_alpha;
+    branch->alpha = from->alpha;
     done = done && writer_mark(&tree->writer, &branch->sequence, error);
     for (int i = tree->n_prompt; done && i < length; i++) {
         branch->before[i] = from->before[i];
@@ -236,8 +245,9 @@ void tree_switch(Tree *tree, int branch) {
 void tree_set_alpha(Tree *tree, double alpha) {
     assert(alpha >= -1 && alpha <= 1);
     forget(tree);
-    tree->sampler.waves = false;
-    tree->sampler.lookahead.alpha = alpha;
+    tree_current(tree)->has_alpha = true;
+    tree_current(tree)->alpha = alpha;
+    use_alpha(tree);
 }
 
 /* ---- The file ---- */
@@ -249,6 +259,7 @@ static json_t *branch_json(const Tree *tree, const TreeBranch *branch) {
         done = json_array_append_new(tokens, json_integer(branch->sequence.history[i])) == 0;
     done = trace_put(object, "parent", json_integer(branch->parent)) && done;
     done = trace_put(object, "position", json_integer(branch->position)) && done;
+    if (branch->has_alpha) done = trace_put(object, "alpha", json_real(branch->alpha)) && done;
     done = trace_put(object, "tokens", tokens) && done;
     if (done) return object;
     json_decref(object);
@@ -256,7 +267,7 @@ static json_t *branch_json(const Tree *tree, const TreeBranch *branch) {
 }
 
 static json_t *tree_json(const Tree *tree, const char *model_file) {
-    TraceHeader header = {.sampler = tree->sampler,
+    TraceHeader header = {.sampler = tree->settings,
                           .prompt = tree->branches[0].sequence.history,
                           .n_prompt = tree->n_prompt,
                           .context = tree->context,
@@ -332,6 +343,26 @@ static bool read_tokens(Tree *tree, TreeBranch *branch, const json_t *tokens, Er
     return true;
 }
 
+/* Files of earlier versions have none. */
+static bool read_alpha(TreeBranch *branch, const json_t *object, Error *error) {
+    const json_t *alpha = json_object_get(object, "alpha");
+    if (!alpha) return true;
+    double value = json_number_value(alpha);
+    if (!json_is_number(alpha) || !(value >= -1 && value <= 1))
+        return error_set(error, "alpha: expected a number from -1 to 1");
+    branch->has_alpha = true;
+    branch->alpha = value;
+    return true;
+}
+
+/* Files of earlier versions kept the position where the branch had been forked, whatever was undone after that. */
+static void check_position(const Tree *tree, TreeBranch *branch) {
+    const Sequence *own = &branch->sequence, *parent = &tree->branches[branch->parent].sequence;
+    int common = tree->n_prompt;
+    while (common < own->length && common < parent->length && own->history[common] == parent->history[common]) common++;
+    if (branch->position > common) branch->position = common;
+}
+
 static bool read_branch(Tree *tree, int i, const json_t *object, Error *error) {
     int parent = 0, position = 0, first = i == 0 ? -1 : 0;
     if (!get_int(&parent, object, "parent", first, i - 1, error) ||
@@ -340,7 +371,11 @@ static bool read_branch(Tree *tree, int i, const json_t *object, Error *error) {
     if (i > 0 && (!add_branch(tree, tree->branches[0].sequence.history, parent, position, error) ||
                   !writer_mark(&tree->writer, &tree->branches[i].sequence, error)))
         return false;
-    return read_tokens(tree, &tree->branches[i], json_object_get(object, "tokens"), error);
+    TreeBranch *branch = &tree->branches[i];
+    if (!read_alpha(branch, object, error) || !read_tokens(tree, branch, json_object_get(object, "tokens"), error))
+        return false;
+    if (i > 0) check_position(tree, branch);
+    return true;
 }
 
 bool tree_read_branches(Tree *tree, const json_t *file, Error *error) {

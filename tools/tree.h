@@ -17,7 +17,11 @@
 #define TREE_SCHEMA   1
 
 typedef struct {
-    int parent, position; /* the branch it left, and its length then; -1 and the prompt's for the first */
+    /* The branch it left; -1 for the first. Both have the same tokens before `position`, and went on from there: never more than
+     * the length of either, so undoing past it moves it. The prompt's length for the first. */
+    int parent, position;
+    bool has_alpha; /* its alpha was set by hand; else it is the settings', fixed or a wave */
+    double alpha;
     Sequence sequence;    /* its history begins with the prompt */
     SamplerState *before; /* (context + 1,) before[i]: as it was when the token at i was to be drawn */
     float *surprisal;     /* (context + 1,) of the token at i, nats; 0 in the prompt */
@@ -28,13 +32,14 @@ typedef struct {
     const Model *model;
     const Tokenizer *tokenizer;
     Session *session;
-    Sampler sampler;
+    Sampler settings; /* as opened */
+    Sampler sampler;  /* the same with the current branch's alpha: the writer's */
     Traits traits;
     Writer writer;
     int n_prompt, context;
     KvType kv;
     bool special;
-    SamplerState start; /* behind the prompt */
+    SamplerState start; /* after the prompt */
     TreeBranch branches[TREE_BRANCHES];
     int count, current;
     bool drawn;       /* the current branch's next token is drawn; else it has no room, or its text is over */
@@ -55,16 +60,18 @@ bool tree_draw(Tree *tree, Error *error);
 bool tree_take(Tree *tree, int token, Error *error);
 /* Takes the last token back; nothing at the end of the prompt. */
 bool tree_undo(Tree *tree, Error *error);
-/* A new branch with the same tokens, which is the current one then. Errors: TREE_BRANCHES are there. */
+/* A new branch with the same tokens and alpha, which is the current one then. Errors: TREE_BRANCHES are there. */
 bool tree_fork(Tree *tree, Error *error);
 void tree_switch(Tree *tree, int branch);
-/* Fixes alpha, in [-1, 1], instead of a wave if there is one; the drawn step is forgotten. */
+/* Fixes alpha of the current branch, in [-1, 1], instead of a wave if there is one; the drawn step is forgotten. */
 void tree_set_alpha(Tree *tree, double alpha);
 
-/* {"type": "tree", "schema": 1, "header": the line of a trace, "current": 0, "branches": [{"parent", "position", "tokens"}]}
- * tokens are all those after the prompt. The file appears when it is complete (tensor/output.h). */
+/* {"type": "tree", "schema": 1, "header": the line of a trace, "current": 0,
+ *  "branches": [{"parent", "position", "alpha", "tokens"}]}
+ * tokens are all those after the prompt. A branch without "alpha" has the header's, as all have in files of earlier versions.
+ * The file appears when it is complete (tensor/output.h). */
 bool tree_save(Tree *tree, const char *path, const char *model_file, Error *error);
-/* Two steps, for the model is opened in between: the header of a file, then the branches of the same. The prompt and *file
+/* Two steps, because the model is opened in between: the header of a file, then the branches of the same file. The prompt and *file
  * are the caller's to free (memory_free, json_decref), also after an error. */
 bool tree_read_header(TraceHeader *header, int **prompt, json_t **file, const char *path, Error *error);
 bool tree_read_branches(Tree *tree, const json_t *file, Error *error);

@@ -15,6 +15,18 @@ check 'and prints a table a token' '[ "$(grep -c "^[0-9]* \".*survivors$" "$work
 check 'with p, and no more' 'grep -q "^    \".*  p 0\.[0-9]*$" "$work/err" && ! grep -q Hhat "$work/err"'
 foretell "${arguments[@]}" --explain --fe --fe-eager
 check 'looking ahead with Hhat and s' 'grep -q "^  > \".*  p [0-9.]*  Hhat [0-9.]*  s [0-9.]*" "$work/err"'
+table() { sed -n 's/^[0-9]* ".*  H \([0-9.]*\)\( [a-z]*\)\?  T .*/\1\2/p' "$work/err"; }
+foretell "${arguments[@]}" --explain
+table >"$work/nats"
+foretell "${arguments[@]}" --explain --units bits
+table >"$work/bits"
+check '--units bits: H is H / ln 2, and says so' '[ "$(wc -l <"$work/bits")" -eq 12 ] && paste "$work/nats" "$work/bits" |
+    awk "{ d = \$1 / log(2) - \$2; bad += d > 2e-3 || d < -2e-3 || \$3 != \"bits\" } END { exit bad }"'
+check 'the text is the same' 'cmp -s "$work/out" "$work/plain"'
+foretell "${arguments[@]}" --explain --units nats
+table >"$work/again"
+check '--units nats is the default' 'cmp -s "$work/nats" "$work/again" && ! grep -q nats "$work/again"'
+usage_error "--units: expected one of nats|bits, got 'bans'" run --units bans
 usage_error '--color-by future: expected --fe or --wave too' run --color-by future
 usage_error '--color-by alpha: expected --fe or --wave too' run --color-by alpha
 usage_error "--color-by: expected one of none|p|surprisal|entropy|future|alpha|rank, got 'mood'" run --color-by mood
@@ -35,6 +47,12 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     done
     check 'of 256 colours, and back each time' '! grep -q "48;2;" "$work/out" && [ "$(grep -o $'\''\x1b\\[48;'\'' "$work/out" | wc -l)" -eq "$(grep -o $'\''\x1b\\[0m'\'' "$work/out" | wc -l)" ]'
     check 'there is a legend' 'grep -q "^rank  1 .* 1024$" "$work/err"'
+    on_terminal --color-by entropy
+    check 'entropy is up to 8 nats' 'grep -q "^entropy  0 .* 8 nats$" "$work/err"'
+    cp "$work/out" "$work/nats"
+    on_terminal --color-by entropy --units bits
+    check 'or to 12 bits' 'grep -q "^entropy  0 .* 12 bits$" "$work/err" && ! cmp -s "$work/out" "$work/nats" &&
+        [ "$(untinted)" = "$(cat "$work/plain")" ]'
     for by in future alpha; do
         on_terminal --color-by $by --preset wave
         check "by $by" '[ "$(tints)" -ge 3 ]'

@@ -33,6 +33,7 @@ wait_for() { # words that the screen will show, within 10 s
     done
     false
 }
+underlined() { tm capture-pane -p -e | grep -qE $'\x1b\\[([0-9;]*;)*4[;m]'; }
 chosen() { printf '%s\n' "$said" | grep -m 1 '^>'; } # the drawn candidate's row
 text() { printf '%s\n' "$said" | sed '/^  candidate/,$d' | tr -d '\n'; }
 json() { python3 -c "import json, sys; t = json.load(open(sys.argv[1])); b = t['branches']; sys.exit(not ($1))" "$work/tree.json"; }
@@ -59,23 +60,39 @@ keys Space
 check 'and the same is drawn again: the whole screen' 'wait_for "| position 8 |" && [ "$said" = "$before" ]'
 keys f
 check 'f forks' 'wait_for "branch 1 of 2 from 0 at 8 | position 8" &&
-    [ "$(printf "%s\n" "$said" | sed 28,29d)" = "$(printf "%s\n" "$before" | sed 28,29d)" ]'
+    [ "$(printf "%s\n" "$said" | sed 29,30d)" = "$(printf "%s\n" "$before" | sed 29,30d)" ]'
+check 'which says from where' 'wait_for "branch 1, forked from branch 0 at position 8"'
+check 'nothing is underlined yet' '! underlined'
 keys u u
-wait_for '| position 6 |' # it stood at 7 on the way there
+# it stood at 7 on the way there
+check 'undoing past the fork moves where it left its parent' 'wait_for "branch 1 of 2 from 0 at 6 | position 6"'
 keys Down Enter
-check 'the branch goes its own way' 'wait_for "branch 1 of 2 from 0 at 8 | position 7"'
+check 'the branch goes its own way' 'wait_for "branch 1 of 2 from 0 at 6 | position 7"'
+check 'its first own token is underlined' 'underlined'
 other=$(text)
+keys Right Right Right
+check 'alpha moves in a branch' 'wait_for "branch 1 of 2 from 0 at 6 | position 7 | alpha 0.30"'
+keys Tab
+check 'and not in its parent' 'wait_for "branch 0 of 2 | position 8 | alpha 0.00"'
+keys Left Tab
+check 'nor the other way round' 'wait_for "branch 1 of 2 from 0 at 6 | position 7 | alpha 0.30"'
+keys Tab Right
+wait_for 'branch 0 of 2 | position 8 | alpha 0.00'
+keys Tab
+wait_for 'branch 1 of 2'
 keys Tab
 check 'Tab switches; the first is as it was' 'wait_for "branch 0 of 2 | position 8" && [ "$(text)" = "$(said=$before; text)" ]'
 keys u u u u u
 check 'the prompt stays' 'wait_for "branch 0 of 2 | position 5" && [ "$(text)" = "Once upon a time" ]'
 keys Space
 wait_for '| position 6 |'
-keys Tab s
+keys Tab
+check 'a parent undone past the fork moves it too' 'wait_for "branch 1 of 2 from 0 at 5 | position 7 | alpha 0.30"'
+keys s
 check 's saves' 'wait_for "saved $work/tree.json"'
 check 'the file has it all' 'json "t[\"type\"] == \"tree\" and t[\"schema\"] == 1 and t[\"current\"] == 1 and len(b) == 2 and
-len(t[\"header\"][\"prompt\"]) == 5 and t[\"header\"][\"seed\"] == \"7\" and (b[1][\"parent\"], b[1][\"position\"]) == (0, 8) and
-[len(x[\"tokens\"]) for x in b] == [1, 2]" && [ "$(ls "$work"/tree*)" = "$work/tree.json" ]'
+len(t[\"header\"][\"prompt\"]) == 5 and t[\"header\"][\"seed\"] == \"7\" and (b[1][\"parent\"], b[1][\"position\"]) == (0, 5) and
+[x.get(\"alpha\") for x in b] == [0, 0.3] and [len(x[\"tokens\"]) for x in b] == [1, 2]" && [ "$(ls "$work"/tree*)" = "$work/tree.json" ]'
 wait_for 'branch 1 of 2'
 keys Up
 wait_for 'enter take'
@@ -84,7 +101,7 @@ keys q
 check 'q quits' 'wait_for "exit 0" && ! contains likeliest'
 
 begin 100 30 -m "$model" "$work/tree.json"
-check 'the tree opens again: the same screen' 'wait_for "branch 1 of 2 from 0 at 8 | position 7" && [ "$(text)" = "$other" ] && [ "$said" = "$before" ]'
+check 'the tree opens again: the same screen' 'wait_for "branch 1 of 2 from 0 at 5 | position 7 | alpha 0.30" && [ "$(text)" = "$other" ] && [ "$said" = "$before" ]'
 cp "$work/tree.json" "$work/saved.json"
 keys s
 check 'it is saved to where it came from' 'wait_for "saved " && cmp -s "$work/tree.json" "$work/saved.json"'
@@ -94,6 +111,52 @@ tm resize-window -x 60 -y 20
 check 'it follows the size of the window' 'for _ in {1..200}; do said=$(tm capture-pane -p); [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ] && break; sleep 0.05; done; [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ]'
 keys C-c
 check 'Ctrl-C ends it' 'wait_for "exit 130"'
+
+# An older file: one alpha, the header's, for all branches, and the position of the fork whatever was undone after it.
+python3 - "$work/tree.json" "$work/old.json" <<'PYTHON'
+import json, sys
+tree = json.load(open(sys.argv[1]))
+tree["header"]["settings"]["alpha"] = "0.4"
+tree["header"]["chain"] = tree["header"]["chain"].replace("alpha 0 ", "alpha 0.4 ")
+for branch in tree["branches"]:
+    branch.pop("alpha", None)
+tree["branches"][1]["position"] = 8
+json.dump(tree, open(sys.argv[2], "w"))
+PYTHON
+begin 100 30 -m "$model" "$work/old.json"
+check 'an older tree opens, with its alpha and the right fork' 'wait_for "branch 1 of 2 from 0 at 5 | position 7 | alpha 0.40"'
+keys Right Tab
+check 'its branches have it until it is moved there' 'wait_for "branch 0 of 2 | position 6 | alpha 0.40"'
+keys Tab
+wait_for 'alpha 0.50'
+keys f
+check 'a fork has the alpha of its parent' 'wait_for "branch 2 of 3 from 1 at 7 | position 7 | alpha 0.50"'
+keys Tab Tab u
+check 'undo past two forks' 'wait_for "branch 1 of 3 from 0 at 5 | position 6"'
+keys Tab
+check 'moves those of its children' 'wait_for "branch 2 of 3 from 1 at 6 | position 7"'
+
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7 --save "$work/wave.json" --wave sine:1:8
+wait_for '| position 5 | alpha 0.00'
+keys Space
+wait_for '| position 6 | alpha 0.71'
+keys f Left
+check 'a branch leaves the wave' 'wait_for "branch 1 of 2 from 0 at 6 | position 6 | alpha 0.60"'
+keys Tab
+check 'and its parent stays on it' 'wait_for "branch 0 of 2 | position 6 | alpha 0.71"'
+keys Space
+check 'also at the next step' 'wait_for "branch 0 of 2 | position 7 | alpha 1.00"'
+keys s
+wait_for 'saved'
+begin 100 30 -m "$model" "$work/wave.json"
+check 'a saved wave goes on' 'wait_for "branch 0 of 2 | position 7 | alpha 1.00"'
+keys Tab
+check 'beside the alpha of the branch' 'wait_for "branch 1 of 2 from 0 at 6 | position 6 | alpha 0.60"'
+
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7
+check 'the status has H, in nats' 'wait_for "| seed 7 | H 3.377 nats"'
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7 --units bits
+check 'or in bits' 'wait_for "| seed 7 | H 4.872 bits"'
 
 # Tints are backgrounds of 256 colours.
 tints() { tm capture-pane -p -e | grep -c '\[48;5;\|;48;5;'; }
@@ -118,6 +181,9 @@ message='branches: 1: parent: expected a whole number from 0 to 0'
 hostile 'a branch that left none' "$message" 't["branches"][1]["parent"] = 1'
 message='branches: expected an array of 1 to 8'
 hostile 'too many branches' "$message" 't["branches"] = [t["branches"][0]] * 9'
+message='branches: 1: alpha: expected a number from -1 to 1'
+hostile 'an alpha out of range' "$message" 't["branches"][1]["alpha"] = 1.01'
+hostile 'an alpha that is no number' "$message" 't["branches"][1]["alpha"] = "1"'
 message='current: expected a whole number from 0 to 1'
 hostile 'a current branch that is none' "$message" 't["current"] = 2'
 message='header.model.fnv1a64: recorded'

@@ -34,6 +34,7 @@ breach 'sampler/ does not know model/ in general' sampler/a.c '#include "model/m
 breach 'paths count from the root' tensor/a.c '#include "ops.h"' 'includes "ops.h", which is no path from the root'
 breach 'intrinsics' tensor/kernels_inline.h '#include <immintrin.h>' 'intrinsics belongs in tensor/kernels_*.c'
 breach 'BLAS' model/a.c '#include <cblas.h>' 'BLAS belongs in tensor/blas.c'
+breach 'PCRE2' sampler/a.c '#include <pcre2.h>' 'PCRE2 belongs in sampler/place_regex.c'
 breach 'OpenMP' sampler/a.c '#  pragma omp parallel for' 'OpenMP belongs in'
 breach 'OpenMP sections' sampler/a.c '#pragma omp sections' 'OpenMP belongs in'
 breach 'OpenMP single' sampler/a.c '#pragma omp single' 'OpenMP belongs in'

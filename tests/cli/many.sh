@@ -55,6 +55,15 @@ done
 tell --best-of 3 --rank-all
 check 'the default is logprob, the best first' '[ "$(figure logprob)" = "$(figure logprob | sort -gr)" ] && contains "the best of 3 by logprob"'
 keep best
+listed_in() { listed | sed 's/.*logprob \(.*\)  entropy \(.*\)  future \(.*\)  distinct2 \([0-9.]*\) .*/\1 \2 \3 \4/'; }
+listed_in >"$work/nats"
+tell --best-of 3 --rank-all --units bits
+listed_in >"$work/bits"
+check '--units bits: log-probability and entropy, not the others' '[ "$(wc -l <"$work/bits")" -eq 3 ] && paste "$work/nats" "$work/bits" |
+    awk "function off(x, y) { return x - y > 2e-4 || y - x > 2e-4 }
+        { bad += NF != 10 || \$6 != \"bits\" || \$8 != \"bits\" || off(\$1 / log(2), \$5) || off(\$2 / log(2), \$7) ||
+            \$3 != \$9 || \$4 != \$10 } END { exit bad }"'
+check 'the same text is the best' 'same best'
 tell --best-of 3
 check 'one is listed without --rank-all' '[ "$(listed | wc -l)" -eq 1 ] && same best'
 

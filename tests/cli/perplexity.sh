@@ -37,6 +37,10 @@ check 'but see less' 'awk -v n="$(field nats/token)" -v m="$nats" "BEGIN { exit 
 perplexity -c 1 "$work/first"
 check 'windows of one token' '[ "$(field tokens)" = "$n_first in $n_first windows of 1" ] && agree'
 
+perplexity --units bits "$work/first"
+check '--units bits' 'awk -v n="$nats" -v b="$(field bits/token)" "BEGIN { d = n / log(2) - b; exit !(d < 2e-4 && d > -2e-4) }" &&
+    cmp -s <(grep -v /token "$work/out") <(grep -v /token "$work/whole")'
+
 printf '\n\n%s\n\n***\n***\n\n%s\n\n***\n' "$first" "$second" >"$work/both"
 perplexity "$work/both" --documents '***'
 check 'documents: each with its end, between them a beginning' \

@@ -35,6 +35,11 @@ check 'a banned phrase does not come' '[ $status -eq 0 ] && ! grep -qF -- "$word
 check 'what was before it stays' '[[ $(cat "$work/out") = "${plain%%"$word"*}"* ]] || [[ "${plain%%"$word"*}" = "$(head -c 8 "$work/out")"* ]]'
 tell --ban "$word" -t 1
 check 'with one thread the same' 'same banned'
+dense=()
+for phrase in {a..z} ' ' ',' . - '"'; do dense+=(--ban "$phrase"); done
+foretell -m "$model" -p "$prompt" -n 60 -s 7 "${dense[@]}"
+check 'bans so dense that 256 tokens are banned at one position end the text' '[ $status -eq 1 ] && [[ $(tail -1 "$work/err") = "foretell: position "*": --ban "*": 256 tokens are banned here, no more are tried" ]]'
+check 'after the text so far' '[[ $(cat "$work/out") = "$prompt"* ]]'
 tell --ban 'This Is Nowhere'
 check 'one that does not come changes nothing' 'same plain && ! grep -q "^ban" "$work/err"'
 tell --ban "${word^^}${word^^}"

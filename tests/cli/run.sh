@@ -86,6 +86,23 @@ if [ -w /dev/full ]; then
     check 'with exit status 1' '[ $status -eq 1 ]'
 fi
 
+# Text and figures in one file: the text's last line is ended, once.
+together() { "$program" -m "$model" -s 1 "$@" >"$work/both" 2>&1; said=$(cat "$work/both"); }
+line_before() { grep -B 1 -m 1 -- "$1" "$work/both" | head -1; }
+together -p "$prompt" -n 5
+check 'figures begin a line of their own' '[[ $(line_before "^load ") = "$prompt "* ]]'
+together -p "$prompt"$'\n' -n 0
+check 'a line that is ended gets no empty one after it' '[ "$(line_before "^load ")" = "$prompt" ]'
+together -n 0
+check 'nor has no text any' '[[ $(line_before "^load ") = *" -> draw, seed 1" ]]'
+together -p "$prompt" -n 5 -N 2
+check 'so with several texts' '[[ $(line_before "^   1 *5 tokens") = "$prompt "* ]]'
+together -p "$prompt" -n 5 --explain
+check 'and with --explain' '[ "$(line_before "^5 \"")" = "$prompt" ] && [ "$(grep -c "^[0-9]* \".*survivors$" "$work/both")" -eq 5 ]'
+(trap '' XFSZ; ulimit -f 1; "$program" -m "$model" -s 1 -n 600 --ignore-eos -p "$prompt" 2>&1 >"$work/out") | cat >"$work/both"
+check 'and with an error that ends the text' '[ "$(tail -1 "$work/both")" = "foretell: standard output: File too large" ] &&
+    [ "$(tail -2 "$work/both" | head -1)" = "" ] && [ -s "$work/out" ]'
+
 # The writer waits for a reader when the pipe is full, so this run does not end by itself before the signal.
 interrupt() { # how many signals
     mkfifo "$work/pipe"

@@ -25,7 +25,7 @@ check 'and not those of the plain chain' '[ $different -ge 20 ]'
 seed=8
 check 'alpha -1 is the chain without the stage, whatever k' \
     '[ "$(text "--fe --alpha -1 --fe-k 2")" = "$(text "")" ] && [ "$(text "--fe --alpha -1")" = "$(text "")" ]'
-for preset in precise balanced creative future-entropy wave; do
+for preset in precise balanced creative future-entropy wave code; do
     foretell -m "$model" -p x -n 5 -s 1 --preset $preset
     check "--preset $preset" '[ $status -eq 0 ] && [ -s "$work/out" ]'
 done
@@ -53,7 +53,7 @@ usage_error "--alpha: expected a number from -1 to 1, got '1.5'" --alpha 1.5
 usage_error "--fe-k: expected a number from 1 to 64, got '65'" --fe-k 65
 usage_error "--min-p: expected a number from 0 to 1, got '2'" --min-p 2
 usage_error "--samplers: expected stages that drop candidates (--list-samplers), got 'magic'" --samplers top-k,magic
-usage_error "--preset: expected precise, balanced, creative, future-entropy or wave, got 'wild'" --preset wild
+usage_error "--preset: expected precise, balanced, creative, future-entropy, wave or code, got 'wild'" --preset wild
 foretell -n 1 --wave sine:1:0
 check 'a wave without a period' '[ $status -eq 2 ] && silent && contains "--wave"'
 foretell -m "$model" -n 1 --logit-bias 4096+1

@@ -62,6 +62,11 @@ check 'policies, biases and penalties replay' 'agrees 20'
 write --fe --fe-depth 2 --fe-k 4 --temp-policy edt --fe-curve crossfade --alpha 0.123456789 --kv f32
 replay
 check 'so do depth, curve, form of the cache and every digit' 'agrees 20'
+write --logit-bias 5+1e30 --logit-bias 6-1e30 --logit-bias 5+1e30 --min-p 1e-40 --typical 1e-45 --repeat-penalty 0.01
+replay
+check 'the largest biases and the smallest numbers replay' 'agrees 20'
+write --logit-bias 261-inf --no-repeat-ngram 1 --top-k 0 --top-p 1 --min-p 0
+check 'banned tokens are no survivors' 'holds "all(x[\"survivors\"] + sum(x[\"dropped\"].values()) == h[\"tokenizer\"][\"size\"] and x[\"dropped\"][\"no-repeat-ngram\"] >= 5 for x in s)"'
 write -s 18446744073709551615 --mirostat-tau 4 --temp-first
 replay
 check 'and the largest seed' 'agrees 20 && holds "h[\"seed\"] == \"18446744073709551615\""'
@@ -123,6 +128,18 @@ foretell run -m "$model" -n 20 -s 5 --ban A --trace "$trace"
 n=$(grep -c -e '"type":"step"' "$trace")
 replay
 check 'from nothing, with phrases' 'agrees $n && holds "h[\"at_start\"] is True"'
+# The end in bits; the steps stay in nats.
+write
+cp "$trace" "$work/in_nats"
+write --units bits
+check '--units bits: two means, named so, and nothing else' 'cmp -s <(head -n -1 "$trace") <(head -n -1 "$work/in_nats") &&
+    holds "\"mean_H\" not in e and \"mean_surprisal\" not in e and abs(e[\"mean_H_bits\"] * math.log(2) - sum(x[\"H\"] for x in s) / 20) < 1e-12 and abs(e[\"mean_surprisal_bits\"] * math.log(2) + sum(x[\"logprob\"] for x in s) / 20) < 1e-12 and abs(e[\"perplexity\"] - 2 ** e[\"mean_surprisal_bits\"]) < 1e-9"'
+replay
+check 'it replays' 'agrees 20'
+replay --units bits "$trace"
+check 'replay --units bits prints the means' '[ $status -eq 0 ] && holds "out.decode() == \"20 steps agree\\nmean surprisal %.4f bits, mean H %.4f bits, perplexity %.4f\\n\" % (e[\"mean_surprisal_bits\"], e[\"mean_H_bits\"], e[\"perplexity\"])"'
+replay --units nats "$trace"
+check 'or in nats' 'holds "out.decode().splitlines()[1] == \"mean surprisal %.4f nats, mean H %.4f nats, perplexity %.4f\" % (e[\"mean_surprisal_bits\"] * math.log(2), e[\"mean_H_bits\"] * math.log(2), e[\"perplexity\"])"'
 
 # Every field of the steps and the end: another value is seen, and named.
 write -n 3 --fe --fe-k 3
@@ -166,6 +183,9 @@ changed 'h["settings"]["top-p"] = 0.9' '1: settings: top-p: expected a string'
 changed 'h["settings"]["top-q"] = "1"' '1: settings: --top-q: no such setting of the sampler'
 changed 'h["settings"]["preset"] = "wave"' '1: settings: preset is none that a header has'
 changed 'h["settings"]["fe"] = "off"' '1: settings: fe: expected "on", got "off"'
+changed 'h["settings"]["repeat-penalty"] = "1e-40"' '1: settings: --repeat-penalty: expected a number from 0.01 to 100, got '\''1e-40'\'
+changed 'h["settings"]["typical"] = "1e-320"' '1: settings: --typical: expected a number above 0 and at most 1, got '
+changed 'h["settings"]["temp-policy"] = "kld"' '1: without: expected with temp-policy kld, and only with it'
 changed 'h["settings"]["temp"] = "0.9"' '1: chain: recorded '
 changed 'h["biases"] = [[1]]' '1: biases: 0: expected an id and a number, or null'
 changed 'h["biases"] = [[-1, 2.0]]' '1: biases: --logit-bias: expected ID+X or ID-X'

@@ -1,4 +1,4 @@
-#include "tokenizer/utf8.h"
+#include "tensor/utf8.h"
 
 static int claimed_length(uint8_t first) {
     if (first < 0x80) return 1;

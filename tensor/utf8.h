@@ -1,6 +1,6 @@
 /* UTF-8 as the Unicode standard defines it (table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF. */
-#ifndef TOKENIZER_UTF8_H
-#define TOKENIZER_UTF8_H
+#ifndef TENSOR_UTF8_H
+#define TENSOR_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,85 @@
+/* Settings by place: the sampler's rules (--at), and the sampler that they make where some of them hold. */
+#include <string.h>
+
+#include "sampler/sampler.h"
+
+static int larger(int a, int b) { return a > b ? a : b; }
+
+static const char *settings_of(const PlaceRule *rule) { return rule->text + rule->settings; }
+
+static bool prefix_place(const PlaceRule *rule, Error *error) {
+    return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
+}
+
+/* A rule may not set what holds for the whole text. alone: the default sampler under the rule. */
+static bool check_alone(const Sampler *alone, Error *error) {
+    Sampler usual = sampler_default();
+    TemperatureKind kind = alone->temperature.kind;
+    if (alone->n_rules > 0) return error_set(error, "expected no --at within it");
+    if (alone->mirostat_tau != usual.mirostat_tau || alone->mirostat_eta != usual.mirostat_eta)
+        return error_set(error, "expected no mirostat, whose state is the whole text's");
+    if (kind == TEMPERATURE_EDT_INSTANCE || kind == TEMPERATURE_KLD)
+        return error_set(error, "expected no temp-policy %s, which reads the prompt", temperature_policies[kind].name);
+    if (alone->lookahead.eager || alone->lookahead.chunk != usual.lookahead.chunk)
+        return error_set(error, "expected no fe-eager and fe-chunk, which change no text");
+    return true;
+}
+
+bool sampler_add_rule(Sampler *sampler, const char *text, Error *error) {
+    PlaceRule rule;
+    Sampler alone = sampler_default();
+    alone.lookahead.k = alone.lookahead.depth = 1;
+    if (sampler->n_rules == PLACE_RULES) return error_set(error, "--at: expected at most %d of them", PLACE_RULES);
+    if (!place_parse(&rule, text, error)) return false;
+    if (!sampler_set_list(&alone, settings_of(&rule), error) || !check_alone(&alone, error))
+        return prefix_place(&rule, error);
+    rule.k = alone.lookahead.k;
+    rule.depth = alone.lookahead.depth;
+    rule.future = alone.future;
+    sampler->rules[sampler->n_rules++] = rule;
+    return true;
+}
+
+bool sampler_looks_ahead(const Sampler *sampler) {
+    for (int i = 0; i < sampler->n_rules; i++)
+        if (sampler->rules[i].future) return true;
+    return sampler->future;
+}
+
+Lookahead sampler_widest(const Sampler *sampler) {
+    Lookahead widest = sampler->lookahead;
+    for (int i = 0; i < sampler->n_rules; i++) {
+        widest.k = larger(widest.k, sampler->rules[i].k);
+        widest.depth = larger(widest.depth, sampler->rules[i].depth);
+    }
+    return widest;
+}
+
+bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error *error) {
+    *under = *sampler;
+    under->n_rules = 0;
+    for (int i = 0; i < sampler->n_rules; i++) {
+        const PlaceRule *rule = &sampler->rules[i];
+        if (!(held >> i & 1)) continue;
+        if (!sampler_set_list(under, settings_of(rule), error) || !sampler_check(under, error))
+            return prefix_place(rule, error);
+    }
+    under->lookahead.eager = sampler->lookahead.eager; /* also where a preset has set them back */
+    under->lookahead.chunk = sampler->lookahead.chunk;
+    return true;
+}
+
+bool sampler_check_rules(const Sampler *sampler, Error *error) {
+    Sampler under;
+    for (int i = 0; i < sampler->n_rules; i++)
+        if (!sampler_under(sampler, (PlaceSet)1 << i, &under, error)) return false;
+    return true;
+}
+
+void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerContext *context, int token) {
+    if (sampler->n_rules == 0) return;
+    if (context->flags[token] & TOKEN_ENDS_TEXT)
+        state->place = (PlaceState){0};
+    else
+        place_read(&state->place, context->pieces[token]);
+}

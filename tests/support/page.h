@@ -1,0 +1,31 @@
+/* Page: a page of documentation beside the code that it describes. A test computes what the page prints, and compares it with the
+ * page at the precision printed. A mismatch fails the test, with the place. */
+#ifndef TESTS_SUPPORT_PAGE_H
+#define TESTS_SUPPORT_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Reads the page (at most 64 KiB) that the functions below look at; false: it cannot be read. */
+bool page_read(const char *path);
+
+/* Goes to "## title". */
+void page_section(const char *title);
+/* Goes on behind the first `anchor` of the section. */
+void page_skip(const char *anchor);
+
+/* What follows the first `anchor`, from here to the section's end. */
+const char *page_after(const char *anchor);
+
+/* The next n figures after the anchor are these values. */
+void page_figures(const char *anchor, const double *values, size_t n);
+#define FIGURES(anchor, ...)                                                                                           \
+    page_figures(anchor, (const double[]){__VA_ARGS__}, sizeof(const double[]){__VA_ARGS__} / sizeof(double))
+
+/* The first "{...}" after the anchor is this. */
+void page_set(const char *anchor, const char *set);
+
+/* How many figures have at least that many decimals; fails at the first that page_figures did not compare. */
+int page_count_compared(size_t least_decimals);
+
+#endif
