@@ -401,6 +401,7 @@ static void check_settings(Settings *s) {
         option_usage_error("--trace, --color-by and --explain: expected one text, got -N, --best-of or --beam");
     if (many && (edits || reads_more))
         option_usage_error("--stop, --ban, kld and edt-instance: expected one text, got -N, --best-of or --beam");
+    if (s->trace && !*s->trace) option_usage_error("--trace: expected the name of a file, got ''");
     if (s->trace && (edits || reads_more))
         option_usage_error("--trace: expected no --stop, --ban, kld or edt-instance, which a trace cannot hold");
     if (s->color_by && edits) option_usage_error("--color-by: expected no --stop or --ban, which hold text back");
