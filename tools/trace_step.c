@@ -7,7 +7,7 @@
 #include "tensor/memory.h"
 #include "tools/trace.h"
 
-const char *const trace_stops[TEXT_ENDS] = {[TEXT_GOES_ON] = "interrupted",
+const char *const trace_stops[TEXT_FAILED] = {[TEXT_GOES_ON] = "interrupted",
                                             [TEXT_END_OF_TEXT] = "end of text",
                                             [TEXT_LIMIT] = "predict",
                                             [TEXT_CONTEXT_FULL] = "context full",
