@@ -156,6 +156,13 @@ static double current_alpha(const Tree *tree) {
     return tree->drawn ? tree->writer.alpha : sampler_alpha(&tree->sampler, &branch->sequence.state);
 }
 
+/* Without the rules that hold at the step. */
+static double own_alpha(const Tree *tree) {
+    const TreeBranch *branch = &tree->branches[tree->current];
+    const Sequence *sequence = &branch->sequence;
+    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
+}
+
 static void show_status(const Explore *explore) {
     const Tree *tree = &explore->tree;
     const TreeBranch *branch = &tree->branches[tree->current];
@@ -269,9 +276,13 @@ static void save(Explore *explore) {
 
 static bool move_alpha(Explore *explore, int steps, Error *error) {
     Tree *tree = &explore->tree;
-    double alpha = (round(current_alpha(tree) * 10) + steps) / 10;
-    tree_set_alpha(tree, fmin(fmax(alpha, -1), 1));
-    return draw(explore, error);
+    double alpha = fmin(fmax((round(own_alpha(tree) * 10) + steps) / 10, -1), 1);
+    tree_set_alpha(tree, alpha);
+    if (!draw(explore, error)) return false;
+    if (current_alpha(tree) != alpha)
+        snprintf(explore->message, sizeof explore->message, "the branch's alpha is %.2f; a rule of --at gives it here",
+                 alpha);
+    return true;
 }
 
 static bool take(Explore *explore, int token, Error *error) {
