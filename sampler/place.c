@@ -1,8 +1,8 @@
 #include "sampler/place.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "sampler/line.h"
 #include "tensor/utf8.h"
 
 enum { NO_QUOTE, STRAIGHT, CURLY, LOW, SINGLE, GUILLEMETS, REVERSED }; /* quote */
@@ -192,20 +192,13 @@ static void read_character(PlaceState *s, uint32_t c) {
     s->previous = is_word(c) ? AFTER_WORD : is_closing(c) ? AFTER_CLOSING : AFTER_OTHER;
 }
 
-static uint32_t decode(const uint8_t *bytes, int length) {
-    static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = bytes[0] & masks[length];
-    for (int i = 1; i < length; i++) c = c << 6 | (bytes[i] & 0x3f);
-    return c;
-}
-
 void place_read(PlaceState *state, Bytes text) {
     for (size_t i = 0; i < text.size; i++) {
         state->held[state->n_held++] = text.data[i];
         while (state->n_held > 0) {
             int length = utf8_length(state->held, state->n_held);
             if (length == 0) break;
-            read_character(state, length < 0 ? REPLACEMENT : decode(state->held, length));
+            read_character(state, length < 0 ? REPLACEMENT : utf8_decode(state->held, length));
             uint8_t used = length < 0 ? 1 : (uint8_t)length;
             state->n_held -= used;
             memmove(state->held, state->held + used, state->n_held);
@@ -266,9 +259,8 @@ static bool find_place(int *place, const char *text, size_t length, Error *error
             return true;
         }
     char names[256];
-    int n = 0;
-    for (int i = 0; i < PLACE_KINDS; i++)
-        n += snprintf(names + n, sizeof names - (size_t)n, "%s, ", place_table[i].name);
+    Line line = line_begin(names, sizeof names);
+    for (int i = 0; i < PLACE_KINDS; i++) line_add(&line, "%s, ", place_table[i].name);
     return error_set(error, "--at: no such place '%.*s': expected %sor /REGEX/", (int)(length < 200 ? length : 200),
                      text, names);
 }

@@ -107,8 +107,6 @@ static size_t gather(PlaceText text, uint8_t *out, size_t capacity) {
     return used;
 }
 
-static bool continues_character(uint8_t byte) { return (byte & 0xc0) == 0x80; }
-
 /* Copies bytes as valid UTF-8, in the way of place_read: U+FFFD for each byte that belongs to no character, nothing for
  * an incomplete character at the end. *start: the index in out of the byte at `begin`. Returns the size. */
 static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
@@ -133,8 +131,8 @@ static size_t find_window(PlaceText text, uint8_t *out, size_t *start) {
     if (size > 0 && size < sizeof end && *bytes.data == ' ') bytes.data++, bytes.size--;
     if (bytes.size > PLACE_WINDOW) {
         cut = bytes.size - PLACE_WINDOW;
-        for (int i = 0; i < 3 && continues_character(bytes.data[cut]); i++) cut++;
-        for (before = cut - 1; before > 0 && cut - before < 4 && continues_character(bytes.data[before]);) before--;
+        for (int i = 0; i < 3 && utf8_continues(bytes.data[cut]); i++) cut++;
+        for (before = cut - 1; before > 0 && cut - before < 4 && utf8_continues(bytes.data[before]);) before--;
     }
     return clean(out, start, (Bytes){bytes.data + before, bytes.size - before}, cut - before);
 }

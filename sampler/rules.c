@@ -2,8 +2,7 @@
 #include <string.h>
 
 #include "sampler/sampler.h"
-
-static int larger(int a, int b) { return a > b ? a : b; }
+#include "tensor/minmax.h"
 
 static const char *settings_of(const PlaceRule *rule) { return rule->text + rule->settings; }
 
@@ -49,8 +48,8 @@ bool sampler_looks_ahead(const Sampler *sampler) {
 Lookahead sampler_widest(const Sampler *sampler) {
     Lookahead widest = sampler->lookahead;
     for (int i = 0; i < sampler->n_rules; i++) {
-        widest.k = larger(widest.k, sampler->rules[i].k);
-        widest.depth = larger(widest.depth, sampler->rules[i].depth);
+        widest.k = max_int(widest.k, sampler->rules[i].k);
+        widest.depth = max_int(widest.depth, sampler->rules[i].depth);
     }
     return widest;
 }

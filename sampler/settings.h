@@ -33,8 +33,6 @@ typedef struct {
 
 /* NULL: there is none of this name. */
 const SettingRow *settings_find(const char *name);
-/* The place of the first `length` characters of text among the stages that drop candidates; -1 if they are none. */
-int settings_truncating_stage(const char *name, size_t length);
 
 /* Of the rows of KIND_OTHER. */
 int settings_show_order(const Sampler *sampler, char *out, size_t capacity);

@@ -35,4 +35,8 @@ bool cursor_bytes(Cursor *cursor, size_t n_bytes, Bytes *out, const char *what, 
 
 bool bytes_equal(Bytes bytes, const char *text);
 
+/* FNV-1a, 64 bits (Fowler, Noll, Vo), over more bytes: begin with BYTES_HASH. */
+#define BYTES_HASH 14695981039346656037u
+uint64_t bytes_hash(uint64_t hash, Bytes bytes);
+
 #endif

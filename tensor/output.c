@@ -10,6 +10,7 @@
 
 #include "tensor/inputs.h"
 #include "tensor/unfinished.h"
+#include "tensor/utf8.h"
 
 enum { LINKS_MOST = 40, ATTEMPTS = 100, RANDOM_LETTERS = 12, SUFFIX_BYTES = 1 + RANDOM_LETTERS + 5 };
 
@@ -23,8 +24,7 @@ static bool fail_too_long(const Output *output, Error *error) {
     return error_set(error, "%.200s...: the path is too long", output->path);
 }
 
-/* The length of the path's folder, the last slash included; 0 where there is none. */
-static size_t folder_length(const char *path) {
+size_t output_folder_length(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
@@ -41,7 +41,7 @@ static bool follow(Output *output, Error *error) {
         if (length < 0) /* EINVAL: no link */
             return errno == EINVAL || errno == ENOENT || fail(output, "cannot follow the link", errno, error);
         link[length] = '\0';
-        size_t folder = link[0] == '/' ? 0 : folder_length(output->target);
+        size_t folder = link[0] == '/' ? 0 : output_folder_length(output->target);
         if (folder + (size_t)length >= PATH_MAX) return fail_too_long(output, error);
         strcpy(output->target + folder, link);
     }
@@ -62,7 +62,7 @@ static bool find_target(Output *output, mode_t *mode, Error *error) {
     bool exists = stat(output->path, &status) == 0;
     if (!exists && errno != ENOENT) return fail(output, "cannot write", errno, error);
     if ((exists && !check_kind(output, &status, error)) || !follow(output, error)) return false;
-    if (!output->target[folder_length(output->target)])
+    if (!output->target[output_folder_length(output->target)])
         return error_set(error, "%s: expected the name of a file", output->path);
     *mode = NEW_FILE;
     if (!exists) return true;
@@ -88,10 +88,10 @@ static bool check_target(const Output *output, Error *error) {
 static bool make_name(char name[PATH_MAX], const Output *output, const char *path, Error *error) {
     static const char letters[32] = "abcdefghijklmnopqrstuvwxyz234567";
     unsigned char random[RANDOM_LETTERS];
-    size_t folder = folder_length(path), length = strlen(path + folder);
+    size_t folder = output_folder_length(path), length = strlen(path + folder);
     if (length > NAME_MAX - SUFFIX_BYTES) {
         length = NAME_MAX - SUFFIX_BYTES;
-        while (length > 0 && (path[folder + length] & 0xc0) == 0x80) length--; /* whole characters of UTF-8 */
+        while (length > 0 && utf8_continues((uint8_t)path[folder + length])) length--; /* whole characters */
     }
     if (folder + length + SUFFIX_BYTES >= PATH_MAX) return fail_too_long(output, error);
     if (getrandom(random, sizeof random, 0) != sizeof random)
@@ -177,7 +177,7 @@ static bool finish(Output *output, Error *error) {
  * every file system can do it. */
 static bool sync_folder(const Output *output, Error *error) {
     char folder[PATH_MAX];
-    size_t length = folder_length(output->target);
+    size_t length = output_folder_length(output->target);
     memcpy(folder, output->target, length);
     strcpy(folder + length, ".");
     int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

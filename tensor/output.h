@@ -36,4 +36,7 @@ void output_abandon(Output *output);
 bool output_temporary(Output *output, const char *prefix, Error *error);
 const char *output_name(const Output *output);
 
+/* The length of the folder in a path, its last slash included; 0 for a name without a folder. */
+size_t output_folder_length(const char *path);
+
 #endif

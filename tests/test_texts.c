@@ -156,12 +156,7 @@ typedef struct {
     const Figures *last;          /* after the token drawn last */
 } Ear;
 
-static uint64_t hash(const void *data, size_t n) {
-    const uint8_t *bytes = data;
-    uint64_t value = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++) value = (value ^ bytes[i]) * 1099511628211u;
-    return value;
-}
+static uint64_t hash(const void *data, size_t n) { return bytes_hash(BYTES_HASH, (Bytes){data, n}); }
 
 /* The text is that of the tokens that stand, and so are the figures. */
 static void check_whole(const Ear *ear, const Text *text, const Record *record) {

@@ -398,13 +398,12 @@ static bool new_header(Explore *explore, Error *error) {
     const Settings *settings = explore->settings;
     Path path;
     if (!open_find_model(path, settings->model, error)) return false;
-    const char *slash = strrchr(path, '/');
     TraceHeader *header = &explore->header;
     *header = (TraceHeader){.sampler = settings->sampler,
                             .context = settings->context ? settings->context : explore->model->config.context_length,
                             .n_predict = -1,
                             .kv = settings->kv ? KV_F32 : KV_F16};
-    snprintf(header->model_file, sizeof header->model_file, "%.255s", slash ? slash + 1 : path);
+    snprintf(header->model_file, sizeof header->model_file, "%.255s", path + output_folder_length(path));
     return read_prompt(explore, error);
 }
 

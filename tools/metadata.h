@@ -23,6 +23,4 @@ typedef struct {
 
 void metadata_write_vocabulary(GgufWriter *writer, const MetadataVocabulary *vocabulary);
 
-Bytes metadata_text(const char *text); /* without the NUL */
-
 #endif

@@ -202,7 +202,6 @@ static bool fill_header(Run *run, Error *error) {
     const Settings *settings = run->settings;
     Path path;
     if (!open_find_model(path, settings->model, error)) return false;
-    const char *slash = strrchr(path, '/');
     run->header = (TraceHeader){.sampler = settings->sampler,
                                 .prompt = run->prompt.history,
                                 .n_prompt = run->prompt.length,
@@ -216,7 +215,7 @@ static bool fill_header(Run *run, Error *error) {
                                 .kv = session_options(run->session).kv,
                                 .special = settings->special,
                                 .ignore_eos = settings->ignore_eos};
-    snprintf(run->header.model_file, sizeof run->header.model_file, "%.255s", slash ? slash + 1 : path);
+    snprintf(run->header.model_file, sizeof run->header.model_file, "%.255s", path + output_folder_length(path));
     trace_identify(&run->header);
     return true;
 }

@@ -4,7 +4,6 @@
 #define TOOLS_STEP_H
 
 #include "sampler/writer.h"
-#include "tensor/bytes.h"
 
 typedef struct {
     int token, position;
@@ -21,9 +20,5 @@ int step_likeliest(const Candidates *candidates, int *which, int n);
 
 /* p of items[i], renormalised over all that are there. */
 double step_share(const Candidates *candidates, int i);
-
-/* FNV-1a, 64 bits, over more bytes: begin with STEP_HASH. */
-#define STEP_HASH 14695981039346656037u
-uint64_t step_hash(uint64_t hash, Bytes bytes);
 
 #endif

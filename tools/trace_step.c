@@ -207,7 +207,7 @@ static void add_up(TraceSums *sums, const Step *step) {
     tally->entropy += sums->writer->natural.entropy;
     tally->looked += !isnan(step->hhat);
     tally->hhat += isnan(step->hhat) ? 0 : step->hhat;
-    tally->text_hash = step_hash(tally->text_hash, tokenizer_piece(sums->tokenizer, step->token, false));
+    tally->text_hash = bytes_hash(tally->text_hash, tokenizer_piece(sums->tokenizer, step->token, false));
 }
 
 static bool put_future(json_t *line, const TraceSums *sums) {
@@ -311,7 +311,7 @@ static bool keep_tally(TraceSums *sums, const Text *text) {
 }
 
 json_t *trace_event_json(TraceSums *sums, const TextEvent *event) {
-    if (sums->n_lines == 0) sums->tally.text_hash = STEP_HASH;
+    if (sums->n_lines == 0) sums->tally.text_hash = BYTES_HASH;
     if (event->kind == TEXT_DONE) return end_json(sums, event->text);
     if (event->kind == TEXT_REWOUND) return rewind_json(sums, event);
     return keep_tally(sums, event->text) ? step_json(sums, event->text) : NULL;
