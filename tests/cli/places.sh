@@ -138,32 +138,14 @@ if ! command -v tmux >/dev/null; then
     skip 'in explore' 'tmux is not installed'
     done_testing
 fi
-socket=foretell-places-$$
-tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
-trap 'tm kill-server; rm -rf "$work"' EXIT
-unset TMUX
-begin() { # arguments
-    local command
-    printf -v command '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color "$program" explore "$@"
-    tm kill-server
-    socket+=+
-    tm new-session -d -x 100 -y 30 "sh -c '$command; echo \"exit \$?\"; exec sleep 600'"
-}
-wait_for() {
-    for _ in {1..200}; do
-        said=$(tm capture-pane -p)
-        contains "$1" && return
-        sleep 0.05
-    done
-    false
-}
-begin -m "$model" -p 'She said, "' -s 7 --at speech:temp=0.5,alpha=0.5 --at number:temp=0.2 --save "$work/tree.json"
+. tests/cli/tmux.sh
+begin 100 30 -m "$model" -p 'She said, "' -s 7 --at speech:temp=0.5,alpha=0.5 --at number:temp=0.2 --save "$work/tree.json"
 check 'explore: the rule of the place holds' 'wait_for "alpha 0.50 | T 0.50 | seed 7"'
 tm send-keys Space Space f Space s
 check 'it saves' 'wait_for "saved $work/tree.json"'
 tm send-keys Up
 wait_for 'enter take'
 before=$said
-begin -m "$model" "$work/tree.json"
+begin 100 30 -m "$model" "$work/tree.json"
 check 'and opens again: the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ] && contains "alpha 0.50 | T 0.50"'
 done_testing
