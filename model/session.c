@@ -258,8 +258,8 @@ static void copy_logits(Session *s, int to, int from) {
     s->logits_length[to] = s->logits_length[from];
 }
 
-/* The branch's logits are about to change: whoever still reads them (forks, their forks) gets a copy. Only now, since most
- * forks are decoded first. */
+/* The branch's logits are about to change: the branches that still read them (forks, their forks) get a copy.
+ * They get it only now, since most forks are decoded before. */
 static void hand_over_logits(Session *s, int branch) {
     for (int i = 0; i < s->options.branches; i++)
         if (i != branch && session_alive(s, i) && session_logits(s, i) == logits_of(s, branch))

@@ -1,5 +1,5 @@
 /* Settings: the table of all that has a flag, for the files that read values (settings.c), show them (settings_show.c) and
- * tell whether they matter (settings_effect.c). Everyone else uses sampler.h. */
+ * tell whether they matter (settings_effect.c). Other files use sampler.h. */
 #ifndef SAMPLER_SETTINGS_H
 #define SAMPLER_SETTINGS_H
 

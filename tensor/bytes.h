@@ -13,8 +13,8 @@ typedef struct {
 } Bytes;
 
 /* Maps a regular file read-only; unmap with bytes_unmap. Errors: cannot open, not a regular file, empty. The message
- * begins with the path. While the file is mapped, no output replaces it (tensor/inputs.h). Where another program shortens
- * it, reading it raises SIGBUS (tools/mapped.h). */
+ * begins with the path. While the file is mapped, no output replaces it (tensor/inputs.h). If another program shortens
+ * the file, reading the lost bytes raises SIGBUS. */
 bool bytes_map(Bytes *bytes, const char *path, Error *error);
 void bytes_unmap(Bytes *bytes);
 

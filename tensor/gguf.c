@@ -48,7 +48,7 @@ static const struct {
 
 static const char *type_name(GgufType type) { return value_types[type].name; }
 
-/* Packed forms are known to nobody else, so their numbers are far from those that others may come to use. */
+/* No other program knows packed forms, so their numbers are far from those that the format may come to use. */
 #define PACKED_NUMBERS 1000
 
 uint32_t gguf_dtype_number(Dtype dtype, bool packed) {

@@ -31,7 +31,7 @@ size_t output_folder_length(const char *path) {
 
 /* ---- The target ---- */
 
-/* Sets the target to the path behind all links, which need not exist. */
+/* Sets the target to the path that all links lead to, which need not exist. */
 static bool follow(Output *output, Error *error) {
     char link[PATH_MAX];
     if (strlen(output->path) >= PATH_MAX) return fail_too_long(output, error);
@@ -66,7 +66,7 @@ static bool find_target(Output *output, mode_t *mode, Error *error) {
         return error_set(error, "%s: expected the name of a file", output->path);
     *mode = NEW_FILE;
     if (!exists) return true;
-    if (lstat(output->target, &status) != 0) /* as a link of /proc to a file that was removed */
+    if (lstat(output->target, &status) != 0) /* for example a link of /proc to a file that was removed */
         return strcmp(output->target, output->path) == 0 || fail(output, "cannot follow the link", errno, error);
     if (!check_kind(output, &status, error)) return false;
     if (faccessat(AT_FDCWD, output->target, W_OK, AT_EACCESS) != 0) return fail(output, "cannot write", errno, error);
@@ -74,7 +74,7 @@ static bool find_target(Output *output, mode_t *mode, Error *error) {
     return true;
 }
 
-/* Just before the rename, which does not follow links: what is there now? */
+/* The check just before the rename, which does not follow links. */
 static bool check_target(const Output *output, Error *error) {
     struct stat status;
     if (lstat(output->target, &status) == 0) return check_kind(output, &status, error);
@@ -104,8 +104,8 @@ static bool make_name(char name[PATH_MAX], const Output *output, const char *pat
     return true;
 }
 
-/* The name is entered first, so that no moment is left in which a signal would leave the file behind. 60 random bits keep
- * it from being anyone else's. */
+/* The name is entered before the file exists, so that a signal at any moment removes the file. With 60 random bits no
+ * other program has the same name. */
 static int create(Output *output, const char *path, mode_t mode, Error *error) {
     char name[PATH_MAX];
     for (int i = 0; i < ATTEMPTS; i++) {
@@ -134,7 +134,7 @@ static void discard(Output *output) {
 static bool open_file(Output *output, const char *path, mode_t mode, Error *error) {
     int file = create(output, path, mode, error);
     if (file < 0) return false;
-    /* Where this fails (FAT has no permissions) the file has at most those of `mode`. */
+    /* If this fails (FAT has no permissions), the file has at most the permissions of `mode`. */
     if (mode != NEW_FILE && fchmod(file, mode) != 0) errno = 0;
     output->file = fdopen(file, "wb");
     if (output->file) return true;
@@ -159,11 +159,11 @@ const char *output_name(const Output *output) { return unfinished_name(output->r
 
 /* ---- The end ---- */
 
-/* To the disk, and closed in any case. */
+/* Writes everything to the disk; closes the file in any case. */
 static bool finish(Output *output, Error *error) {
     FILE *file = output->file;
     output->file = NULL;
-    errno = EIO; /* of a write whose failure the caller did not see */
+    errno = EIO; /* for a failed write that the caller did not notice */
     bool written = !ferror(file) && fflush(file) == 0 && fsync(fileno(file)) == 0;
     int failure = errno;
     if (fclose(file) != 0 && written) {
@@ -173,8 +173,8 @@ static bool finish(Output *output, Error *error) {
     return written || fail(output, "cannot write", failure, error);
 }
 
-/* So that the new name outlives a power failure. A folder that may be written to but not read cannot be opened, and not
- * every file system can do it. */
+/* Makes the new name survive a power failure. It is no error if the folder cannot be read, and so not opened, or if the
+ * file system cannot do it. */
 static bool sync_folder(const Output *output, Error *error) {
     char folder[PATH_MAX];
     size_t length = output_folder_length(output->target);

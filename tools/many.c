@@ -38,7 +38,7 @@ int many_add_options(Option *options, int n_options, Many *many) {
 
 bool many_is_on(const Many *many) { return many->samples > 1 || many->best_of || many->beam; }
 
-/* Beams take natural probabilities: a setting that would have no effect is not taken in silence. */
+/* Beams use natural probabilities, so a setting that would have no effect is refused. */
 static void check_no_sampling(const Sampler *sampler) {
     char chain[1024], usual[1024];
     Sampler unset = sampler_default();
@@ -107,12 +107,13 @@ static int count_of(const Many *many) {
 
 int many_traces(const Many *many) { return many->beam ? many->beam * count_of(many) : count_of(many); }
 
-/* Tokens that a text may have, and a beam of them where it is continued. */
+/* The most tokens of a text. */
 static int limit_of(int limit, int n_prompt, int context) {
     int room = texts_room(context, n_prompt);
     return limit >= 0 ? min_int(limit, room) : room;
 }
 
+/* The most tokens of a beam, which may be continued. */
 static int beam_limit(const Many *many, int limit) {
     if (!many->then) return limit;
     return min_int(limit, many->beam_length ? many->beam_length : 32);
@@ -129,7 +130,7 @@ static bool beam_session(const Many *many, TextsSize size, SessionOptions *optio
     return true;
 }
 
-/* The beams are gone when they are continued; the prompt itself stays. */
+/* The beams are dropped before their texts are written; the prompt itself stays. */
 static bool then_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options,
                          Error *error) {
     SessionOptions search = *options;
@@ -224,7 +225,7 @@ static bool print_all(const Many *many, const ManyRun *run, const Listing *listi
     return done;
 }
 
-/* Until all have ended, or Ctrl-C. */
+/* Writes until all texts have ended, or Ctrl-C. */
 static bool write_texts(ManyRun *run, Texts *texts, Error *error) {
     bool done = true;
     int longest = 0;
@@ -295,7 +296,7 @@ static bool search(const Many *many, ManyRun *run, Beam *beam, Error *error) {
     return done;
 }
 
-/* Interrupted, the beams are what there is so far where none has finished. */
+/* The finished beams; after an interruption the live ones, if none has finished. */
 static int found(const Beam *beam, const Continuation **items) {
     *items = beam->n_finished ? beam->finished : beam->live;
     return beam->n_finished ? beam->n_finished : beam->n_live;
@@ -318,7 +319,7 @@ static bool write_beams(const Many *many, ManyRun *run, Error *error) {
 
 /* ---- Texts that go on from beams ---- */
 
-/* A beam, read again as a prompt is, so that a text that goes on from it is the one that this prompt has. */
+/* A beam that was read again like a prompt, so that a text that continues it is the text of a run with this prompt. */
 typedef struct {
     Sequence prompt;
     int *without; /* (n_without,) the second prompt with the beam's tokens; NULL: none */

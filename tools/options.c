@@ -191,7 +191,7 @@ static const Option *find_option(const Option *options, int n_options, int code)
 /* Whether the help is asked for. A pass of its own, so that the help still finds the defaults in the targets. */
 static bool wants_help(const Getopt *table, int argc, char **argv) {
     bool wanted = false;
-    optind = 0; /* glibc: start anew */
+    optind = 0; /* glibc: start again */
     for (int code; (code = getopt_long(argc, argv, table->letters, table->longs, NULL)) != -1;)
         wanted = wanted || code == HELP || code == 'h';
     return wanted;

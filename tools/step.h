@@ -9,7 +9,7 @@ typedef struct {
     int token, position;
     double logprob; /* natural, of the model's own distribution, before anything was rewritten */
     int rank;       /* in that distribution, 1 for the likeliest; the lower id first among equals */
-    double hhat;    /* NAN where nobody looked ahead */
+    double hhat;    /* NAN without lookahead */
 } Step;
 
 Step step_of(const Writer *writer, const Sequence *sequence);

@@ -39,7 +39,7 @@ static json_t *model_json(const TraceHeader *header, const Model *model) {
     return NULL;
 }
 
-/* Over every token's bytes, each behind its length, so that no two vocabularies run together alike. */
+/* Hashes each token's length before its bytes, so that the borders between tokens count, too. */
 static uint64_t hash_vocabulary(const Tokenizer *tokenizer) {
     uint64_t hash = BYTES_HASH;
     for (int i = 0; i < tokenizer_size(tokenizer); i++) {

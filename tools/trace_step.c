@@ -85,7 +85,7 @@ static json_t *looked_at_json(const Tokenizer *tokenizer, const LookaheadCandida
     return or_nothing(object, done);
 }
 
-/* Where nobody looked ahead: the likeliest of those that were drawn from. */
+/* A candidate of a step without lookahead. */
 static json_t *plain_json(const TraceSums *sums, int i) {
     const Candidates *candidates = &sums->writer->candidates;
     json_t *object = json_object();
@@ -95,14 +95,14 @@ static json_t *plain_json(const TraceSums *sums, int i) {
     return or_nothing(object, done);
 }
 
-/* The noise that the drawn token had in the draw: 0 where none was drawn with. */
+/* The noise of the drawn token in the draw; 0 at T = 0, where the draw has none. */
 static double noise_of_drawn(const Writer *writer, const Sequence *sequence) {
     if (writer->temperature < DRAW_GREEDY_BELOW) return 0;
     return noise_gumbel(writer->sampler->seed, writer_drawn(writer).token, sequence->length, sequence->number,
                         NOISE_DRAW);
 }
 
-/* The likeliest, and the drawn one where it is not among them: that entry has its noise, too. */
+/* The likeliest candidates. If the drawn one is not among them, it follows, with its noise. */
 static json_t *plain_candidates_json(const TraceSums *sums, const Sequence *sequence) {
     const Writer *writer = sums->writer;
     int which[STEP_SHOWN], n = step_likeliest(&writer->candidates, which, STEP_SHOWN);
@@ -120,7 +120,7 @@ static json_t *plain_candidates_json(const TraceSums *sums, const Sequence *sequ
     return or_nothing(array, done);
 }
 
-/* Where the sampler looked ahead: those it looked at. */
+/* The candidates that the sampler looked at; without lookahead the likeliest. */
 static json_t *candidates_json(const TraceSums *sums, const Sequence *sequence, bool looked) {
     const LookaheadReport *report = &sums->writer->report;
     if (!looked) return plain_candidates_json(sums, sequence);
@@ -188,7 +188,7 @@ static json_t *policy_input_json(const TemperaturePolicy *policy, const Temperat
     return or_nothing(object, trace_put(object, "H", number(input->entropy)) && done);
 }
 
-/* What alpha = -1 with the same noise, and the likeliest, would have been. */
+/* The token that alpha -1 draws with the same noise, and the likeliest survivor. */
 static json_t *ghosts_json(const Writer *writer) {
     const Candidates *candidates = &writer->candidates;
     bool future = writer_sampler(writer)->future;
@@ -300,7 +300,7 @@ static json_t *end_json(const TraceSums *sums, const Text *text) {
     return or_nothing(line, done);
 }
 
-/* A step that may be taken back leaves what there was before it. */
+/* Keeps the tally from before a step that may be taken back. */
 static bool keep_tally(TraceSums *sums, const Text *text) {
     Error ignored;
     if (!text->points) return true;
