@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
+#include "tensor/minmax.h"
 
 /* A call's rows and what is computed of them. A query is a row's head: query row * group + head. */
 typedef struct {
@@ -18,9 +19,6 @@ typedef struct {
 } Batch;
 
 typedef enum { SCORE, MIX } Act;
-
-static int min_int(int a, int b) { return a < b ? a : b; }
-static int max_int(int a, int b) { return a > b ? a : b; }
 
 int attention_rows(int group) { return max_int(1, ATTENTION_QUERIES / group); }
 

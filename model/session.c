@@ -7,6 +7,7 @@
 #include "model/transformer.h"
 #include "tensor/kernels.h"
 #include "tensor/memory.h"
+#include "tensor/minmax.h"
 #include "tensor/packed.h"
 #include "tensor/threads.h"
 
@@ -41,9 +42,7 @@ static void *take(Arena *arena, size_t count, size_t size) {
     return arena->base && !arena->overflow ? arena->base + at : NULL;
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
-
-static int n_spare(const Session *s) { return larger(s->options.branches, SCORE_ROWS); }
+static int n_spare(const Session *s) { return max_int(s->options.branches, SCORE_ROWS); }
 
 static bool has_int8_weights(const Model *model) {
     for (int i = 0; i < model->n_tensors; i++)
@@ -154,7 +153,7 @@ static bool plan(Session *s, const Model *model, SessionOptions options, size_t 
                          .n_blocks = (options.rows + options.block_rows - 1) / options.block_rows,
                          .max_blocks = context_blocks + 1,
                          .n_branches = options.branches};
-    s->workspace = (Workspace){.max_rows = larger(larger(options.batch, options.branches), SCORE_ROWS),
+    s->workspace = (Workspace){.max_rows = max_int(max_int(options.batch, options.branches), SCORE_ROWS),
                                .threads = options.threads,
                                .scratch_floats = transformer_scratch(c)};
     Arena sizes = {0};
@@ -259,8 +258,8 @@ static void copy_logits(Session *s, int to, int from) {
     s->logits_length[to] = s->logits_length[from];
 }
 
-/* The branch's logits are about to change: whoever still reads them (forks, their forks) gets a copy. Only now, since most
- * forks are decoded first. */
+/* The branch's logits are about to change: the branches that still read them (forks, their forks) get a copy.
+ * They get it only now, since most forks are decoded before. */
 static void hand_over_logits(Session *s, int branch) {
     for (int i = 0; i < s->options.branches; i++)
         if (i != branch && session_alive(s, i) && session_logits(s, i) == logits_of(s, branch))

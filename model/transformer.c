@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
+#include "tensor/minmax.h"
 #include "tensor/threads.h"
 
 #define LEAST_WORK  (32 << 10) /* bytes of weights times rows worth taking by themselves, */
@@ -24,11 +25,6 @@ typedef struct {
     Worker worker;
     float *scratch; /* this thread's own */
 } Pass;
-
-static int min_int(int a, int b) { return a < b ? a : b; }
-static int max_int(int a, int b) { return a > b ? a : b; }
-
-static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /* One use at a time: a tile of weights for sgemm, attention's, or logits before they are copied. */
 size_t transformer_scratch(const Config *c) {

@@ -7,7 +7,8 @@
 
 #include "tensor/memory.h"
 
-/* Before a step `width` leaves and fewer inner branches, each with two children at least; in it as many forks again. */
+/* Before a step there are at most `width` leaves and fewer inner branches, each with at least two children. The step
+ * adds at most `width` forks. */
 int beam_branches(int width) { return 1 + 3 * width; }
 
 long long beam_rows(int width, int n_prompt, int limit, int block_rows) {
@@ -72,7 +73,7 @@ static void copy(Continuation *to, const Continuation *from) {
     to->sequence.history = history;
 }
 
-/* Takes its place among the finished, or none. */
+/* Inserts the item among the finished ones by its score, if it is good enough. */
 static void finish(Beam *beam, const Continuation *item, TextEnd how) {
     double score = beam_score(beam, &item->figures);
     int at = beam->n_finished, last = beam->n_finished < beam->width ? beam->n_finished++ : beam->width - 1;
@@ -118,7 +119,7 @@ static bool fork_branch(Beam *beam, int from, int *child, Error *error) {
     return true;
 }
 
-/* Drops a leaf, and what was there for it alone. */
+/* Drops a leaf, and the inner branches that only it needed. */
 static void drop_leaf(Beam *beam, int branch) {
     while (branch != beam->root && beam->children[branch] == 0) {
         int above = beam->parent[branch];
@@ -130,7 +131,7 @@ static void drop_leaf(Beam *beam, int branch) {
     }
 }
 
-/* An inner branch with one child left becomes one with it: so inner branches stay fewer than leaves. */
+/* Merges each inner branch with its child if only one is left. So there are always fewer inner branches than leaves. */
 static void join_only_children(Beam *beam) {
     int branches = session_options(beam->session).branches;
     for (int b = 0; b < branches; b++) {
@@ -247,7 +248,7 @@ static int extend_all(Beam *beam) {
     return n;
 }
 
-/* Finishes those that end, and makes the others the next; returns how many those are. */
+/* Finishes the extensions that end, and makes the others the next beams; returns the number of these. */
 static int select_next(Beam *beam, int n_extensions) {
     int n_next = 0;
     for (int i = 0; i < n_extensions && n_next < beam->width; i++) {
@@ -273,7 +274,7 @@ static int select_next(Beam *beam, int n_extensions) {
     return n_next;
 }
 
-/* Whether the likeliest of the next, were every further token certain, would come too late. */
+/* Whether even the likeliest of the next beams could not become a finished one, if all further tokens were certain. */
 static bool is_settled(const Beam *beam) {
     double best = beam->next[0].figures.log_prob / pow(beam->limit, beam->length_penalty);
     return beam->n_finished == beam->width && beam_score(beam, &beam->finished[beam->width - 1].figures) >= best;

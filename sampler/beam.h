@@ -9,7 +9,7 @@
  * A beam in which a stop string becomes complete is finished, and its text ends before the stop string; a token that
  * completes a banned phrase does not extend the beam.
  *
- * p is natural: no sampler has a say, no temperature, no entropy. What is finished can be ranked again by its figures
+ * p is natural: no sampler and no temperature changes it. What is finished can be ranked again by its figures
  * (ranking.h). Among equals the likelier beam goes first, then the lower token id; of finished ones the earlier.
  * With a width of at least V^(limit - 1) it is an exhaustive search. */
 #ifndef SAMPLER_BEAM_H
@@ -32,7 +32,7 @@ typedef struct {
     int vocab_size;
     int width, limit;            /* 1 <= width <= TEXTS_MAX; limit >= 0: tokens each */
     double length_penalty;       /* >= 0 */
-    bool ignore_ends;            /* a token that ends the text is as any other */
+    bool ignore_ends;            /* a token that ends the text is like any other */
     TokenFlags until;            /* a token with one of these finishes its beam, as the limit does */
     int future_n;                /* next tokens that the figure Hhat reads */
     const Phrases *stops, *bans; /* NULL: none; then `start` is not read */
@@ -68,11 +68,11 @@ long long beam_rows(int width, int n_prompt, int limit, int block_rows);
 
 /* The prompt's branch is filled, and stays as it is. Errors: out of memory. */
 bool beam_open(Beam *beam, const BeamSetup *setup, const Sequence *prompt, Error *error);
-/* Drops what branches are left. */
+/* Drops the branches that are left. */
 void beam_close(Beam *beam);
 
 /* One token further; the search is done when n_live is 0. Errors: as session_decode, banned phrases leave no token
- * possible; then there is no going on. */
+ * possible; after an error the search cannot go on. */
 bool beam_step(Beam *beam, Error *error);
 
 double beam_score(const Beam *beam, const Figures *figures);

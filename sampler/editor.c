@@ -110,7 +110,7 @@ static bool has_patience(const Editor *editor, int position, Bytes phrase, Error
     return true;
 }
 
-/* Back to where the token was drawn in which the phrase begins. */
+/* Goes back to the token in which the phrase begins. */
 static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
     int i = step_at(editor, (size_t)(editor->phrase.data - editor->text));
     const EditorStep *step = &editor->steps[i];
@@ -118,7 +118,8 @@ static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error 
                     step->position < sequence->length ? sequence->history[step->position] : writer_drawn(writer).token};
     editor->size = step->start;
     editor->n_steps = i;
-    if (!has_patience(editor, ban.position, editor->phrase, error) || !writer_rewind(writer, sequence, ban.position, error))
+    if (!has_patience(editor, ban.position, editor->phrase, error) ||
+        !writer_rewind(writer, sequence, ban.position, error))
         return false;
     sequence->state = step->state;
     editor->rewinds++;
@@ -127,8 +128,8 @@ static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error 
     return add_ban(editor, ban, error);
 }
 
-/* Lets go of all that no phrase can reach any more. A token that may be taken back leaves a text whose end may become a
- * phrase too, with others in its place: so what is kept is followed to where it begins. */
+/* Releases all that no phrase can reach any more. If a token may be taken back, the text before it may also end in the
+ * beginning of a phrase, which other tokens could complete. So the search goes back from each token that is kept. */
 static void settle(Editor *editor) {
     int first = editor->n_steps;
     editor->settled = editor->size;

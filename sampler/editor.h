@@ -1,25 +1,25 @@
-/* Editor: reads what the writer draws before anybody else does, ends the text at a stop string and sends the writer back
- * where it has written a banned phrase.
+/* Editor: reads what the writer draws, ends the text at a stop string and sends the writer back when it has written a
+ * banned phrase.
  *
  *   Once | upon | a | ti | me        "a time" is banned: back to the position of "a"; that token is banned there, only
  *                 ^ rewind           there, and something else is drawn with the same noise
  *
  * Stop strings and banned phrases are looked for in the new text alone, across tokens; the prompt is never touched. The
- * one that is complete first counts, of two that end together the stop string. Going back restores the branch, the
- * history and the sampler's state, so that all is, bit for bit, as if the banned token had never been drawn. Each time
- * one more token is banned at one position.
+ * phrase that is complete first counts; of two that end together it is the stop string. Going back restores the branch,
+ * the history and the sampler's state, so that all is, bit for bit, as if the banned token had never been drawn. Each
+ * time one more token is banned at one position.
  *
- * Bans so dense that hardly a token is left end with an error. Without a bound that would come after as many passes as
- * there are tokens in the vocabulary, at a text of tokens less and less likely: so at most EDITOR_BANS tokens are banned
- * at one position. Going back further forgets the bans of later positions, so phrases that lie in one another may use up
- * the bound of a later position again and again, EDITOR_BANS^n times for n positions: so between two releases of a token
- * (see below) there are at most EDITOR_REWINDS rewinds, all positions together. A text of any length may have any number
- * of them in all, because what is released is never taken back: each release is progress.
+ * Bans so dense that hardly any token is left end with an error. At most EDITOR_BANS tokens are banned at one position:
+ * without this bound a text of less and less likely tokens could take as many passes as the vocabulary has tokens.
+ * Going back further forgets the bans of later positions, so phrases that contain one another could reach the bound of
+ * a later position EDITOR_BANS^n times for n positions. So there are at most EDITOR_REWINDS rewinds, of all positions
+ * together, between two releases of a token (see below). The number in the whole text has no bound: a released token is
+ * never taken back, so each release is progress.
  *
  * Text is held back as long as its end may become a stop string, or its tokens may be taken back; then it is given out,
- * and its tokens stay. Mostly that is the open end and the tokens it lies in; more only where phrases could follow on one
- * another backwards (of "abab", with "abc" banned, each "ab" may fall after the next). So what is held grows as it must.
- * A sequence has its own editor. */
+ * and its tokens are released. Mostly only the open end and its tokens are held; more are held if one phrase after
+ * another could be taken back (in "abab", with "abc" banned, first the second "ab" may fall, then the first). The
+ * memory grows as needed. Each sequence has its own editor. */
 #ifndef SAMPLER_EDITOR_H
 #define SAMPLER_EDITOR_H
 
@@ -29,7 +29,7 @@
 #define EDITOR_BANS    256
 #define EDITOR_REWINDS 4096
 
-/* A token that may have to go, and what the sampler remembered before it was drawn. */
+/* A token that may be taken back, and what the sampler remembered before it was drawn. */
 typedef struct {
     int position;
     size_t start; /* of its bytes in the text that is held back */
@@ -38,15 +38,15 @@ typedef struct {
 
 typedef struct {
     const Phrases *stops, *banned;
-    uint8_t *text; /* (size,); [given, settled) can be given out, what is before has been */
+    uint8_t *text; /* (size,); [0, given) was given out, [given, settled) can be */
     size_t size, given, settled;
     EditorStep *steps;   /* (n_steps,) tokens with text that may be taken back */
     SamplerState before; /* that of the step being drawn */
     TokenBan *bans;      /* (n_bans,) the sequence's */
     int n_steps, n_bans;
     size_t text_capacity, steps_capacity, bans_capacity;
-    int rewinds; /* so far */
-    int since;   /* of them, since a token was released */
+    int rewinds;  /* so far */
+    int since;    /* of them, since a token was released */
     Bytes phrase; /* the one that ended the text or sent the writer back, valid until the next editor_read */
 } Editor;
 

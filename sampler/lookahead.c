@@ -295,7 +295,8 @@ static int next_of(const Look *look) {
     return -1;
 }
 
-/* Nothing that is not known can win over the best, and nobody asks for more. An s of zero settles nothing: bounds are finite. */
+/* No candidate that was not evaluated can win over the best, and eager evaluation is off. A best s of zero settles
+ * nothing, because bounds are finite. */
 static bool is_settled(const Look *look, int next) {
     return !look->lookahead->eager && look->best >= 0 && !wins(look, next, look->best);
 }

@@ -29,7 +29,7 @@
 #define LOOKAHEAD_MAX_DEPTH 16
 #define LOOKAHEAD_FUTURES   5
 #define LOOKAHEAD_AUTO      0 /* the chunk: chosen pass by pass from what passes cost */
-#define LOOKAHEAD_CHUNK     4 /* the chunk where nobody keeps what they cost */
+#define LOOKAHEAD_CHUNK     4 /* the chunk without a LookaheadCost */
 
 /* Where it is done. WORD: where less than half of the survivors' mass begins a word, the step acts as alpha = -1; elsewhere
  * pieces that would continue the word are neutral. SENTENCE: the same, and only behind a token that ends a sentence or a
@@ -109,7 +109,7 @@ typedef struct {
     bool all_closed;                                /* every s was 0: p decided */
     int passes, rows;                               /* computed in this step */
     int ghost_plain, ghost_argmax; /* tokens that alpha = -1 with the same noise, and the likeliest, would have been; -1
-                                      where it looked ahead and nobody asked for futures */
+                                      where it looked ahead without futures */
 } LookaheadReport;
 
 /* Draws one of the survivors, which have room for the whole vocabulary and at least one finite logit: *chosen is its index in

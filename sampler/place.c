@@ -1,8 +1,8 @@
 #include "sampler/place.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "sampler/line.h"
 #include "tensor/utf8.h"
 
 enum { NO_QUOTE, STRAIGHT, CURLY, LOW, SINGLE, GUILLEMETS, REVERSED }; /* quote */
@@ -39,13 +39,14 @@ static bool is_closing(uint32_t c) { /* a straight quotation mark after it close
     return is_one_of(c, some, sizeof some / sizeof some[0]);
 }
 
-static bool is_bracket(uint32_t c) { /* or a mark of quotation or emphasis: a sentence may begin behind it */
+static bool is_bracket(uint32_t c) { /* or a quotation mark, or one of emphasis: a sentence may begin after it */
     static const uint32_t some[] = {'"', '\'', '(',  ')',    '[',    ']',    '{',    '}',   '*',
                                     '_', 0xab, 0xbb, 0x2018, 0x2019, 0x201c, 0x201d, 0x201e};
     return is_one_of(c, some, sizeof some / sizeof some[0]);
 }
 
-/* ---- The machine: each part reads a character; those read before it in read_character have moved on already ---- */
+/* ---- The machine ----
+ * Each part reads one character. read_character calls the parts in order, so each sees the new state of those before it. */
 
 static void read_tick(PlaceState *s) {
     if (s->ticks == 0) s->run = !s->in_line && s->indent <= FENCE_INDENT ? RUN_AT_BEGINNING : RUN_IN_LINE;
@@ -119,7 +120,7 @@ static void read_quote(PlaceState *s, uint32_t c) {
     if (s->quote == NO_QUOTE)
         s->quote = quote_opened_by(s, c);
     else if (closes(s->quote, c) && s->quote == SINGLE && s->previous == AFTER_WORD)
-        s->apostrophe = 1; /* what follows will tell */
+        s->apostrophe = 1; /* the next character decides */
     else if (closes(s->quote, c))
         s->quote = NO_QUOTE;
 }
@@ -192,20 +193,13 @@ static void read_character(PlaceState *s, uint32_t c) {
     s->previous = is_word(c) ? AFTER_WORD : is_closing(c) ? AFTER_CLOSING : AFTER_OTHER;
 }
 
-static uint32_t decode(const uint8_t *bytes, int length) {
-    static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = bytes[0] & masks[length];
-    for (int i = 1; i < length; i++) c = c << 6 | (bytes[i] & 0x3f);
-    return c;
-}
-
 void place_read(PlaceState *state, Bytes text) {
     for (size_t i = 0; i < text.size; i++) {
         state->held[state->n_held++] = text.data[i];
         while (state->n_held > 0) {
             int length = utf8_length(state->held, state->n_held);
             if (length == 0) break;
-            read_character(state, length < 0 ? REPLACEMENT : decode(state->held, length));
+            read_character(state, length < 0 ? REPLACEMENT : utf8_decode(state->held, length));
             uint8_t used = length < 0 ? 1 : (uint8_t)length;
             state->n_held -= used;
             memmove(state->held, state->held + used, state->n_held);
@@ -228,7 +222,7 @@ static bool at_line(const PlaceState *s) { return !s->in_line; }
 
 const PlaceRow place_table[PLACE_KINDS] = {
     {"speech", "in quotation marks, up to the closing one or the end of the paragraph", "speech:alpha=0.6", in_speech},
-    {"number", "after a digit, after . or , behind one, after a sign of a currency", "number:temp=0.2", in_number},
+    {"number", "after a digit, after . or , that follows one, after a currency sign", "number:temp=0.2", in_number},
     {"code", "between ``` fences, and between ` and ` in a line", "code:preset=precise", in_code},
     {"identifier", "in a word like utf8, max_k or fooBar; in code in any word", "identifier:temp=0.3", in_identifier},
     {"sentence-start", "after . ! ? and what closes with them, after a newline", "sentence-start:temp=1.3",
@@ -259,6 +253,10 @@ size_t place_prefix(const char *text) {
 
 int place_length(const PlaceRule *rule) { return rule->settings - 1; }
 
+bool place_error(const PlaceRule *rule, Error *error) {
+    return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
+}
+
 static bool find_place(int *place, const char *text, size_t length, Error *error) {
     for (int i = 0; i < PLACE_KINDS; i++)
         if (strlen(place_table[i].name) == length && memcmp(place_table[i].name, text, length) == 0) {
@@ -266,9 +264,8 @@ static bool find_place(int *place, const char *text, size_t length, Error *error
             return true;
         }
     char names[256];
-    int n = 0;
-    for (int i = 0; i < PLACE_KINDS; i++)
-        n += snprintf(names + n, sizeof names - (size_t)n, "%s, ", place_table[i].name);
+    Line line = line_begin(names, sizeof names);
+    for (int i = 0; i < PLACE_KINDS; i++) line_add(&line, "%s, ", place_table[i].name);
     return error_set(error, "--at: no such place '%.*s': expected %sor /REGEX/", (int)(length < 200 ? length : 200),
                      text, names);
 }

@@ -12,8 +12,8 @@
  *                      opens none directly after a word or one of . , ! ?. A straight single mark is always an
  *                      apostrophe, a curly one between two letters is one. Inside a quotation only its own closing mark
  *                      counts. The end of a paragraph closes it. In code there are no quotation marks
- *   number             after a digit whose word has only digits so far; after . or , behind such a digit; after a sign
- *                      of a currency that follows no word: "3", "3.", "$", but not "tok5" or "No. "
+ *   number             after a digit whose word has only digits so far; after . or , directly after such a digit;
+ *                      after a currency sign that follows no word: "3", "3.", "$", but not "tok5" or "No. "
  *   code               from ``` at the beginning of a line to ``` at the beginning of another; from ` to ` in one line
  *   identifier         in a word that begins with a letter or _ and has a digit, an _ after a letter, or an upper-case
  *                      letter after a lower-case one. In code, in every word that does not begin with a digit
@@ -40,7 +40,7 @@
 typedef struct {
     uint8_t held[4], n_held;             /* the beginning of a character */
     uint8_t quote, apostrophe, previous; /* the open quotation; its closing mark may be an apostrophe; what came last */
-    uint8_t code, fence, ticks, run;     /* backticks of the fence, of the present run, and what that run is */
+    uint8_t code, fence, ticks, run;     /* backticks of the fence and of the present run; what that run is */
     uint8_t word[4], n_word;             /* its first characters, its length (at most 255) */
     uint8_t has_letter, is_mixed, last_is_lower;
     uint8_t number, sentence, indent, in_line, in_paragraph;
@@ -55,9 +55,9 @@ extern const PlaceRow place_table[PLACE_KINDS];
 
 /* "PLACE:SETTINGS" as plain data. The settings are the sampler's to read: see sampler_add_rule. */
 typedef struct {
-    int place;                   /* in place_table, or PLACE_REGEX */
+    int place;                   /* its row of place_table, or PLACE_REGEX */
     int settings;                /* where they begin in text */
-    int k, depth;                /* of looking ahead, as far as the rule sets them; else 1 */
+    int k, depth;                /* of looking ahead; 1 where the rule does not set them */
     bool future, of_preset;      /* it looks ahead; it came with a preset */
     char text[PLACE_RULE_BYTES]; /* "PLACE:SETTINGS", without braces */
 } PlaceRule;
@@ -72,6 +72,8 @@ bool place_parse(PlaceRule *rule, const char *text, Error *error);
 size_t place_prefix(const char *text);
 /* "number" or "/chapter [0-9]+$/" of rule->text. */
 int place_length(const PlaceRule *rule);
+/* Puts "--at PLACE: " in front of the error; returns false. */
+bool place_error(const PlaceRule *rule, Error *error);
 
 void place_read(PlaceState *state, Bytes text);
 

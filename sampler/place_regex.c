@@ -1,4 +1,4 @@
-/* The end of the text against regular expressions, by PCRE2. */
+/* Matches the end of the text with regular expressions, by PCRE2. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "tensor/utf8.h"
 
 enum { MATCH_STEPS = 10000, MATCH_DEPTH = 10000, MATCH_KIB = 1024 };
-enum { END_BYTES = PLACE_WINDOW + 5 }; /* a space that is left out, and a character before the window */
+enum { END_BYTES = PLACE_WINDOW + 5 }; /* with a space that is left out, and a character before the window */
 
 struct PlaceRegexes {
     pcre2_general_context *memory;
@@ -64,8 +64,7 @@ static bool open_all(PlaceRegexes *all, const PlaceRule *rules, int n_rules, Err
     for (int i = 0; i < n_rules; i++) {
         if (rules[i].place != PLACE_REGEX) continue;
         Bytes pattern = {(const uint8_t *)rules[i].text + 1, (size_t)place_length(&rules[i]) - 2};
-        if (!compile(&all->codes[i], all->memory, pattern, error))
-            return error_prefix(error, "--at %.*s: ", place_length(&rules[i]), rules[i].text);
+        if (!compile(&all->codes[i], all->memory, pattern, error)) return place_error(&rules[i], error);
     }
     return true;
 }
@@ -107,9 +106,7 @@ static size_t gather(PlaceText text, uint8_t *out, size_t capacity) {
     return used;
 }
 
-static bool continues_character(uint8_t byte) { return (byte & 0xc0) == 0x80; }
-
-/* Copies bytes as valid UTF-8, in the way of place_read: U+FFFD for each byte that belongs to no character, nothing for
+/* Copies bytes as valid UTF-8, as place_read reads them: U+FFFD for each byte that belongs to no character, nothing for
  * an incomplete character at the end. *start: the index in out of the byte at `begin`. Returns the size. */
 static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
     size_t n = 0;
@@ -125,7 +122,7 @@ static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
     return n;
 }
 
-/* The window, and before it one character that \b and ^ look at: matches begin at *start. */
+/* The window, after one more character that \b and ^ look at. Matches begin at *start. */
 static size_t find_window(PlaceText text, uint8_t *out, size_t *start) {
     uint8_t end[END_BYTES];
     size_t size = gather(text, end, sizeof end), cut = 0, before = 0;
@@ -133,8 +130,8 @@ static size_t find_window(PlaceText text, uint8_t *out, size_t *start) {
     if (size > 0 && size < sizeof end && *bytes.data == ' ') bytes.data++, bytes.size--;
     if (bytes.size > PLACE_WINDOW) {
         cut = bytes.size - PLACE_WINDOW;
-        for (int i = 0; i < 3 && continues_character(bytes.data[cut]); i++) cut++;
-        for (before = cut - 1; before > 0 && cut - before < 4 && continues_character(bytes.data[before]);) before--;
+        for (int i = 0; i < 3 && utf8_continues(bytes.data[cut]); i++) cut++;
+        for (before = cut - 1; before > 0 && cut - before < 4 && utf8_continues(bytes.data[before]);) before--;
     }
     return clean(out, start, (Bytes){bytes.data + before, bytes.size - before}, cut - before);
 }

@@ -2,16 +2,11 @@
 #include <string.h>
 
 #include "sampler/sampler.h"
-
-static int larger(int a, int b) { return a > b ? a : b; }
+#include "tensor/minmax.h"
 
 static const char *settings_of(const PlaceRule *rule) { return rule->text + rule->settings; }
 
-static bool prefix_place(const PlaceRule *rule, Error *error) {
-    return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
-}
-
-/* A rule may not set what holds for the whole text. alone: the default sampler under the rule. */
+/* A rule may not set what belongs to the whole text. alone: the default sampler with the rule's settings. */
 static bool check_alone(const Sampler *alone, Error *error) {
     Sampler usual = sampler_default();
     TemperatureKind kind = alone->temperature.kind;
@@ -32,7 +27,7 @@ bool sampler_add_rule(Sampler *sampler, const char *text, Error *error) {
     if (sampler->n_rules == PLACE_RULES) return error_set(error, "--at: expected at most %d of them", PLACE_RULES);
     if (!place_parse(&rule, text, error)) return false;
     if (!sampler_set_list(&alone, settings_of(&rule), error) || !check_alone(&alone, error))
-        return prefix_place(&rule, error);
+        return place_error(&rule, error);
     rule.k = alone.lookahead.k;
     rule.depth = alone.lookahead.depth;
     rule.future = alone.future;
@@ -49,8 +44,8 @@ bool sampler_looks_ahead(const Sampler *sampler) {
 Lookahead sampler_widest(const Sampler *sampler) {
     Lookahead widest = sampler->lookahead;
     for (int i = 0; i < sampler->n_rules; i++) {
-        widest.k = larger(widest.k, sampler->rules[i].k);
-        widest.depth = larger(widest.depth, sampler->rules[i].depth);
+        widest.k = max_int(widest.k, sampler->rules[i].k);
+        widest.depth = max_int(widest.depth, sampler->rules[i].depth);
     }
     return widest;
 }
@@ -62,9 +57,9 @@ bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error 
         const PlaceRule *rule = &sampler->rules[i];
         if (!(held >> i & 1)) continue;
         if (!sampler_set_list(under, settings_of(rule), error) || !sampler_check(under, error))
-            return prefix_place(rule, error);
+            return place_error(rule, error);
     }
-    under->lookahead.eager = sampler->lookahead.eager; /* also where a preset has set them back */
+    under->lookahead.eager = sampler->lookahead.eager; /* even if a preset has reset them */
     under->lookahead.chunk = sampler->lookahead.chunk;
     return true;
 }

@@ -186,14 +186,14 @@ static void temper(Candidates *candidates, double t) {
     candidates_refresh(candidates);
 }
 
-/* Only where there is one: elsewhere the step is untouched, to the last bit. */
+/* Whether a ban holds at this position; other steps are untouched, to the last bit. */
 static bool is_banning(const SamplerContext *context) {
     for (int i = 0; i < context->n_bans; i++)
         if (context->bans[i].position == context->n_history) return true;
     return false;
 }
 
-/* Notes how many of the `possible` ones the stage has banned, and returns how many are left. */
+/* Notes how many of the `possible` candidates the stage has banned, and returns how many are left. */
 static int count_banned(const SamplerContext *context, const Candidates *candidates, int stage, int possible) {
     int left = target_count(candidates);
     if (context->dropped) context->dropped[stage] = possible - left;

@@ -6,12 +6,12 @@
  *
  * Truncation reads the distribution that the rewritten logits give, its H and H / ln V included (typical, eta, top-h, the
  * steered top-k and top-p), and temperature comes last, as in llama.cpp; --temp-first takes Hugging Face's order, where
- * the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps {0, 1} here, {0} there): there truncation reads the
- * tempered distribution. Temperature policies read the natural one, before anything was rewritten, but for
+ * truncation reads the tempered distribution and the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps
+ * {0, 1} here, {0} there). Temperature policies read the natural distribution, before anything was rewritten, except
  * dynatemp and target, which read the survivors (temperature.h).
  *
- * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c; from there they are in the command line,
- * the help, the presets and the printed chain. */
+ * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c. The command line, the help,
+ * the presets and the printed chain read both tables. */
 #ifndef SAMPLER_SAMPLER_H
 #define SAMPLER_SAMPLER_H
 
@@ -95,7 +95,8 @@ typedef struct {
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
-    int *dropped; /* (SAMPLER_DROPS,) zeros, filled with how many candidates each dropped or banned; or NULL */
+    /* (SAMPLER_DROPS,) zeros, filled with how many candidates each stage dropped or banned, the bans last; or NULL. */
+    int *dropped;
 } SamplerContext;
 
 typedef struct {
@@ -130,10 +131,11 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
  * SAMPLER_ITEM_BYTES or more. */
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
-/* The value it has, exactly, as sampler_set would take it: all that are not empty, set on sampler_default(), make the same
- * sampler again but for the biases, the rules, the seed and `future`, which alpha switches on: it is on where "fe" or
- * "wave" is not empty. Flags are "on" or empty; empty are also a preset, the biases, the rules (rules[i].text sets one
- * again), and what was not given (a wave, a range, a table). Cut to capacity as snprintf does; returns the length it wants. */
+/* The exact value of a setting, as sampler_set takes it. Flags are "on" or empty. Also empty: a preset, the biases, the
+ * rules (rules[i].text sets one again), and what was not given (a wave, a range, a table). All values that are not
+ * empty, set on sampler_default(), make the same sampler again, except the biases, the rules, the seed and `future`:
+ * alpha switches that on, but it is on only if "fe" or "wave" is not empty. Cut to capacity as snprintf does; returns
+ * the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
@@ -145,7 +147,7 @@ const char *sampler_stage_setting(Stage stage, int i);
  * "off" does what it says; so does a name that is no setting. */
 bool sampler_matters(const Sampler *sampler, const char *name, Error *why);
 
-/* What no single setting can tell: contradictions between them. Errors name the flags. */
+/* Checks for contradictions between settings. Errors name the flags. */
 bool sampler_check(const Sampler *sampler, Error *error);
 
 /* The presets, each a readable list of settings: "temp 0.3, top-p 0.9". NULL past the last. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sampler/choice.h"
+
 #define AT(field) offsetof(Sampler, field)
 #define ANY       1e30
 
@@ -142,19 +144,8 @@ static const SettingRow *find_row_named(const char *name, size_t length) {
 
 const SettingRow *settings_find(const char *name) { return find_row_named(name, strlen(name)); }
 
-/* The place of text among "a|b|c", -1 if it is none of them. */
-static int find_choice(const char *choices, const char *text) {
-    size_t length = strlen(text);
-    for (int i = 0;; i++) {
-        size_t next = strcspn(choices, "|");
-        if (next == length && memcmp(choices, text, length) == 0) return i;
-        if (!choices[next]) return -1;
-        choices += next + 1;
-    }
-}
-
 static bool set_choice(const SettingRow *row, int *field, const char *text, Error *error) {
-    int choice = find_choice(row->choices, text);
+    int choice = choice_find(row->choices, text);
     if (choice < 0)
         return error_set(error, "--%s: expected one of %s, got '%s'", row->setting.name, row->choices, text);
     *field = choice;
@@ -203,7 +194,8 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
     }
 }
 
-int settings_truncating_stage(const char *name, size_t length) {
+/* The stage of this name, one that drops candidates; -1: there is none. */
+static int truncating_stage(const char *name, size_t length) {
     for (int i = STAGE_BIAS + 1; i < SAMPLER_STAGES; i++)
         if (strlen(sampler_stages[i].name) == length && memcmp(sampler_stages[i].name, name, length) == 0) return i;
     return -1;
@@ -214,7 +206,7 @@ static bool set_order(Sampler *sampler, const char *text, Error *error) {
     ordered.n_order = 0;
     for (const char *at = text; *at;) {
         size_t length = strcspn(at, ",;");
-        int stage = settings_truncating_stage(at, length);
+        int stage = truncating_stage(at, length);
         if (stage < 0)
             return error_set(error, "--samplers: expected stages that drop candidates (--list-samplers), got '%.*s'",
                              (int)length, at);

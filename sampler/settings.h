@@ -1,5 +1,5 @@
 /* Settings: the table of all that has a flag, for the files that read values (settings.c), show them (settings_show.c) and
- * tell whether they matter (settings_effect.c). Everyone else uses sampler.h. */
+ * tell whether they matter (settings_effect.c). Other files use sampler.h. */
 #ifndef SAMPLER_SETTINGS_H
 #define SAMPLER_SETTINGS_H
 
@@ -33,8 +33,6 @@ typedef struct {
 
 /* NULL: there is none of this name. */
 const SettingRow *settings_find(const char *name);
-/* The place of the first `length` characters of text among the stages that drop candidates; -1 if they are none. */
-int settings_truncating_stage(const char *name, size_t length);
 
 /* Of the rows of KIND_OTHER. */
 int settings_show_order(const Sampler *sampler, char *out, size_t capacity);

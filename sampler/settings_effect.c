@@ -33,7 +33,7 @@ static bool acts(const Sampler *sampler, Stage stage) {
     return is_among(sampler, stage) && sampler_stages[stage].is_on(sampler);
 }
 
-/* Two candidates cannot both have more than half, and XTC drops none of fewer than two. */
+/* XTC needs two candidates that reach the threshold, and two cannot both have more than half. */
 static bool excludes_any(const Sampler *sampler) { return sampler->xtc_threshold <= 0.5f; }
 
 /* All other stages keep the likeliest candidate. */
@@ -45,7 +45,7 @@ static bool is_greedy(const Sampler *sampler) { return temperature_is_greedy(&sa
 
 static bool keeps_one(const Sampler *sampler) { return sampler->top_k.high == 1 && acts(sampler, STAGE_TOP_K); }
 
-/* Whatever the draw, there is one candidate to draw. */
+/* One candidate is left, whatever the noise. */
 static bool leaves_one(const Sampler *sampler) {
     return keeps_one(sampler) || (sampler->temperature_first && is_greedy(sampler));
 }
@@ -78,7 +78,8 @@ static Stage stage_of(const char *name) {
     return SAMPLER_STAGES;
 }
 
-/* A stage that is off says so itself. --temp 0 --top-k 1 says the same twice. */
+/* The value of a stage that is off says so itself. --temp 0 and --top-k 1 both ask for the likeliest token, so neither
+ * is reported beside the other. */
 bool effect_stage(const Sampler *sampler, const char *name, Error *why) {
     Stage stage = stage_of(name);
     if (stage == SAMPLER_STAGES || !sampler_stages[stage].is_on(sampler)) return true;
@@ -157,7 +158,7 @@ bool effect_future(const Sampler *sampler, const char *name, Error *why) {
     return !leaves_one(sampler) || needs_a_draw(sampler, why);
 }
 
-/* -1 is off, and says so. */
+/* The value -1 says itself that it is off. */
 bool effect_alpha(const Sampler *sampler, const char *name, Error *why) {
     if (sampler->waves) return error_set(why, "--wave gives it");
     return sampler->lookahead.alpha == -1 || effect_future(sampler, name, why);

@@ -19,7 +19,7 @@ static Point point_at(const float *logits, int n, double max, double temperature
     return (Point){fmax(0, log(moments.sum) - mean), fmax(0, moments.dd / moments.sum - mean * mean)};
 }
 
-/* The logits one after the other, and the largest of them. */
+/* The logits as an array, and the largest of them. */
 static const float *gather(const Candidates *candidates, double *max) {
     float *logits = candidates->scratch;
     for (int i = 0; i < candidates->count; i++) logits[i] = candidates->items[i].logit;
@@ -40,9 +40,9 @@ int target_count(const Candidates *candidates) {
     return count;
 }
 
-/* Newton's method in x = ln T, between ends of which the lower has too little entropy and the upper too much. An end of
- * the range is looked at only where a step leads past it, or where steps shrink too slowly: later such steps are replaced
- * by bisections. */
+/* Newton's method in x = ln T, between a lower end with too little entropy and an upper end with too much. A step that
+ * leads past an end, or that shrinks too slowly, is replaced: by a step to the end of the range as long as that was not
+ * evaluated, later by a bisection. */
 double target_temperature(const Candidates *candidates, double entropy, double low, double high) {
     enum { MOST = 200 };
     double max, begin = log(fmax(low, DRAW_GREEDY_BELOW)), end = log(fmax(high, DRAW_GREEDY_BELOW));

@@ -2,7 +2,7 @@
  *
  *   p_i(T) = exp(z_i / T) / sum exp(z_j / T) over the m candidates there are;  H(T) = -sum p_i(T) ln p_i(T), nats
  *
- * H rises with T, from the ln of how many share the largest logit (T -> 0) to ln m (T -> infinity):
+ * H rises with T from ln n (T -> 0), n the candidates that share the largest logit, to ln m (T -> infinity):
  *   dH / d ln T = Var[ln p_i(T)] >= 0
  * so the T of a target is one number, or the nearer end of the range. */
 #ifndef SAMPLER_TARGET_H

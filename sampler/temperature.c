@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sampler/draw.h"
+#include "sampler/line.h"
 #include "sampler/number.h"
 #include "sampler/target.h"
 
@@ -255,15 +256,16 @@ static bool set_target(TemperaturePolicy *policy, const char *text, Error *error
 }
 
 static bool set_kind(TemperaturePolicy *policy, const char *text, Error *error) {
-    char known[160] = "";
-    for (int i = 0, length = 0; i < TEMPERATURE_KINDS; i++) {
+    char known[160];
+    Line line = line_begin(known, sizeof known);
+    for (int i = 0; i < TEMPERATURE_KINDS; i++) {
         const char *name = temperature_policies[i].name;
         if (strcmp(name, text) == 0) {
             policy->kind = (TemperatureKind)i;
             return true;
         }
-        length += snprintf(known + length, sizeof known - (size_t)length, "%s%s", i ? ", " : "", name);
-        assert(length < (int)sizeof known);
+        line_add(&line, "%s%s", i ? ", " : "", name);
+        assert(line.length < (int)sizeof known);
     }
     return error_set(error, "--temp-policy: no such policy '%s': expected one of %s", text, known);
 }
@@ -307,15 +309,13 @@ static unsigned kinds_of(const char *flag) {
 
 /* "needs --temp-policy edt, edt-instance or udt" */
 static bool needs_kind(unsigned kinds, Error *why) {
-    char names[160] = "";
-    int left = __builtin_popcount(kinds), length = 0;
+    char names[160];
+    Line line = line_begin(names, sizeof names);
+    int left = __builtin_popcount(kinds);
     for (int i = 0; i < TEMPERATURE_KINDS; i++) {
         if (!(kinds >> i & 1)) continue;
         left--;
-        length += snprintf(names + length, sizeof names - (size_t)length, "%s%s", temperature_policies[i].name,
-                           left > 1 ? ", "
-                           : left   ? " or "
-                                    : "");
+        line_add(&line, "%s%s", temperature_policies[i].name, left > 1 ? ", " : left ? " or " : "");
     }
     return error_set(why, "needs --temp-policy %s", names);
 }
@@ -379,76 +379,63 @@ bool temperature_check(const TemperaturePolicy *policy, Error *error) {
     return check_table(policy, error) && check_target(policy, error);
 }
 
-/* A text that is cut where the room ends, while its length counts on. */
-typedef struct {
-    char *out;
-    size_t capacity, length;
-} Text;
-
-static void append(Text *text, const char *between_with, const char *what) {
-    size_t left = text->length < text->capacity ? text->capacity - text->length : 0;
-    text->length += (size_t)snprintf(left ? text->out + text->length : NULL, left, "%s%s", between_with, what);
-}
-
-static void append_number(Text *text, const char *between_with, double value) {
+static void append_number(Line *line, const char *between, double value) {
     char number[32];
     number_print(value, number, sizeof number);
-    append(text, between_with, number);
+    line_add(line, "%s%s", between, number);
 }
 
-static void append_knots(Text *text, const TemperaturePolicy *policy) {
+static void append_knots(Line *line, const TemperaturePolicy *policy) {
     for (int i = 0; i < policy->n_knots; i++) {
-        append_number(text, i ? "," : "", policy->knots[i].entropy);
-        append_number(text, ":", policy->knots[i].temperature);
+        append_number(line, i ? "," : "", policy->knots[i].entropy);
+        append_number(line, ":", policy->knots[i].temperature);
     }
 }
 
-static void append_target(Text *text, const TemperaturePolicy *policy) {
-    if (policy->target_nats >= 0) append_number(text, "", policy->target_nats);
-    if (policy->target_fraction >= 0) append_number(text, "@", policy->target_fraction);
+static void append_target(Line *line, const TemperaturePolicy *policy) {
+    if (policy->target_nats >= 0) append_number(line, "", policy->target_nats);
+    if (policy->target_fraction >= 0) append_number(line, "@", policy->target_fraction);
 }
 
 /* One number, or LO:HI; a range that was not given is empty. */
-static void append_parameter(Text *text, const TemperaturePolicy *policy, const Parameter *row) {
+static void append_parameter(Line *line, const TemperaturePolicy *policy, const Parameter *row) {
     if (row->offset_high && get(policy, row->offset_high) == 0) return;
-    append_number(text, "", get(policy, row->offset));
-    if (row->offset_high) append_number(text, ":", get(policy, row->offset_high));
+    append_number(line, "", get(policy, row->offset));
+    if (row->offset_high) append_number(line, ":", get(policy, row->offset_high));
 }
 
 int temperature_show(const TemperaturePolicy *policy, const char *flag, char *out, size_t capacity) {
-    Text text = {out, capacity, 0};
-    append(&text, "", "");
-    if (strcmp(flag, "temp-policy") == 0) append(&text, "", temperature_policies[policy->kind].name);
-    if (strcmp(flag, "udt-measure") == 0) append(&text, "", temperature_udt_measures[policy->udt_measure]);
-    if (strcmp(flag, &TABLE_FLAG[2]) == 0) append_knots(&text, policy);
-    if (strcmp(flag, &TARGET_FLAG[2]) == 0) append_target(&text, policy);
+    Line line = line_begin(out, capacity);
+    if (strcmp(flag, "temp-policy") == 0) line_add(&line, "%s", temperature_policies[policy->kind].name);
+    if (strcmp(flag, "udt-measure") == 0) line_add(&line, "%s", temperature_udt_measures[policy->udt_measure]);
+    if (strcmp(flag, &TABLE_FLAG[2]) == 0) append_knots(&line, policy);
+    if (strcmp(flag, &TARGET_FLAG[2]) == 0) append_target(&line, policy);
     for (int i = 0; i < N_PARAMETERS; i++)
-        if (strcmp(flag, parameters[i].flag + 2) == 0) append_parameter(&text, policy, &parameters[i]);
-    return (int)text.length;
+        if (strcmp(flag, parameters[i].flag + 2) == 0) append_parameter(&line, policy, &parameters[i]);
+    return line.length;
 }
 
 int temperature_print(const TemperaturePolicy *policy, char *out, size_t capacity) {
-    Text text = {out, capacity, 0};
-    append(&text, "--temp-policy ", temperature_policies[policy->kind].name);
+    Line line = line_begin(out, capacity);
+    line_add(&line, "--temp-policy %s", temperature_policies[policy->kind].name);
     for (int i = 0; i < N_PARAMETERS; i++) {
         const Parameter *row = &parameters[i];
         if (!(row->kinds >> policy->kind & 1)) continue;
         if (row->offset_high && get(policy, row->offset_high) == 0) continue; /* the range was not given */
-        append(&text, " ", row->flag);
-        append(&text, " ", "");
-        append_parameter(&text, policy, row);
+        line_add(&line, " %s ", row->flag);
+        append_parameter(&line, policy, row);
     }
     if (policy->kind == TEMPERATURE_UDT)
-        append(&text, " --udt-measure ", temperature_udt_measures[policy->udt_measure]);
+        line_add(&line, " --udt-measure %s", temperature_udt_measures[policy->udt_measure]);
     if (policy->kind == TEMPERATURE_TABLE && policy->n_knots > 0) {
-        append(&text, " ", TABLE_FLAG " ");
-        append_knots(&text, policy);
+        line_add(&line, " " TABLE_FLAG " ");
+        append_knots(&line, policy);
     }
     if (policy->kind == TEMPERATURE_TARGET) {
-        append(&text, " ", TARGET_FLAG " ");
-        append_target(&text, policy);
+        line_add(&line, " " TARGET_FLAG " ");
+        append_target(&line, policy);
     }
-    return (int)text.length;
+    return line.length;
 }
 
 /* ---- How far one distribution is from another ---- */

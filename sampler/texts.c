@@ -13,7 +13,7 @@ static long long whole_blocks(long long rows, int block_rows) {
 
 int texts_room(int context, int n_prompt) { return context - n_prompt + 1; }
 
-/* The text's own branches, and a mark for each where it may have to come back to the end of the prompt. */
+/* The text's own branches and, with banned phrases, a mark for each at the end of the prompt. */
 static long long rows_in_place(const SessionOptions *options, TextsSize size) {
     int n_roots = size.n_without > 0 ? 2 : 1, n_marks = size.bans ? n_roots : 0;
     return options->context + (n_roots - 1LL) * (options->context + options->block_rows) +
@@ -87,7 +87,7 @@ static Bytes read_token(Texts *texts, Text *text, int token) {
     return bytes;
 }
 
-/* The prefix is text that the editor did not see drawn. */
+/* The prefix is part of the text, but was not drawn through the editor. */
 static bool read_prefix(Texts *texts, Text *text, Error *error) {
     for (int i = text->n_prompt - text->n_prefix; i < text->n_prompt; i++)
         if (!editor_prime(&text->editor, read_token(texts, text, text->history[i]), error)) return false;
@@ -115,7 +115,7 @@ bool texts_add(Texts *texts, const TextStart *start, Error *error) {
     const Sequence *prompt = start->prompt;
     Text *text = &texts->items[texts->count];
     int context = session_options(writer->session).context;
-    /* Of two branches that get the same tokens the longer one ends the text. */
+    /* If two branches get the same tokens, the longer one ends the text. */
     int more = prompt->without ? session_length(writer->session, prompt->without) - prompt->length : 0;
     *text = (Text){.item = {.sequence = *prompt, .figures = start->figures},
                    .n_prompt = prompt->length,
@@ -125,7 +125,7 @@ bool texts_add(Texts *texts, const TextStart *start, Error *error) {
                    .in_place = start->in_place,
                    .stream = token_stream_start(texts->setup.tokenizer, texts->setup.special, texts->setup.at_start)};
     text->item.sequence.number = start->number;
-    /* The prompt's branch stays as the mark that a text may have to come back to. */
+    /* The prompt's branch stays as the mark to which a text may have to go back. */
     bool is_forked = !text->in_place || texts->setup.bans->count > 0;
     if (!allocate(texts, text, start, error) || !read_prefix(texts, text, error) ||
         (is_forked && !writer_mark(writer, &text->item.sequence, error))) {
@@ -160,7 +160,7 @@ static bool finish(Texts *texts, Text *text, TextEnd how, Error *error) {
            tell(texts, &(TextEvent){.kind = TEXT_DONE, .text = text}, error);
 }
 
-/* What the session has computed since then was for this text alone. */
+/* Everything that the session has computed since `since` was for this text. */
 static void count(const Texts *texts, Text *text, SessionCounts since) {
     SessionCounts now = session_counts(texts->setup.writer->session);
     text->counts.passes += now.passes - since.passes;
@@ -194,7 +194,7 @@ static bool go_back(Texts *texts, Text *text, Error *error) {
     return tell(texts, &event, error);
 }
 
-/* Leaves what must be decoded for the token to the end of the step. */
+/* Adds what must be decoded for the token to the pass at the end of the step. */
 static void append(Texts *texts, Text *text) {
     int n = writer_append(texts->setup.writer, &text->item.sequence, texts->steps + texts->n_steps);
     texts->n_steps += n;

@@ -28,17 +28,17 @@ typedef enum {
     TEXT_ENDS
 } TextEnd;
 
-/* A text as data; beams are such, too. */
+/* A text as data; a beam is one, too. */
 typedef struct {
-    /* history: the prompt, then the continuation, without a token that ends the text, with one that completes a stop
-     * string; length counts both. Its last token may not be in the branch. */
+    /* history: the prompt, then the continuation. A token that ends the text is left out, a token that completes a stop
+     * string is included. length counts the prompt, too. The branch may lack the last token. */
     Sequence sequence;
     TextEnd end;
     Figures figures;
-    size_t n_bytes; /* of the continuation's text that count: a stop string and what follows it do not */
+    size_t n_bytes; /* of the continuation's text, without a stop string and what follows it */
 } Continuation;
 
-/* What a banned phrase takes back: the text as it was before a token was drawn. */
+/* The text before a token was drawn: a banned phrase takes it back to there. */
 typedef struct {
     Figures figures;
     TokenStream stream;
@@ -46,11 +46,11 @@ typedef struct {
 } TextPoint;
 
 typedef struct {
-    Continuation item; /* its branch is dropped when it has ended, unless it is in place */
-    int n_prompt;      /* tokens that were not drawn, */
-    int n_prefix;      /* of them: at the end, part of the text */
+    Continuation item; /* its branch is dropped when the text has ended, unless in_place */
+    int n_prompt;      /* tokens before the first drawn one */
+    int n_prefix;      /* the last of these, which belong to the text */
     int limit;         /* tokens to draw, -1: as many as fit */
-    int n_most;        /* tokens that it may have, so that they fit */
+    int n_most;        /* tokens to draw at most, so that they fit */
     int context;       /* positions that it may reach */
     bool in_place, is_live;
     Error failure; /* of TEXT_FAILED */
@@ -66,7 +66,7 @@ typedef struct {
 typedef enum {
     TEXT_DRAWN,   /* the writer's last step is this text's; the sequence does not have the token yet */
     TEXT_REWOUND, /* what was drawn from ban.position on is taken back; bytes is the banned phrase */
-    TEXT_READY,   /* bytes come next in the text, and nothing takes them back */
+    TEXT_READY,   /* bytes are the next of the text; nothing takes them back any more */
     TEXT_DONE     /* item.end says why; TEXT_GOES_ON: texts_interrupt */
 } TextEventKind;
 
@@ -80,14 +80,14 @@ typedef struct {
 /* false: the error ends the step, and the texts cannot go on. */
 typedef bool TextListener(void *context, const TextEvent *event, Error *error);
 
-/* What all texts share; the caller's, and must outlive them. */
+/* What all texts share. The caller owns it and keeps it until texts_close. */
 typedef struct {
     Writer *writer;
     const Tokenizer *tokenizer;
     const Phrases *stops, *bans;
     bool special, at_start; /* as token_stream_start */
-    bool ignore_ends;       /* a token that ends the text is as any other */
-    bool figures;           /* gather them: a softmax more for each token */
+    bool ignore_ends;       /* a token that ends the text is like any other */
+    bool figures;           /* gather the figures: one more softmax per token */
     TextListener *listener; /* NULL: none */
     void *context;          /* the listener's */
 } TextsSetup;
@@ -99,7 +99,7 @@ typedef struct {
     BranchToken *steps; /* (capacity * WRITER_STEPS,) of this step */
     int n_steps;
     bool is_broken;   /* the listener has failed */
-    uint8_t *scratch; /* what one token may turn into */
+    uint8_t *scratch; /* for the bytes of one token */
     Gauge gauge;
     long long n_decoded;   /* tokens appended so far, to all of them */
     long long future_rows; /* computed to look ahead */
@@ -122,22 +122,22 @@ typedef struct {
     bool in_place, bans;
 } TextsSize;
 bool texts_size(SessionOptions *options, const Sampler *sampler, TextsSize size, Error *error);
-/* Tokens that fit behind a prompt: the last one is drawn, and needs no position. */
+/* The tokens that can be drawn after a prompt; the last one needs no position. */
 int texts_room(int context, int n_prompt);
 
 /* 1 <= capacity <= TEXTS_MAX. Errors: out of memory. */
 bool texts_open(Texts *texts, const TextsSetup *setup, int capacity, Error *error);
-/* Drops what branches are left, but for those in place. */
+/* Drops the branches that are left, except those in place. */
 void texts_close(Texts *texts);
 
-/* Adds a text. A prompt of forks stays as it is. Errors: out of memory, no free branches. */
+/* Adds a text. A prompt that is forked stays as it is. Errors: out of memory, no free branches. */
 bool texts_add(Texts *texts, const TextStart *start, Error *error);
 
 /* A step of each text that has not ended; n_live is how many are left. Where one of several cannot go on (as writer_draw and
  * editor_read say), it alone ends, as TEXT_FAILED. Errors: that of a single text, as session_decode, those of the listener;
- * then there is no going on. */
+ * after an error the texts cannot go on. */
 bool texts_step(Texts *texts, Error *error);
-/* Ends what goes on as it is: text held back is given out. */
+/* Ends all texts that have not ended, as they are; text held back is given out. */
 bool texts_interrupt(Texts *texts, Error *error);
 
 #endif

@@ -14,15 +14,13 @@ static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     return true;
 }
 
-/* Those of the rules, too: each alone, since together they have no others. */
+/* The biases of the rules, too. Each rule is checked alone, since rules together have no other biases. */
 static bool check_all_biases(Writer *writer, int vocab_size, Error *error) {
     const Sampler *sampler = writer->sampler;
     if (!check_biases(sampler, vocab_size, error)) return false;
     for (int i = 0; i < sampler->n_rules; i++) {
-        const PlaceRule *rule = &sampler->rules[i];
         if (!sampler_under(sampler, (PlaceSet)1 << i, &writer->under, error)) return false;
-        if (!check_biases(&writer->under, vocab_size, error))
-            return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
+        if (!check_biases(&writer->under, vocab_size, error)) return place_error(&sampler->rules[i], error);
     }
     return true;
 }
@@ -228,7 +226,7 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
     return true;
 }
 
-/* Both or none. */
+/* Forks both branches, or none. */
 static bool fork_both(Writer *writer, Sequence *sequence, Error *error) {
     int branch;
     if (!session_fork(writer->session, sequence->start, &branch, error)) return false;
@@ -254,7 +252,7 @@ static bool back_to_mark(Writer *writer, Sequence *sequence, Error *error) {
     return fork_both(writer, sequence, error);
 }
 
-/* To the token before, which is decoded again for the logits that follow it. */
+/* Goes back to the token before, and decodes it again for the logits that follow it. */
 static bool back_to_token(Writer *writer, Sequence *sequence, int length, Error *error) {
     Session *session = writer->session;
     int other = sequence->without, less = sequence->length - length + 1, last = sequence->history[length - 1];

@@ -1,8 +1,8 @@
 /* Writer: draws the next token of a sequence through the whole chain, looking ahead where the sampler says so.
  *
  *   writer_draw       candidates from the branch's logits -> rewritten, truncated -> future entropy -> temperature -> drawn
- *   writer_advance    the drawn token becomes the sequence's next: promoted where its pass is done already, else decoded
- *   writer_rewind     and back again
+ *   writer_advance    appends the drawn token: its fork is promoted if its pass is done already, else it is decoded
+ *   writer_rewind     takes tokens back
  *
  * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, except matching a
  * /REGEX/ of --at. If the sampler has rules (--at), each step is drawn by the sampler under the rules that hold there. */
@@ -22,7 +22,7 @@ typedef struct {
     const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions; the caller's */
     int n_bans;
     int without; /* a root that lacks the source text and gets the same tokens, for kld; 0: none, since that is TRUNK */
-    bool marked; /* both are forks now, of these: */
+    bool marked; /* branch and without are forks of start and start_without */
     int start, start_without;
 } Sequence;
 
@@ -40,7 +40,7 @@ typedef struct {
     int *scratch;                  /* (context + 1,) */
     int positions;                 /* writer_positions of the sampler at writer_open */
     PlaceRegexes *regexes;         /* those of the sampler's rules */
-    Sampler under;                 /* the sampler where the rules under_of hold; 0: not computed */
+    Sampler under;                 /* the sampler under the rules of under_of, which is 0 where it is not computed */
     PlaceSet under_of;
     bool futures; /* the caller's to set after writer_open: report the futures of the candidates looked at */
     /* The step that was drawn last. */
@@ -56,12 +56,12 @@ typedef struct {
 } Writer;
 
 /* The sampler, session and token traits must outlive the writer. Pieces may be NULL if the sampler has no rules.
- * Errors: out of memory; a bias on a token that is none; settings of a rule that contradict the sampler's. */
+ * Errors: out of memory; a bias on a token id that does not exist; settings of a rule that contradict the sampler's. */
 bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
                  const bool *breakers, const bool *exempt, const Bytes *pieces, Error *error);
 void writer_close(Writer *writer);
 
-/* The sampler of the step that was drawn last, that of the rules that held. */
+/* The sampler of the step that was drawn last, under the rules that held. */
 const Sampler *writer_sampler(const Writer *writer);
 /* To be called after the caller has changed the sampler between two steps. The rules themselves may not change. */
 void writer_forget_sampler(Writer *writer);
@@ -79,8 +79,8 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error);
 
 Candidate writer_drawn(const Writer *writer);
 
-/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay. Of
- * a token that the chain drops only the text counts, for the places. Errors: nothing is left possible. */
+/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay.
+ * If the chain drops the token, only its text counts, for the places. Errors: nothing is left possible. */
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
 
 /* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */
@@ -98,13 +98,13 @@ void writer_forget(Writer *writer);
  * rules, and their mean entropy, where the policy asks for it. Errors: as session_prefill. */
 bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
 
-/* From here on the sequence is written on a fork of its branch (and of `without`), which stays as it is: so it can come
- * back to here with the same bits, which a prompt's batch, computed again token by token, would not have. Errors: no free
+/* Continues the sequence on a fork of its branch (and of `without`), which stays as it is. So the sequence can come
+ * back to this mark with the same bits; a prompt decoded again token by token might give others. Errors: no free
  * branch. */
 bool writer_mark(Writer *writer, Sequence *sequence, Error *error);
 
-/* Takes the sequence back to `length` >= 1 tokens, the mark or behind it, with the logits that follow them; what was drawn
- * last is forgotten. The state is the caller's to restore. Errors: as session_decode, session_rewind. */
+/* Takes the sequence back to `length` >= 1 tokens, at the mark or after it, with the logits that follow them; what was
+ * drawn last is forgotten. The state is the caller's to restore. Errors: as session_decode, session_rewind. */
 bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error);
 
 #endif

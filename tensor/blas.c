@@ -19,8 +19,8 @@ static void *library;
 static int n_buffers; /* those that there was room for */
 static __typeof__(&cblas_sgemm) sgemm;
 
-/* A buffer for each processor from its constructor on, and one for each product being computed. Where it gets none it asks
- * again without end, so the same room is asked for and given back first. */
+/* OpenBLAS takes a buffer for each processor in its constructor, and one for each product being computed. If it gets
+ * none, it retries without end. So the same room is asked for first, and given back. */
 static bool check_room(int wanted, Error *error) {
     int mib = (wanted - n_buffers) * BUFFER_MIB + (library ? 0 : LIBRARY_MIB) + LEFT_OVER_MIB;
     size_t bytes = (size_t)mib << 20;

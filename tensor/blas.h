@@ -1,7 +1,7 @@
 /* Blas: OpenBLAS's single-precision matrix product, from a library that is loaded when it is first needed.
  *
- * The program does not link OpenBLAS: its constructor takes some hundred megabytes of address space, and where a limit
- * refuses them it tries for ever. Only the table `generic` computes with it (tensor/kernels.h, gemm_is_faster). */
+ * The program does not link OpenBLAS: its constructor takes some hundred megabytes of address space, and if a limit
+ * refuses them, it retries without end. Only the table `generic` uses it (tensor/kernels.h, gemm_is_faster). */
 #ifndef TENSOR_BLAS_H
 #define TENSOR_BLAS_H
 
@@ -9,7 +9,7 @@
 
 #include "tensor/error.h"
 
-/* Loads libopenblas.so.0, once a process, for products on `threads` threads at a time. Errors: the library cannot be
+/* Loads libopenblas.so.0, once per process, for products on `threads` threads at a time. Errors: the library cannot be
  * loaded; the limits on this process leave less address space than its buffers take. May be called from any thread. */
 bool blas_load(int threads, Error *error);
 

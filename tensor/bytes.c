@@ -42,6 +42,11 @@ bool bytes_equal(Bytes bytes, const char *text) {
     return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
 }
 
+uint64_t bytes_hash(uint64_t hash, Bytes bytes) {
+    for (size_t i = 0; i < bytes.size; i++) hash = (hash ^ bytes.data[i]) * 1099511628211u;
+    return hash;
+}
+
 size_t cursor_left(const Cursor *cursor) { return cursor->bytes.size - cursor->at; }
 
 bool cursor_bytes(Cursor *cursor, size_t n_bytes, Bytes *out, const char *what, Error *error) {

@@ -13,8 +13,8 @@ typedef struct {
 } Bytes;
 
 /* Maps a regular file read-only; unmap with bytes_unmap. Errors: cannot open, not a regular file, empty. The message
- * begins with the path. While the file is mapped, no output replaces it (tensor/inputs.h). Where another program shortens
- * it, reading it raises SIGBUS (tools/mapped.h). */
+ * begins with the path. While the file is mapped, no output replaces it (tensor/inputs.h). If another program shortens
+ * the file, reading the lost bytes raises SIGBUS. */
 bool bytes_map(Bytes *bytes, const char *path, Error *error);
 void bytes_unmap(Bytes *bytes);
 
@@ -34,5 +34,9 @@ bool cursor_f32(Cursor *cursor, float *out, const char *what, Error *error);
 bool cursor_bytes(Cursor *cursor, size_t n_bytes, Bytes *out, const char *what, Error *error);
 
 bool bytes_equal(Bytes bytes, const char *text);
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo), over more bytes: begin with BYTES_HASH. */
+#define BYTES_HASH 14695981039346656037u
+uint64_t bytes_hash(uint64_t hash, Bytes bytes);
 
 #endif

@@ -46,9 +46,9 @@ static const struct {
     [30] = {"BF16", DTYPE_BF16}, [34] = {"TQ1_0", -1},     [35] = {"TQ2_0", -1},       [39] = {"MXFP4", -1},
 };
 
-const char *gguf_type_name(GgufType type) { return value_types[type].name; }
+static const char *type_name(GgufType type) { return value_types[type].name; }
 
-/* Packed forms are known to nobody else, so their numbers are far from those that others may come to use. */
+/* No other program knows packed forms, so their numbers are far from those that the format may come to use. */
 #define PACKED_NUMBERS 1000
 
 uint32_t gguf_dtype_number(Dtype dtype, bool packed) {
@@ -349,7 +349,7 @@ static bool find(const Gguf *gguf, const char *key, bool required, const char *w
 static bool wrong_type(const GgufValue *value, const char *wanted, Error *error) {
     bool array = value->type == GGUF_ARRAY;
     return error_set(error, "%.*s: byte %zu: expected %s, got %s%s", SHOWN(value->key), value->offset, wanted,
-                     array ? "an array of " : "", gguf_type_name(array ? value->item_type : value->type));
+                     array ? "an array of " : "", type_name(array ? value->item_type : value->type));
 }
 
 /* An integer's value as a signed one; U64 beyond it is pinned to its end, outside of any caller's range. */
@@ -457,7 +457,7 @@ bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType i
                     Error *error) {
     const GgufValue *value;
     char wanted[64];
-    snprintf(wanted, sizeof wanted, "an array of %s", gguf_type_name(item_type));
+    snprintf(wanted, sizeof wanted, "an array of %s", type_name(item_type));
     *out = NULL;
     if (!find(gguf, key, required, wanted, &value, error)) return false;
     if (!value) return true;

@@ -80,7 +80,6 @@ bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType i
 /* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse walked it. */
 Bytes gguf_next_string(Cursor *cursor);
 
-const char *gguf_type_name(GgufType type);
 /* The number the format gives to a tensor's form. Asserts that it has one: Q8_GROUP has none. */
 uint32_t gguf_dtype_number(Dtype dtype, bool packed);
 

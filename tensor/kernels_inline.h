@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
+#include "tensor/minmax.h"
 
 /* Inner loops are written once and specialised by constant arguments, which needs them inlined. */
 #define INLINE static inline __attribute__((always_inline))
-
-INLINE int min_int(int a, int b) { return a < b ? a : b; }
 
 /* Packed weights: groups of PACK_ROWS rows against panels of rows of x, a tile of a few rows at a time.
  *

@@ -12,8 +12,8 @@
 #include "tensor/quant.h"
 #include "tensor/tensor.h"
 
-/* Before the first op with a kernel table: loads OpenBLAS where matmul takes it, for products on so many threads at a time.
- * Errors: blas_load's. */
+/* To be called before the first op: loads OpenBLAS if matmul needs it, for products on `threads` threads at a time.
+ * Errors: as blas_load. */
 bool ops_start(bool has_float_weights, int threads, Error *error);
 
 /* out[r] = x[r] / sqrt(mean(x[r]^2) + epsilon) * weight   (Zhang & Sennrich 2019, 1910.07467)

@@ -10,6 +10,7 @@
 
 #include "tensor/inputs.h"
 #include "tensor/unfinished.h"
+#include "tensor/utf8.h"
 
 enum { LINKS_MOST = 40, ATTEMPTS = 100, RANDOM_LETTERS = 12, SUFFIX_BYTES = 1 + RANDOM_LETTERS + 5 };
 
@@ -23,15 +24,14 @@ static bool fail_too_long(const Output *output, Error *error) {
     return error_set(error, "%.200s...: the path is too long", output->path);
 }
 
-/* The length of the path's folder, the last slash included; 0 where there is none. */
-static size_t folder_length(const char *path) {
+size_t output_folder_length(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
 /* ---- The target ---- */
 
-/* Sets the target to the path behind all links, which need not exist. */
+/* Sets the target to the path that all links lead to, which need not exist. */
 static bool follow(Output *output, Error *error) {
     char link[PATH_MAX];
     if (strlen(output->path) >= PATH_MAX) return fail_too_long(output, error);
@@ -41,7 +41,7 @@ static bool follow(Output *output, Error *error) {
         if (length < 0) /* EINVAL: no link */
             return errno == EINVAL || errno == ENOENT || fail(output, "cannot follow the link", errno, error);
         link[length] = '\0';
-        size_t folder = link[0] == '/' ? 0 : folder_length(output->target);
+        size_t folder = link[0] == '/' ? 0 : output_folder_length(output->target);
         if (folder + (size_t)length >= PATH_MAX) return fail_too_long(output, error);
         strcpy(output->target + folder, link);
     }
@@ -62,11 +62,11 @@ static bool find_target(Output *output, mode_t *mode, Error *error) {
     bool exists = stat(output->path, &status) == 0;
     if (!exists && errno != ENOENT) return fail(output, "cannot write", errno, error);
     if ((exists && !check_kind(output, &status, error)) || !follow(output, error)) return false;
-    if (!output->target[folder_length(output->target)])
+    if (!output->target[output_folder_length(output->target)])
         return error_set(error, "%s: expected the name of a file", output->path);
     *mode = NEW_FILE;
     if (!exists) return true;
-    if (lstat(output->target, &status) != 0) /* as a link of /proc to a file that was removed */
+    if (lstat(output->target, &status) != 0) /* for example a link of /proc to a file that was removed */
         return strcmp(output->target, output->path) == 0 || fail(output, "cannot follow the link", errno, error);
     if (!check_kind(output, &status, error)) return false;
     if (faccessat(AT_FDCWD, output->target, W_OK, AT_EACCESS) != 0) return fail(output, "cannot write", errno, error);
@@ -74,7 +74,7 @@ static bool find_target(Output *output, mode_t *mode, Error *error) {
     return true;
 }
 
-/* Just before the rename, which does not follow links: what is there now? */
+/* The check just before the rename, which does not follow links. */
 static bool check_target(const Output *output, Error *error) {
     struct stat status;
     if (lstat(output->target, &status) == 0) return check_kind(output, &status, error);
@@ -88,10 +88,10 @@ static bool check_target(const Output *output, Error *error) {
 static bool make_name(char name[PATH_MAX], const Output *output, const char *path, Error *error) {
     static const char letters[32] = "abcdefghijklmnopqrstuvwxyz234567";
     unsigned char random[RANDOM_LETTERS];
-    size_t folder = folder_length(path), length = strlen(path + folder);
+    size_t folder = output_folder_length(path), length = strlen(path + folder);
     if (length > NAME_MAX - SUFFIX_BYTES) {
         length = NAME_MAX - SUFFIX_BYTES;
-        while (length > 0 && (path[folder + length] & 0xc0) == 0x80) length--; /* whole characters of UTF-8 */
+        while (length > 0 && utf8_continues((uint8_t)path[folder + length])) length--; /* whole characters */
     }
     if (folder + length + SUFFIX_BYTES >= PATH_MAX) return fail_too_long(output, error);
     if (getrandom(random, sizeof random, 0) != sizeof random)
@@ -104,8 +104,8 @@ static bool make_name(char name[PATH_MAX], const Output *output, const char *pat
     return true;
 }
 
-/* The name is entered first, so that no moment is left in which a signal would leave the file behind. 60 random bits keep
- * it from being anyone else's. */
+/* The name is entered before the file exists, so that a signal at any moment removes the file. With 60 random bits no
+ * other program has the same name. */
 static int create(Output *output, const char *path, mode_t mode, Error *error) {
     char name[PATH_MAX];
     for (int i = 0; i < ATTEMPTS; i++) {
@@ -134,7 +134,7 @@ static void discard(Output *output) {
 static bool open_file(Output *output, const char *path, mode_t mode, Error *error) {
     int file = create(output, path, mode, error);
     if (file < 0) return false;
-    /* Where this fails (FAT has no permissions) the file has at most those of `mode`. */
+    /* If this fails (FAT has no permissions), the file has at most the permissions of `mode`. */
     if (mode != NEW_FILE && fchmod(file, mode) != 0) errno = 0;
     output->file = fdopen(file, "wb");
     if (output->file) return true;
@@ -159,11 +159,11 @@ const char *output_name(const Output *output) { return unfinished_name(output->r
 
 /* ---- The end ---- */
 
-/* To the disk, and closed in any case. */
+/* Writes everything to the disk; closes the file in any case. */
 static bool finish(Output *output, Error *error) {
     FILE *file = output->file;
     output->file = NULL;
-    errno = EIO; /* of a write whose failure the caller did not see */
+    errno = EIO; /* for a failed write that the caller did not notice */
     bool written = !ferror(file) && fflush(file) == 0 && fsync(fileno(file)) == 0;
     int failure = errno;
     if (fclose(file) != 0 && written) {
@@ -173,11 +173,11 @@ static bool finish(Output *output, Error *error) {
     return written || fail(output, "cannot write", failure, error);
 }
 
-/* So that the new name outlives a power failure. A folder that may be written to but not read cannot be opened, and not
- * every file system can do it. */
+/* Makes the new name survive a power failure. It is no error if the folder cannot be read, and so not opened, or if the
+ * file system cannot do it. */
 static bool sync_folder(const Output *output, Error *error) {
     char folder[PATH_MAX];
-    size_t length = folder_length(output->target);
+    size_t length = output_folder_length(output->target);
     memcpy(folder, output->target, length);
     strcpy(folder + length, ".");
     int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

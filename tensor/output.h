@@ -22,18 +22,21 @@ typedef struct {
     int row;               /* of the temporary file, in tensor/unfinished.h */
 } Output;
 
-/* Errors begin with the path: it names another thing than a regular file, a file that may not be written, a file that is
- * being read (tensor/inputs.h); a loop of links; the file cannot be created. */
+/* Errors begin with the path: it names something other than a regular file, a file that may not be written, or a file
+ * that is being read (tensor/inputs.h); a loop of links; the file cannot be created. */
 bool output_open(Output *output, const char *path, Error *error);
 
 /* Gives the file its name. The target is checked once more, as by output_open. Errors: cannot write, cannot rename. */
 bool output_close(Output *output, Error *error);
 
-/* Instead of output_close. Nothing is left; does nothing where no file is open. */
+/* Instead of output_close: removes the temporary file. Does nothing if no file is open. */
 void output_abandon(Output *output);
 
-/* A file PREFIX.RANDOM.part that exists until output_abandon; its name stays valid as long. Errors as output_open. */
+/* A file PREFIX.RANDOM.part that exists until output_abandon; its name is valid until then. Errors as output_open. */
 bool output_temporary(Output *output, const char *prefix, Error *error);
 const char *output_name(const Output *output);
+
+/* The length of the folder in a path, its last slash included; 0 for a name without a folder. */
+size_t output_folder_length(const char *path);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct {
 
 extern const DtypeInfo dtype_info[DTYPE_COUNT];
 
-/* (rows, cols), a row contiguous unless packed; a vector is one row. The data belongs to whoever mapped the file. */
+/* (rows, cols), a row contiguous unless packed; a vector is one row. The data belongs to the mapping of the file. */
 typedef struct {
     Dtype dtype;
     int rows, cols;

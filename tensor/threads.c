@@ -8,7 +8,7 @@
 
 int threads_processors(void) { return omp_get_num_procs(); }
 
-/* Threads that wait until all were tried: only then is it known how many there can be at a time. */
+/* The threads that are tried wait here until all were started, because their number at one time counts. */
 typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t opened;
@@ -23,7 +23,7 @@ static void *wait_at(void *context) {
     return NULL;
 }
 
-/* Linux counts them here as it does for its limits; 0 where it does not say. */
+/* The threads of this process, as Linux counts them for its limits; 0 if it does not say. */
 static long threads_alive(void) {
     struct stat info;
     return stat("/proc/self/task", &info) == 0 ? (long)info.st_nlink : 0;
@@ -37,7 +37,7 @@ static void wait_until_gone(long n_alive) {
 
 enum { MAX_TRIED = 1024, SPARE_BYTES = 1 << 20 };
 
-/* A little more stack than OpenMP's threads have, so that it finds room also for what it notes about each of them. */
+/* A little more stack than OpenMP's threads have, so that OpenMP also finds room for its own data about each thread. */
 static void set_stack(pthread_attr_t *attributes) {
     size_t bytes;
     pthread_attr_init(attributes);
@@ -65,8 +65,8 @@ static int try_threads(int n) {
     return started;
 }
 
-/* OpenMP keeps a region's threads for the next one; so once they run, nothing can refuse them. Returns how many there are:
- * settings of OpenMP's own (OMP_THREAD_LIMIT) may make them fewer. */
+/* OpenMP keeps a region's threads for the next one; so once the threads run, nothing can refuse them. Returns how many
+ * there are: settings of OpenMP's own (OMP_THREAD_LIMIT) may make them fewer. */
 static int open_region(int n) {
     int n_open = 1;
 #pragma omp parallel num_threads(n)

@@ -11,7 +11,7 @@
 
 enum { FREE, TAKEN, NAMED };
 
-/* Rows are never freed: a handler that runs in another thread reads valid memory whatever that thread is at. */
+/* Rows are never freed: a handler reads valid memory, whatever the other threads do. */
 static struct {
     atomic_int state;
     char path[PATH_MAX];

@@ -1,5 +1,5 @@
 /* Unfinished: the names of temporary files, in a table that a signal handler may walk. The library only keeps the table;
- * a program installs the handlers (tools/interrupts.h does). */
+ * the program installs the handlers. */
 #ifndef TENSOR_UNFINISHED_H
 #define TENSOR_UNFINISHED_H
 

@@ -22,3 +22,10 @@ int utf8_length(const uint8_t *bytes, size_t size) {
     }
     return length;
 }
+
+uint32_t utf8_decode(const uint8_t *bytes, int length) {
+    static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t code = bytes[0] & masks[length];
+    for (int i = 1; i < length; i++) code = code << 6 | (bytes[i] & 0x3f);
+    return code;
+}

@@ -11,6 +11,7 @@
 #include "sampler/editor.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/must.h"
 #include "tests/support/random_model.h"
 
 enum { CONTEXT = 80, PROMPT = 45, VOCAB_MAX = 300, BANS_MAX = 4096, TOKEN_BYTES = 3 };
@@ -33,25 +34,20 @@ typedef struct {
     int history[CONTEXT + 1];
 } Desk;
 
-static void set(Sampler *sampler, const char *name, const char *value) {
-    Error error;
-    if (!sampler_set(sampler, name, value, &error)) fail_msg("%s", error.message);
-}
-
 static Sampler random_sampler(Random *random) {
     static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp", "target"};
     Sampler sampler = sampler_default();
     sampler.seed = random_u64(random);
-    set(&sampler, "min-p", "0");
-    set(&sampler, "temp", random_chance(random, 0.2) ? "0" : "1.5");
-    set(&sampler, "temp-policy", policies[random_int(random, 0, 6)]);
-    set(&sampler, "entropy-target", "2@0.7");
-    if (random_chance(random, 0.5)) set(&sampler, "mirostat-tau", "3");
-    if (random_chance(random, 0.5)) set(&sampler, "repeat-penalty", "1.2");
-    if (random_chance(random, 0.3)) set(&sampler, "temp-first", NULL);
+    must_set(&sampler, "min-p", "0");
+    must_set(&sampler, "temp", random_chance(random, 0.2) ? "0" : "1.5");
+    must_set(&sampler, "temp-policy", policies[random_int(random, 0, 6)]);
+    must_set(&sampler, "entropy-target", "2@0.7");
+    if (random_chance(random, 0.5)) must_set(&sampler, "mirostat-tau", "3");
+    if (random_chance(random, 0.5)) must_set(&sampler, "repeat-penalty", "1.2");
+    if (random_chance(random, 0.3)) must_set(&sampler, "temp-first", NULL);
     sampler.future = random_chance(random, 0.5);
     sampler.lookahead = random_lookahead(random);
-    if (random_chance(random, 0.3)) set(&sampler, "wave", "sine:1:7");
+    if (random_chance(random, 0.3)) must_set(&sampler, "wave", "sine:1:7");
     return sampler;
 }
 
@@ -340,12 +336,12 @@ static void too_many_rewinds(void **state) {
     Error error;
     World world = world_of(9, 3 * EACH + 1);
     world.sampler = sampler_default();
-    set(&world.sampler, "temp", "0");
+    must_set(&world.sampler, "temp", "0");
     for (int t = 0; t < 3 * EACH; t++) {
         char bias[32];
         int kind = t / EACH; /* b before c before a, whatever the model says */
         snprintf(bias, sizeof bias, "%d+%d", t, 3000 - 1000 * kind);
-        set(&world.sampler, "logit-bias", bias);
+        must_set(&world.sampler, "logit-bias", bias);
         strcpy(world.pieces[t], (const char *[]){"b", "c", "a"}[kind]);
     }
     strcpy(world.pieces[3 * EACH], "e");

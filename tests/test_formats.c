@@ -13,6 +13,7 @@
 
 #include "model/session.h"
 #include "tensor/quant.h"
+#include "tests/support/folder.h"
 #include "tests/support/random_model.h"
 #include "tests/support/twin.h"
 #include "tests/support/write_model.h"
@@ -24,7 +25,6 @@
 #define GOLDEN  "tests/golden/stories260K.txt"
 #define STEPS   220
 
-static char folder[64];
 static int n_files;
 
 static void skip_without(const char *path) {
@@ -54,7 +54,7 @@ typedef struct {
 
 static Path new_path(void) {
     Path path;
-    snprintf(path.path, sizeof path.path, "%s/%d", folder, n_files++);
+    snprintf(path.path, sizeof path.path, "%s/%d", folder_path, n_files++);
     return path;
 }
 
@@ -332,18 +332,6 @@ static void greedy_text_is_the_documented_one(void **state) {
     bytes_unmap(&golden);
 }
 
-static int make_folder(void **state) {
-    (void)state;
-    const char *parent = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%.40s/formats-XXXXXX", parent ? parent : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(float_files_give_the_same_bits),
@@ -354,5 +342,5 @@ int main(void) {
         cmocka_unit_test(columns_that_make_no_blocks_stay_f16),
         cmocka_unit_test(greedy_text_is_the_documented_one),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

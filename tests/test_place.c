@@ -10,6 +10,7 @@
 
 #include "sampler/sampler.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/must.h"
 #include "tests/support/naive_places.h"
 #include "tests/support/random.h"
 
@@ -335,20 +336,15 @@ static void mistakes_are_told(void **unused) {
     refuses(text, "--at number:temp-table=1111111111111111111111...: expected at most 511 characters");
 }
 
-static void set(Sampler *sampler, const char *name, const char *value) {
-    Error error;
-    if (!sampler_set(sampler, name, value, &error)) fail_msg("%s", error.message);
-}
-
 static void one_too_many(void **unused) {
     (void)unused;
     Error error;
     Sampler sampler = sampler_default();
-    for (int i = 0; i < PLACE_RULES - 1; i++) set(&sampler, "at", "number:temp=0.2");
+    for (int i = 0; i < PLACE_RULES - 1; i++) must_set(&sampler, "at", "number:temp=0.2");
     Sampler before = sampler;
     assert_false(sampler_set(&sampler, "preset", "code", &error)); /* it has three */
     assert_memory_equal(&sampler, &before, sizeof sampler);
-    set(&sampler, "at", "number:temp=0.2");
+    must_set(&sampler, "at", "number:temp=0.2");
     assert_false(sampler_set(&sampler, "at", "number:temp=0.2", &error));
     assert_string_equal(error.message, "--at: expected at most 16 of them");
 }
@@ -366,9 +362,9 @@ static void later_rules_override_earlier_ones(void **unused) {
     Sampler sampler = sampler_default();
     sampler.seed = 9;
     sampler.lookahead.eager = true;
-    set(&sampler, "at", "number:temp=0.2,top-k=7");
-    set(&sampler, "at", "speech:temp=0.6,fe,fe-k=30");
-    set(&sampler, "at", "/x/:{preset=creative,fe-depth=3}");
+    must_set(&sampler, "at", "number:temp=0.2,top-k=7");
+    must_set(&sampler, "at", "speech:temp=0.6,fe,fe-k=30");
+    must_set(&sampler, "at", "/x/:{preset=creative,fe-depth=3}");
     assert_true(under(&sampler, 1).temperature.base == 0.2 && under(&sampler, 1).top_k.low == 7);
     assert_true(under(&sampler, 2).temperature.base == 0.6 && under(&sampler, 2).top_k.low == 40);
     assert_true(under(&sampler, 3).temperature.base == 0.6 && under(&sampler, 3).top_k.low == 7);
@@ -378,11 +374,11 @@ static void later_rules_override_earlier_ones(void **unused) {
     assert_true(sampler_looks_ahead(&sampler));
     assert_int_equal(sampler_widest(&sampler).k, 30);
     assert_int_equal(sampler_widest(&sampler).depth, 3);
-    set(&sampler, "fe-k", "50");
+    must_set(&sampler, "fe-k", "50");
     assert_int_equal(sampler_widest(&sampler).k, 50);
     sampler = sampler_default();
-    set(&sampler, "fe-k", "5");
-    set(&sampler, "at", "number:preset=future-entropy");
+    must_set(&sampler, "fe-k", "5");
+    must_set(&sampler, "at", "number:preset=future-entropy");
     assert_int_equal(sampler_widest(&sampler).k, 20);
 }
 
@@ -390,10 +386,10 @@ static void contradictions_are_found(void **unused) {
     (void)unused;
     Error error;
     Sampler sampler = sampler_default();
-    set(&sampler, "at", "number:temp-policy=table");
+    must_set(&sampler, "at", "number:temp-policy=table");
     assert_false(sampler_check(&sampler, &error));
     assert_string_equal(error.message, "--at number: --temp-policy table: expected --temp-table with 1 to 16 knots");
-    set(&sampler, "temp-table", "0:0.2,2:1");
+    must_set(&sampler, "temp-table", "0:0.2,2:1");
     assert_true(sampler_check(&sampler, &error));
 }
 
@@ -407,13 +403,13 @@ static void in_lists_and_presets(void **unused) {
     assert_string_equal(sampler.rules[0].text, "number:temp=0.2,top-k=5");
     assert_string_equal(sampler.rules[1].text, "/a,temp=3{1,2}/:top-p=0.5");
     assert_true(sampler.future && sampler.temperature.base == 0.7 && sampler.top_k.low == 40);
-    set(&sampler, "preset", "code"); /* keeps what the user said, takes away what the last preset did */
-    set(&sampler, "preset", "code");
+    must_set(&sampler, "preset", "code"); /* keeps what the user said, takes away what the last preset did */
+    must_set(&sampler, "preset", "code");
     assert_int_equal(sampler.n_rules, 5);
     assert_string_equal(sampler.rules[4].text, "code:preset=precise,temp=0.2");
     Sampler code = under(&sampler, 1 << 4);
     assert_true(!code.future && code.temperature.base == 0.2);
-    set(&sampler, "preset", "precise");
+    must_set(&sampler, "preset", "precise");
     assert_int_equal(sampler.n_rules, 2);
     char chain[SAMPLER_CHAIN_BYTES];
     sampler_print(&sampler, chain, sizeof chain);
@@ -426,7 +422,7 @@ static void longest_chain_fits(void **unused) {
     Sampler sampler = sampler_default();
     memset(rule + 1, 'a', sizeof rule - 1);
     strcpy(rule + sizeof rule - 10, "/:temp=.1");
-    for (int i = 0; i < PLACE_RULES; i++) set(&sampler, "at", rule);
+    for (int i = 0; i < PLACE_RULES; i++) must_set(&sampler, "at", rule);
     int length = sampler_print(&sampler, chain, sizeof chain);
     assert_true(length > PLACE_RULES * (PLACE_RULE_BYTES - 1) && length + 2500 < (int)sizeof chain);
 }

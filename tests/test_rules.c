@@ -13,6 +13,7 @@
 #include "tensor/utf8.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/must.h"
 #include "tests/support/naive_places.h"
 #include "tests/support/random_model.h"
 
@@ -39,11 +40,6 @@ typedef struct {
     int history[CONTEXT + 1];
 } Desk;
 
-static void set(Sampler *sampler, const char *name, const char *value) {
-    Error error;
-    if (!sampler_set(sampler, name, value, &error)) fail_msg("%s", error.message);
-}
-
 /* Each rule's T tells it from the others. */
 static Sampler random_sampler(Random *random) {
     static const char *const places[] = {"speech",          "number",     "code",     "identifier", "sentence-start",
@@ -57,14 +53,14 @@ static Sampler random_sampler(Random *random) {
                                        ",wave=sine:1:5"};
     Sampler sampler = sampler_default();
     sampler.seed = random_u64(random);
-    set(&sampler, "min-p", "0");
+    must_set(&sampler, "min-p", "0");
     sampler.future = random_chance(random, 0.3);
     sampler.lookahead.k = 4;
     for (int i = random_int(random, 1, 6); i > 0; i--) {
         char rule[200];
         snprintf(rule, sizeof rule, "%s:temp=%d.5%s", places[random_int(random, 0, 8)], i,
                  more[random_int(random, 0, 6)]);
-        set(&sampler, "at", rule);
+        must_set(&sampler, "at", rule);
     }
     return sampler;
 }
@@ -185,10 +181,6 @@ static bool has_room(const Desk *desk) {
     return desk->sequence.length + 1 + writer_positions(&desk->world->sampler) <= CONTEXT;
 }
 
-static void must(bool done, const Error *error) {
-    if (!done) fail_msg("%s", error->message);
-}
-
 /* ---- Each step, with bans that rewind ---- */
 
 static void rules_hold_where_they_say(void **unused) {
@@ -286,8 +278,8 @@ static void sampler_may_change(void **unused) {
     Error error;
     World world = world_open(1);
     world.sampler = sampler_default();
-    set(&world.sampler, "fe", NULL);
-    set(&world.sampler, "at", "//:temp=0.5");
+    must_set(&world.sampler, "fe", NULL);
+    must_set(&world.sampler, "at", "//:temp=0.5");
     Desk desk;
     desk_open(&desk, &world, 0);
     for (double alpha = -0.5; alpha <= 0.5; alpha += 0.5) {
@@ -311,13 +303,13 @@ static void mistakes_are_told(void **unused) {
     Desk desk;
     desk_open(&desk, &world, 0);
     Sampler sampler = sampler_default();
-    set(&sampler, "at", "number:logit-bias=9999+1");
+    must_set(&sampler, "at", "number:logit-bias=9999+1");
     assert_false(writer_open(&writer, desk.session, world.vocab, &sampler, world.flags, world.none, world.none,
                              world.pieces, &error));
     assert_string_equal(strchr(error.message, ','), ", got 9999");
     assert_memory_equal(error.message, "--at number: --logit-bias: expected a token id below ", 53);
     sampler = sampler_default();
-    set(&sampler, "at", "/a/:temp=1");
+    must_set(&sampler, "at", "/a/:temp=1");
     long alive = memory_hooks_alive();
     for (long n = 1;; n++) {
         memory_hooks_fail_at(n);
@@ -340,10 +332,10 @@ static void rules_that_contradict_each_other(void **unused) {
     Error error;
     World world = world_open(1);
     world.sampler = sampler_default();
-    set(&world.sampler, "temp-policy", "linear");
-    set(&world.sampler, "at", "//:entropy-range=3:4");
-    set(&world.sampler, "at", "//:entropy-cap=2");
-    set(&world.sampler, "at", "//:entropy-cap=2.5");
+    must_set(&world.sampler, "temp-policy", "linear");
+    must_set(&world.sampler, "at", "//:entropy-range=3:4");
+    must_set(&world.sampler, "at", "//:entropy-cap=2");
+    must_set(&world.sampler, "at", "//:entropy-cap=2.5");
     Desk desk;
     assert_true(sampler_check(&world.sampler, &error));
     desk_open(&desk, &world, 0);

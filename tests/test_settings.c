@@ -11,6 +11,7 @@
 #include "sampler/draw.h"
 #include "sampler/sampler.h"
 #include "tests/support/logits.h"
+#include "tests/support/must.h"
 
 enum { V = 40, STEPS = 3 };
 
@@ -54,19 +55,14 @@ static const char *const values[][5] = {{"temp", "0", ".5", "1", "2"},
                                         {"samplers", "top-k", "min-p,xtc", "typical,top-k", "xtc,top-p,mirostat"}};
 enum { SETTINGS = sizeof values / sizeof values[0] };
 
-static void set(Sampler *sampler, const char *name, const char *value) {
-    Error error;
-    if (!sampler_set(sampler, name, value, &error)) fail_msg("%s", error.message);
-}
-
 static Sampler random_sampler(Random *random) {
     Sampler sampler = sampler_default();
     sampler.seed = random_u64(random);
-    set(&sampler, "temp-table", "0:.3,3:1");
-    set(&sampler, "entropy-target", "1.5");
+    must_set(&sampler, "temp-table", "0:.3,3:1");
+    must_set(&sampler, "entropy-target", "1.5");
     for (int i = random_int(random, 0, 12); i > 0; i--) {
         const char *const *row = values[random_int(random, 0, SETTINGS - 1)];
-        set(&sampler, row[0], row[random_int(random, 1, 4)]);
+        must_set(&sampler, row[0], row[random_int(random, 1, 4)]);
     }
     sampler.temperature_first = random_chance(random, .3);
     return sampler;
@@ -116,11 +112,11 @@ static void idle_settings_change_nothing(void **state) {
         int at = random_int(&random, 0, SETTINGS - 1);
         const char *const *row = values[at];
         if (strcmp(row[0], "samplers") == 0 || strcmp(row[0], "temp-policy") == 0) continue;
-        set(&sampler, row[0], row[random_int(&random, 1, 4)]);
+        must_set(&sampler, row[0], row[random_int(&random, 1, 4)]);
         bool matters = sampler_matters(&sampler, row[0], &why);
         if (!is_valid(&sampler)) continue;
         Sampler other = sampler;
-        set(&other, row[0], row[random_int(&random, 1, 4)]);
+        must_set(&other, row[0], row[random_int(&random, 1, 4)]);
         if (!is_valid(&other) || (!matters && sampler_matters(&other, row[0], &why))) continue;
         int tokens[STEPS], again[STEPS];
         uint64_t seed = random_u64(&random);

@@ -14,13 +14,12 @@
 #include "model/part.h"
 #include "model/session.h"
 #include "tensor/kernels.h"
+#include "tests/support/folder.h"
 #include "tests/support/random_model.h"
 #include "tests/support/twin.h"
 #include "tests/support/write_model.h"
 
 enum { MAX_STEPS = 6, MAX_VOCAB = 32 };
-
-static char folder[64];
 
 /* dim 1 and head_dim 2 are the smallest: a head without a pair has no position. */
 static const Config configs[] = {
@@ -51,7 +50,7 @@ static Model *through(WriteGguf *write, const Model *source, Dtype dtype) {
     char path[96];
     Model *model;
     Error error;
-    snprintf(path, sizeof path, "%s/model", folder);
+    snprintf(path, sizeof path, "%s/model", folder_path);
     if (!write(source, NULL, path, dtype, &error)) fail_msg("%s", error.message);
     if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
     remove(path);
@@ -134,7 +133,7 @@ static void check_llama2c(const Model *source, int version) {
     char path[96];
     Model *model;
     Error error;
-    snprintf(path, sizeof path, "%s/model", folder);
+    snprintf(path, sizeof path, "%s/model", folder_path);
     if (!write_llama2c(source, path, version, 1, &error)) fail_msg("%s", error.message);
     if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
     remove(path);
@@ -184,23 +183,11 @@ static void random_weights_of_one_row(void **state) {
     }
 }
 
-static int make_folder(void **state) {
-    (void)state;
-    const char *parent = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%.40s/sizes-XXXXXX", parent ? parent : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_of_one_in_gguf),
         cmocka_unit_test(sizes_of_one_in_llama2c),
         cmocka_unit_test(random_weights_of_one_row),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -12,243 +12,11 @@
 #include "tests/support/continuations.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/must.h"
 #include "tests/support/random_model.h"
-#include "tests/support/vocabularies.h"
+#include "tests/support/text_record.h"
 
-enum { CONTEXT = 40, FIRST_PIECE = 259, COUNT_MAX = 6, HEARD_MAX = 4000, BYTES_MAX = 4096, OTHER = 5 };
-
-typedef struct {
-    Model *model;
-    Tokenizer *tokenizer;
-    Sampler sampler;
-    TokenFlags flags[MADE_UP_TOKENS];
-    bool none[MADE_UP_TOKENS];
-    Bytes pieces[MADE_UP_TOKENS]; /* what rules read */
-    Phrases stops, bans;
-    char words[8][4];
-    int other[OTHER]; /* the second prompt, for kld */
-    int count, limit, number, n_prefix;
-    bool ignore_ends, special, at_start;
-} Case;
-
-/* ---- cases ---- */
-
-static void set(Sampler *sampler, const char *name, const char *value) {
-    Error error;
-    if (!sampler_set(sampler, name, value, &error)) fail_msg("%s", error.message);
-}
-
-/* Stages that remember, that draw, that look ahead, that read more than the step. */
-static Sampler random_sampler(Random *random) {
-    static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp"};
-    Sampler sampler = sampler_default();
-    sampler.seed = random_u64(random);
-    set(&sampler, "min-p", "0");
-    sampler.temperature.base = random_temperature(random);
-    set(&sampler, "temp-policy", policies[random_int(random, 0, 5)]);
-    if (random_chance(random, 0.2)) sampler.mirostat_tau = 2;
-    if (random_chance(random, 0.2)) sampler.xtc_probability = 0.5f;
-    if (random_chance(random, 0.2)) sampler.repeat.repeat = 1.3f;
-    if (random_chance(random, 0.2)) sampler.dry.multiplier = 0.8f;
-    if (random_chance(random, 0.2)) set(&sampler, "temp-first", NULL);
-    sampler.future = random_chance(random, 0.5);
-    sampler.lookahead = random_lookahead(random);
-    if (sampler.future && random_chance(random, 0.3)) set(&sampler, "wave", "sine:1:7");
-    if (random_chance(random, 0.3)) set(&sampler, "at", "/[abc]$/:temp=1.7");
-    if (random_chance(random, 0.3)) set(&sampler, "at", "identifier:{min-p=0.2,alpha=0.5}");
-    return sampler;
-}
-
-/* Short ones come often; dense: those of one letter, which leave little else to draw. */
-static void add_phrases(Random *random, Phrases *phrases, char words[][4], int n, bool dense) {
-    Error error;
-    for (int i = 0; i < n; i++) {
-        int length = dense ? 1 : random_int(random, 1, 3);
-        for (int j = 0; j < length; j++) words[i][j] = " abc"[dense ? i : random_int(random, 0, 3)];
-        words[i][length] = '\0';
-        if (!phrases_add(phrases, words[i], "stop", &error)) fail_msg("%s", error.message);
-    }
-}
-
-/* A vocabulary of short pieces, in a model that likes them better than single bytes. */
-static void open_world(Random *random, Case *c) {
-    Error error;
-    Image image = {0};
-    MadeUpVocabulary vocabulary;
-    do {
-        made_up_random(&vocabulary, random, true);
-    } while (vocabulary.n_tokens < FIRST_PIECE + 20);
-    image_gguf(&image, &vocabulary, true);
-    if (!tokenizer_parse(&c->tokenizer, image_bytes(&image), &error)) fail_msg("%s", error.message);
-    image_free(&image);
-    Config config = random_config(random, DTYPE_F32);
-    config.context_length = CONTEXT;
-    config.vocab_size = vocabulary.n_tokens;
-    c->model = random_model_of(&config, DTYPE_F32, false, random_u64(random));
-    for (int row = FIRST_PIECE; row < config.vocab_size; row++)
-        for (int col = 0; col < c->model->output.cols; col++) *weight_at(&c->model->output, row, col) *= 4;
-    for (int i = 0; i < config.vocab_size; i++) {
-        c->pieces[i] = tokenizer_piece(c->tokenizer, i, false);
-        c->flags[i] = random_chance(random, 0.5) ? TOKEN_BEGINS_WORD : 0;
-        if (random_chance(random, 0.03)) c->flags[i] |= TOKEN_ENDS_TEXT | TOKEN_IS_CONTROL;
-    }
-    for (int i = 0; i < OTHER; i++) c->other[i] = random_int(random, 0, config.vocab_size - 1);
-}
-
-static Case *case_open(uint64_t seed, bool phrases) {
-    Random random = random_from(seed);
-    Case *c = calloc(1, sizeof *c);
-    assert_non_null(c);
-    open_world(&random, c);
-    c->sampler = random_sampler(&random);
-    bool dense = random_chance(&random, 0.3);
-    if (phrases && random_chance(&random, 0.4))
-        add_phrases(&random, &c->stops, c->words, random_int(&random, 1, 3), false);
-    if (phrases && (dense || random_chance(&random, 0.7)))
-        add_phrases(&random, &c->bans, c->words + 4, random_int(&random, 1, 4), dense);
-    c->count = random_int(&random, 1, COUNT_MAX);
-    c->limit = random_chance(&random, 0.2)   ? -1
-               : random_chance(&random, 0.2) ? CONTEXT - CONTINUATIONS_PROMPT + random_int(&random, 0, 3)
-                                             : random_int(&random, 0, 24);
-    c->number = random_chance(&random, 0.3) ? random_int(&random, 1, 1000) : 0;
-    c->ignore_ends = random_chance(&random, 0.3);
-    c->special = random_chance(&random, 0.2);
-    c->at_start = random_chance(&random, 0.5);
-    return c;
-}
-
-static void case_close(Case *c) {
-    random_model_free(c->model);
-    tokenizer_close(c->tokenizer);
-    free(c);
-}
-
-static bool is_kld(const Case *c) { return c->sampler.temperature.kind == TEMPERATURE_KLD; }
-
-/* ---- what is heard ---- */
-
-/* One event; the bytes of READY go to the text. */
-typedef struct {
-    TextEventKind kind;
-    int token, position;
-    uint64_t hash; /* of logits and candidates, or of the phrase */
-    long long passes, rows;
-    double temperature, alpha;
-    TextEnd end;
-} Heard;
-
-typedef struct {
-    Heard events[HEARD_MAX];
-    int n_events;
-    uint8_t text[BYTES_MAX];
-    size_t n_text;
-    Figures figures;
-} Record;
-
-typedef struct {
-    const Case *c;
-    const Writer *writer;
-    Record *records; /* of texts from the number `first` */
-    int first;
-    bool alone; /* all that the session computes since `start` is for the one text */
-    SessionCounts start;
-    Figures figures[CONTEXT + 2]; /* before the token at each position, computed again from their definitions */
-    const Figures *last;          /* after the token drawn last */
-} Ear;
-
-static uint64_t hash(const void *data, size_t n) {
-    const uint8_t *bytes = data;
-    uint64_t value = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++) value = (value ^ bytes[i]) * 1099511628211u;
-    return value;
-}
-
-/* The text is that of the tokens that stand, and so are the figures. */
-static void check_whole(const Ear *ear, const Text *text, const Record *record) {
-    const Sequence *sequence = &text->item.sequence;
-    uint8_t bytes[BYTES_MAX], out[64];
-    size_t n = 0;
-    if (text->n_prefix) return;
-    Figures figures = ear->last ? *ear->last : (Figures){0};
-    TokenStream stream = token_stream_start(ear->c->tokenizer, ear->c->special, ear->c->at_start);
-    for (int i = CONTINUATIONS_PROMPT; i < sequence->length; i++) {
-        Bytes token = token_stream_bytes(&stream, sequence->history[i]);
-        token_stream_push(&stream, sequence->history[i], out);
-        if (token.size) memcpy(bytes + n, token.data, token.size);
-        n += token.size;
-    }
-    assert_true(text->item.end == TEXT_STOP_STRING ? record->n_text < n : record->n_text == n);
-    assert_int_equal(text->item.n_bytes, record->n_text);
-    assert_memory_equal(record->text, bytes, record->n_text);
-    figures_add_pairs(&figures, sequence->history + CONTINUATIONS_PROMPT, sequence->length - CONTINUATIONS_PROMPT);
-    assert_same_figures(&text->item.figures, &figures);
-}
-
-static bool hear(void *context, const TextEvent *event, Error *error) {
-    Ear *ear = context;
-    const Text *text = event->text;
-    const Sequence *sequence = &text->item.sequence;
-    Record *record = &ear->records[sequence->number - ear->first];
-    Heard heard = {.kind = event->kind, .position = sequence->length, .end = text->item.end};
-    (void)error;
-    if (event->kind == TEXT_READY) {
-        assert_true(record->n_text + event->bytes.size <= BYTES_MAX && event->bytes.size > 0);
-        memcpy(record->text + record->n_text, event->bytes.data, event->bytes.size);
-        record->n_text += event->bytes.size;
-        return true;
-    }
-    if (event->kind == TEXT_DRAWN) {
-        const float *logits = session_logits(ear->writer->session, sequence->branch);
-        heard.token = writer_drawn(ear->writer).token;
-        heard.hash = hash(logits, (size_t)ear->c->model->config.vocab_size * sizeof *logits);
-        heard.temperature = ear->writer->temperature;
-        heard.alpha = ear->writer->alpha;
-        if (ear->c->sampler.lookahead.chunk != LOOKAHEAD_AUTO) {
-            heard.passes = text->counts.passes;
-            heard.rows = text->counts.rows;
-        }
-    }
-    if (event->kind == TEXT_DRAWN && ear->alone) {
-        Figures *figures = &ear->figures[sequence->length];
-        figures[1] = figures[0];
-        figures_add(&figures[1], session_logits(ear->writer->session, sequence->branch),
-                    ear->c->model->config.vocab_size, ear->c->sampler.lookahead.n, heard.token);
-        ear->last = &figures[1];
-    }
-    if (event->kind == TEXT_DONE && ear->alone) check_whole(ear, text, record);
-    if (ear->alone && event->kind != TEXT_DONE) {
-        SessionCounts now = session_counts(ear->writer->session);
-        assert_int_equal(text->counts.passes, now.passes - ear->start.passes);
-        assert_int_equal(text->counts.rows, now.rows - ear->start.rows);
-    }
-    if (event->kind == TEXT_REWOUND) {
-        assert_int_equal(event->ban.position, sequence->length);
-        heard.token = event->ban.token;
-        heard.hash = hash(event->bytes.data, event->bytes.size);
-    }
-    if (event->kind == TEXT_DONE) record->figures = text->item.figures;
-    assert_true(record->n_events < HEARD_MAX);
-    record->events[record->n_events++] = heard;
-    return true;
-}
-
-static void same_records(const Record *a, const Record *b) {
-    assert_int_equal(a->n_events, b->n_events);
-    for (int i = 0; i < a->n_events; i++) {
-        const Heard *x = &a->events[i], *y = &b->events[i];
-        assert_int_equal(x->kind, y->kind);
-        assert_int_equal(x->token, y->token);
-        assert_int_equal(x->position, y->position);
-        assert_true(x->hash == y->hash);
-        assert_int_equal(x->passes, y->passes);
-        assert_int_equal(x->rows, y->rows);
-        assert_true(x->temperature == y->temperature && x->alpha == y->alpha);
-        assert_int_equal(x->end, y->end);
-    }
-    assert_int_equal(a->n_text, b->n_text);
-    assert_memory_equal(a->text, b->text, a->n_text);
-    assert_memory_equal(&a->figures, &b->figures, sizeof a->figures);
-}
+enum { CONTEXT = TEXT_CASE_CONTEXT };
 
 /* ---- writing ---- */
 
@@ -258,14 +26,10 @@ typedef struct {
     int history[CONTEXT + 1];
     Sequence prompt;
     Texts texts;
-    Ear ear;
+    TextEar ear;
 } Desk;
 
-static void must(bool done, const Error *error) {
-    if (!done) fail_msg("%s", error->message);
-}
-
-static void desk_open(Desk *desk, const Case *c, SessionOptions options, Record *records) {
+static void desk_open(Desk *desk, const TextCase *c, SessionOptions options, TextRecord *records) {
     Error error;
     options.context = CONTEXT;
     memcpy(desk->history, continuations_prompt, sizeof continuations_prompt);
@@ -276,11 +40,11 @@ static void desk_open(Desk *desk, const Case *c, SessionOptions options, Record 
     desk->prompt = (Sequence){
         .branch = TRUNK, .history = desk->history, .length = CONTINUATIONS_PROMPT, .state = sampler_start(&c->sampler)};
     must(writer_read(&desk->writer, &desk->prompt, CONTINUATIONS_PROMPT, &error), &error);
-    if (is_kld(c))
+    if (text_case_is_kld(c))
         must(session_root(desk->session, &desk->prompt.without, &error) &&
-                 session_prefill(desk->session, desk->prompt.without, c->other, OTHER, &error),
+                 session_prefill(desk->session, desk->prompt.without, c->other, TEXT_CASE_OTHER, &error),
              &error);
-    desk->ear = (Ear){.c = c, .writer = &desk->writer, .records = records, .first = c->number};
+    desk->ear = (TextEar){.c = c, .writer = &desk->writer, .records = records, .first = c->number};
 }
 
 static void desk_close(Desk *desk) {
@@ -288,7 +52,7 @@ static void desk_close(Desk *desk) {
     session_close(desk->session);
 }
 
-static void open_texts(Desk *desk, const Case *c, int capacity) {
+static void open_texts(Desk *desk, const TextCase *c, int capacity) {
     Error error;
     TextsSetup setup = {.writer = &desk->writer,
                         .tokenizer = c->tokenizer,
@@ -298,12 +62,12 @@ static void open_texts(Desk *desk, const Case *c, int capacity) {
                         .at_start = c->at_start,
                         .ignore_ends = c->ignore_ends,
                         .figures = true,
-                        .listener = hear,
+                        .listener = text_ear_hear,
                         .context = &desk->ear};
     must(texts_open(&desk->texts, &setup, capacity, &error), &error);
 }
 
-static bool add_text(Desk *desk, const Case *c, int i, bool in_place, Error *error) {
+static bool add_text(Desk *desk, const TextCase *c, int i, bool in_place, Error *error) {
     TextStart start = {.prompt = &desk->prompt,
                        .number = c->number + i,
                        .n_prefix = c->n_prefix,
@@ -312,19 +76,19 @@ static bool add_text(Desk *desk, const Case *c, int i, bool in_place, Error *err
     return texts_add(&desk->texts, &start, error);
 }
 
-static TextsSize size_of(const Case *c, bool in_place) {
+static TextsSize size_of(const TextCase *c, bool in_place) {
     int room = texts_room(CONTEXT, CONTINUATIONS_PROMPT);
     return (TextsSize){.n_prompts = 1,
                        .count = c->count,
                        .n_prompt = CONTINUATIONS_PROMPT,
-                       .n_without = is_kld(c) ? OTHER : 0,
+                       .n_without = text_case_is_kld(c) ? TEXT_CASE_OTHER : 0,
                        .limit = c->limit >= 0 && c->limit < room ? c->limit : room,
                        .in_place = in_place,
                        .bans = c->bans.count > 0};
 }
 
 /* Returns whether the bans left nothing to draw, with the number of the text that it was. */
-static bool write_all(const Case *c, Record *records, SessionOptions options, int *stuck) {
+static bool write_all(const TextCase *c, TextRecord *records, SessionOptions options, int *stuck) {
     Error error;
     Desk desk;
     must(texts_size(&options, &c->sampler, size_of(c, false), &error), &error);
@@ -349,7 +113,7 @@ static bool write_all(const Case *c, Record *records, SessionOptions options, in
 }
 
 /* As `run` writes one text: on the prompt's own branch. */
-static bool write_alone(const Case *c, int i, Record *record) {
+static bool write_alone(const TextCase *c, int i, TextRecord *record) {
     Error error;
     Desk desk;
     SessionOptions options = {.context = CONTEXT, .threads = 1, .kv = KV_F32, .block_rows = 3, .batch = 2};
@@ -368,20 +132,20 @@ static bool write_alone(const Case *c, int i, Record *record) {
     return !done;
 }
 
-static bool contains(const Record *record, Bytes phrase) {
+static bool contains(const TextRecord *record, Bytes phrase) {
     for (size_t i = 0; i + phrase.size <= record->n_text; i++)
         if (memcmp(record->text + i, phrase.data, phrase.size) == 0) return true;
     return false;
 }
 
-static int count_events(const Record *record, TextEventKind kind) {
+static int count_events(const TextRecord *record, TextEventKind kind) {
     int n = 0;
     for (int i = 0; i < record->n_events; i++) n += record->events[i].kind == kind;
     return n;
 }
 
-static void check_text(const Case *c, const Record *record) {
-    const Heard *last = &record->events[record->n_events - 1];
+static void check_text(const TextCase *c, const TextRecord *record) {
+    const TextHeard *last = &record->events[record->n_events - 1];
     assert_int_equal(last->kind, TEXT_DONE);
     for (int i = 0; i < c->bans.count; i++) assert_false(contains(record, c->bans.items[i]));
     for (int i = 0; i < c->stops.count; i++) assert_false(contains(record, c->stops.items[i]));
@@ -399,8 +163,8 @@ typedef struct {
     int ends, rewinds, stuck;
 } Seen;
 
-static void check_case(Case *c, Random *random, Seen *seen) {
-    Record *records = calloc(COUNT_MAX + 1, sizeof *records), *alone = &records[COUNT_MAX];
+static void check_case(TextCase *c, Random *random, Seen *seen) {
+    TextRecord *records = calloc(TEXT_CASE_COUNT + 1, sizeof *records), *alone = &records[TEXT_CASE_COUNT];
     int which = -1;
     assert_non_null(records);
     bool stuck = write_all(c, records, random_shape(random), &which);
@@ -409,7 +173,7 @@ static void check_case(Case *c, Random *random, Seen *seen) {
         memset(alone, 0, sizeof *alone);
         if (stuck && i != which) continue;
         assert_int_equal(write_alone(c, i, alone), stuck);
-        same_records(alone, &records[i]);
+        text_record_same(alone, &records[i]);
         if (stuck) continue;
         check_text(c, alone);
         seen->ends |= 1 << alone->events[alone->n_events - 1].end;
@@ -423,9 +187,9 @@ static void texts_are_separate_runs(void **state) {
     Random random = random_from(11);
     Seen seen = {0};
     for (uint64_t seed = 0; seed < 60; seed++) {
-        Case *c = case_open(seed, seed % 4 > 0);
+        TextCase *c = text_case_open(seed, seed % 4 > 0);
         check_case(c, &random, &seen);
-        case_close(c);
+        text_case_close(c);
     }
     assert_int_equal(seen.ends,
                      1 << TEXT_END_OF_TEXT | 1 << TEXT_LIMIT | 1 << TEXT_CONTEXT_FULL | 1 << TEXT_STOP_STRING);
@@ -435,10 +199,11 @@ static void texts_are_separate_runs(void **state) {
 /* ---- beside a plain loop ---- */
 
 /* The loop without phrases, text or listener: tokens and figures. */
-static TextEnd write_plainly(const Case *c, Desk *desk, Sequence *sequence, Figures *figures) {
+static TextEnd write_plainly(const TextCase *c, Desk *desk, Sequence *sequence, Figures *figures) {
     Error error;
     Writer *writer = &desk->writer;
-    int more = sequence->without ? OTHER - CONTINUATIONS_PROMPT : 0, context = CONTEXT - (more > 0 ? more : 0);
+    int more = sequence->without ? TEXT_CASE_OTHER - CONTINUATIONS_PROMPT : 0,
+        context = CONTEXT - (more > 0 ? more : 0);
     for (int n = 0; n != c->limit; n++) {
         if (sequence->length + writer_positions(&c->sampler) > context) return TEXT_CONTEXT_FULL;
         must(writer_draw(writer, sequence, &error), &error);
@@ -460,9 +225,9 @@ static void texts_are_those_of_a_plain_loop(void **state) {
     for (uint64_t seed = 100; seed < 130; seed++) {
         Error error;
         Desk desk, plain;
-        Record record = {0};
+        TextRecord record = {0};
         Figures figures = {0};
-        Case *c = case_open(seed, false);
+        TextCase *c = text_case_open(seed, false);
         SessionOptions options = {.context = CONTEXT, .threads = 1, .kv = KV_F32, .batch = 2};
         must(texts_size(&options, &c->sampler, size_of(c, true), &error), &error);
         desk_open(&desk, c, options, &record);
@@ -481,7 +246,7 @@ static void texts_are_those_of_a_plain_loop(void **state) {
         texts_close(&desk.texts);
         desk_close(&desk);
         desk_close(&plain);
-        case_close(c);
+        text_case_close(c);
     }
 }
 
@@ -493,11 +258,11 @@ static void phrases_cross_the_prefix(void **state) {
     int crossed = 0;
     for (uint64_t seed = 200; seed < 240; seed++) {
         Error error;
-        uint8_t whole[BYTES_MAX], prefix[64];
+        uint8_t whole[TEXT_RECORD_BYTES], prefix[64];
         char phrase[3] = "";
         size_t n_prefix = 0;
-        Record plain = {0}, stopped = {0}, banned = {0};
-        Case *c = case_open(seed, false);
+        TextRecord plain = {0}, stopped = {0}, banned = {0};
+        TextCase *c = text_case_open(seed, false);
         c->n_prefix = 2;
         c->limit = 12;
         c->ignore_ends = true;
@@ -528,7 +293,7 @@ static void phrases_cross_the_prefix(void **state) {
             }
             crossed++;
         }
-        case_close(c);
+        text_case_close(c);
     }
     assert_true(crossed > 10);
 }
@@ -540,9 +305,9 @@ static void going_back_to_the_start(void **state) {
     int stripped = 0;
     for (uint64_t seed = 400; seed < 520; seed++) {
         Error error;
-        Record plain = {0}, banned = {0};
+        TextRecord plain = {0}, banned = {0};
         char first[2] = "";
-        Case *c = case_open(seed, false);
+        TextCase *c = text_case_open(seed, false);
         c->at_start = c->ignore_ends = true;
         c->limit = 2;
         assert_false(write_alone(c, 0, &plain));
@@ -556,7 +321,7 @@ static void going_back_to_the_start(void **state) {
                             tokenizer_piece(c->tokenizer, banned.events[i].token, false).size > 0 &&
                             tokenizer_piece(c->tokenizer, banned.events[i].token, false).data[0] == ' ' && i > 0;
         }
-        case_close(c);
+        text_case_close(c);
     }
     assert_true(stripped > 0);
 }
@@ -568,8 +333,8 @@ static void an_interruption_gives_out_what_is_held(void **state) {
     for (uint64_t seed = 300; seed < 315; seed++) {
         Error error;
         Desk desk;
-        Case *c = case_open(seed, true);
-        Record *records = calloc(COUNT_MAX, sizeof *records);
+        TextCase *c = text_case_open(seed, true);
+        TextRecord *records = calloc(TEXT_CASE_COUNT, sizeof *records);
         SessionOptions options = {.threads = 1, .kv = KV_F32};
         must(texts_size(&options, &c->sampler, size_of(c, false), &error), &error);
         desk_open(&desk, c, options, records);
@@ -596,7 +361,7 @@ static void an_interruption_gives_out_what_is_held(void **state) {
         assert_int_equal(session_free_branches(desk.session), free_branches);
         desk_close(&desk);
         free(records);
-        case_close(c);
+        text_case_close(c);
     }
 }
 
@@ -605,8 +370,8 @@ static void allocations_may_fail(void **state) {
     Error error;
     Desk desk;
     int n = 1;
-    Record records[3] = {0};
-    Case *c = case_open(3, false);
+    TextRecord records[3] = {0};
+    TextCase *c = text_case_open(3, false);
     c->sampler = sampler_default();
     c->limit = 10;
     c->count = 3;
@@ -621,7 +386,7 @@ static void allocations_may_fail(void **state) {
                         .stops = &c->stops,
                         .bans = &c->bans,
                         .figures = true,
-                        .listener = hear,
+                        .listener = text_ear_hear,
                         .context = &desk.ear};
     for (;; n++) {
         memory_hooks_fail_at(n);
@@ -642,15 +407,15 @@ static void allocations_may_fail(void **state) {
     texts_close(&desk.texts);
     assert_int_equal(memory_hooks_alive(), alive);
     desk_close(&desk);
-    case_close(c);
+    text_case_close(c);
 }
 
 static void no_branch_is_left_for_more(void **state) {
     (void)state;
     Error error;
     Desk desk;
-    Record records[3] = {0};
-    Case *c = case_open(3, false);
+    TextRecord records[3] = {0};
+    TextCase *c = text_case_open(3, false);
     c->sampler = sampler_default();
     c->count = 2;
     c->limit = 5;
@@ -664,7 +429,7 @@ static void no_branch_is_left_for_more(void **state) {
     texts_close(&desk.texts);
     assert_int_equal(session_free_branches(desk.session), 2);
     desk_close(&desk);
-    case_close(c);
+    text_case_close(c);
 }
 
 int main(void) {

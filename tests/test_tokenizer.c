@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "tensor/memory.h"
+#include "tensor/utf8.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/naive_tokenizer.h"
-#include "tensor/utf8.h"
 
 #define MEGABYTE ((size_t)1 << 20)
 

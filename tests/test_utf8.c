@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "tests/support/naive_tokenizer.h"
 #include "tensor/utf8.h"
+#include "tests/support/naive_tokenizer.h"
 
 static void test_utf8_length_of_every_start(void **state) {
     (void)state;
@@ -36,7 +36,25 @@ static void test_utf8_length_of_every_start(void **state) {
     assert_int_equal(utf8_length((const uint8_t *)"\xf4\x8f", 2), 0);
 }
 
+/* Every code point, encoded here by the bits of the standard's table 3-6. */
+static void test_utf8_decode_of_every_code_point(void **state) {
+    (void)state;
+    for (uint32_t c = 0; c < 0x110000; c++) {
+        uint8_t last = (uint8_t)(0x80 | (c & 63)), middle = (uint8_t)(0x80 | (c >> 6 & 63)),
+                upper = (uint8_t)(0x80 | (c >> 12 & 63));
+        const uint8_t forms[4][4] = {{(uint8_t)c},
+                                     {(uint8_t)(0xc0 | c >> 6), last},
+                                     {(uint8_t)(0xe0 | c >> 12), middle, last},
+                                     {(uint8_t)(0xf0 | c >> 18), upper, middle, last}};
+        int length = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        if (c >= 0xd800 && c < 0xe000) continue; /* surrogates are no characters */
+        assert_int_equal(utf8_length(forms[length - 1], (size_t)length), length);
+        assert_true(utf8_decode(forms[length - 1], length) == c);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_utf8_length_of_every_start)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_utf8_length_of_every_start),
+                                       cmocka_unit_test(test_utf8_decode_of_every_code_point)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* sampler/SAMPLERS.md, section by section: every figure that the page prints is computed here by the functions that the page
- * names, and compared with the page itself at the precision printed. The last test fails where a figure of three decimals or
- * more was not compared. */
+/* sampler/SAMPLERS.md, section by section up to "The future": every figure that the page prints is computed here by the
+ * functions that the page names, and compared with the page itself at the precision printed. The last test fails if a
+ * figure of three decimals or more was not compared. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "sampler/beam.h"
 #include "sampler/draw.h"
 #include "sampler/entropy.h"
 #include "sampler/noise.h"
@@ -369,155 +368,71 @@ static double tempered_entropy(double t) {
     return entropy_of(q, FOUR);
 }
 
-/* By its definition: at the T printed the tempered survivors have the entropy printed. */
+/* The T of the policy, and by its definition: there the tempered survivors have the entropy printed. */
 static void target(void **state) {
     (void)state;
     page_section("Temperature from entropy");
-    const double temperatures[] = {.3405, .5059, .6397, .7757, 1.4283};
+    const char *const settings[] = {"0.5", "@0.6", "1", "1.5@0.8", "1.3"};
     const double most = log(FOUR), targets[] = {.5, .6 * most, 1, fmin(1.5, .8 * most), 1.3};
+    double temperatures[5];
+    Candidates survivors = candidates_of(eighths, FOUR);
+    for (int i = 0; i < 5; i++) {
+        char list[64];
+        snprintf(list, sizeof list, "temp-policy target, entropy-target %s", settings[i]);
+        temperatures[i] = temperature(list, (TemperatureInput){.n_survivors = FOUR, .survivors = &survivors});
+        assert_true(tempered_entropy(temperatures[i] - 5e-5) < targets[i]);
+        assert_true(tempered_entropy(temperatures[i] + 5e-5) > targets[i]);
+    }
     page_skip("`@0.6` for .6 ln m.");
     FIGURES("ln m is ", most);
     page_figures("\n| nats |", targets, 5);
     page_figures("\n| T |", temperatures, 5);
-    for (int i = 0; i < 5; i++) {
-        assert_true(tempered_entropy(temperatures[i] - 5e-5) < targets[i]);
-        assert_true(tempered_entropy(temperatures[i] + 5e-5) > targets[i]);
-    }
+    candidates_close(&survivors);
 }
 
-/* ---- The future ---- */
+/* ---- Settings by place ---- */
 
-static void scores(void **state) {
-    (void)state;
-    page_section("The future");
-    const double p[] = {.6, .3, .1}, hhat[] = {.1, .8, .95}, alphas[] = {-1, -.5, 0, .5, 1, 0};
-    const char *anchors[] = {"\n| -1 |", "\n| -.5 |", "\n| 0 |", "\n| .5 |", "\n| 1 |", "\n| 0, crossfade |"};
-    for (int i = 0; i < 6; i++) {
-        FutureExponents exponents = future_exponents(i == 5 ? FUTURE_CROSSFADE : FUTURE_ARTICLE, alphas[i]);
-        double s[3], sum = 0;
-        for (int w = 0; w < 3; w++) sum += s[w] = exp(future_log_score(exponents, log(p[w]), hhat[w]));
-        FIGURES(anchors[i], s[0] / sum, s[1] / sum, s[2] / sum);
-    }
-    const float equals[10] = {0, 0, 0, 0, 0, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
-    float scratch[10];
-    FIGURES("over n = 10 is ", future_entropy(equals, 10, 10, scratch));
-}
-
-static void depth(void **state) {
-    (void)state;
-    page_section("The future");
-    const double hhat[] = {.8, .6, .2};
-    FIGURES("\n| Hhat |", future_depth_mean(hhat, 3, 0), future_depth_mean(hhat, 3, .5), future_depth_mean(hhat, 3, 1));
-}
-
-static void bounds(void **state) {
-    (void)state;
-    page_section("The future");
-    const double p[] = {.6, .3, .1}, hhat[] = {.1, .8, .95}, g[] = {.2, 1, -.3};
-    FutureExponents exponents = future_exponents(FUTURE_ARTICLE, 0);
-    double bound[3], value[3];
-    for (int w = 0; w < 3; w++) {
-        bound[w] = future_log_score(exponents, log(p[w]), 1) + g[w];
-        value[w] = future_log_score(exponents, log(p[w]), hhat[w]) + g[w];
-    }
-    FIGURES("| 0 | .6 | .2 |", bound[0], 2, .1, value[0]);
-    FIGURES("| 1 | .3 | 1.0 |", bound[1], 1, .8, value[1]);
-    FIGURES("| 2 | .1 | -.3 |", bound[2]);
-    FIGURES("could still win, since ", bound[0], value[1]);
-    FIGURES("cannot win, since ", bound[2], value[1]);
-    assert_true(bound[1] > bound[0] && bound[0] > value[1] && value[1] > value[0] && value[1] > bound[2]);
-}
-
-static void wave(void **state) {
-    (void)state;
-    page_section("The future");
-    const char *const waves[] = {"sine:1:60", "triangle:1:60",     "square:1:60",
-                                 "ramp:1:60", "sine:.5:60:15:.25", "sine:2:60"};
-    const double times[] = {0, 5, 15, 30, 45, 60};
-    page_figures("\n| t |", times, 6);
-    for (int i = 0; i < 6; i++) {
-        char anchor[64];
-        Error error;
-        Wave swing = wave_default();
-        double alphas[6];
-        assert_true(wave_parse(&swing, waves[i], &error));
-        for (int t = 0; t < 6; t++) alphas[t] = wave_alpha(&swing, times[t]);
-        snprintf(anchor, sizeof anchor, "\n| %s |", waves[i]);
-        page_figures(anchor, alphas, 6);
-    }
-}
-
-/* ---- Ranking ---- */
-
-static double score(const char *metric, const Figures *text) {
+/* What holds after these pieces, and the sampler's T there. */
+static double temperature_after(const Sampler *sampler, const char *const *pieces, int n, PlaceSet *held) {
     Error error;
-    Ranking ranking;
-    if (!ranking_parse(&ranking, metric, "--rank", &error)) fail_msg("%s", error.message);
-    return ranking_score(&ranking, text);
+    Sampler under;
+    PlaceState place = {0};
+    for (int i = 0; i < n; i++) place_read(&place, (Bytes){(const uint8_t *)pieces[i], strlen(pieces[i])});
+    *held = place_find(sampler->rules, sampler->n_rules, &place, NULL, (PlaceText){0});
+    assert_true(sampler_under(sampler, *held, &under, &error));
+    return temperature_of(&under.temperature, &(TemperatureInput){0});
 }
 
-static void rankings(void **state) {
+static void places(void **state) {
     (void)state;
-    page_section("Ranking");
-    const double p[] = {.5, .25, .5, .125};
-    const Reading readings[] = {{1, .5}, {2, .8}, {1.5, .4}, {.5, .6}};
-    const int tokens[] = {0, 1, 0, 1};
-    const char *anchors[] = {"| 1 | 1/2 |", "| 2 | 1/4 |", "| 3 | 1/2 |", "| 4 | 1/8 |"};
-    Figures text = {0};
-    for (int i = 0; i < 4; i++) {
-        FIGURES(anchors[i], log(p[i]), readings[i].entropy, readings[i].hhat);
-        ranking_count_step(&text, readings[i], -log(p[i]));
-        ranking_count_token(&text, tokens, i + 1);
+    page_section("Settings by place");
+    const char *const text[] = {"The bill was $3", ",", "0", "0", "0", ",", " and", " the", " paper"};
+    Error error;
+    PlaceSet held;
+    Sampler sampler = sampler_default();
+    double temperatures[8];
+    assert_true(sampler_add_rule(&sampler, "number:temp=0.2", &error));
+    assert_true(sampler_add_rule(&sampler, "speech:temp=0.6", &error));
+    assert_true(sampler_add_rule(&sampler, "sentence-start:temp=1.3", &error));
+    for (int i = 0; i < 8; i++) {
+        temperatures[i] = temperature_after(&sampler, text, i + 1, &held);
+        assert_int_equal(held, i < 6 ? 1 : 0);
     }
-    const char *const metrics[] = {"logprob", "entropy:1", "future", "distinct2", "logprob,0.5*distinct2"};
-    page_skip("| ranking | score | how |");
-    for (int i = 0; i < 5; i++) {
-        char anchor[64];
-        snprintf(anchor, sizeof anchor, "\n| %s |", metrics[i]);
-        FIGURES(anchor, score(metrics[i], &text));
-    }
-    FIGURES("the sum is ", text.log_prob);
-    FIGURES("mean H ", ranking_figure(&text, METRIC_ENTROPY));
-}
-
-/* ---- Beam search ---- */
-
-/* Of a text whose tokens had these probabilities. */
-static double beam_score_of(const double *p, int n, double penalty) {
-    Beam beam = {.length_penalty = penalty};
-    Figures text = {0};
-    for (int i = 0; i < n; i++) ranking_count_step(&text, (Reading){0}, -log(p[i]));
-    return beam_score(&beam, &text);
-}
-
-static void beams(void **state) {
-    (void)state;
-    page_section("Beam search");
-    const double a[] = {.6, .5}, b[] = {.4, .9};
-    FIGURES("| a, then either | .30 |", beam_score_of(a, 2, 0));
-    FIGURES("| b, then the likelier | .36 |", beam_score_of(b, 2, 0));
-    FIGURES("| a, then either |", a[0] * a[1]);
-    FIGURES("| b, then the likelier |", b[0] * b[1]);
-    const double penalties[] = {0, .5, 1};
-    const char *anchors[] = {"\n| 0 |", "\n| .5 |", "\n| 1 |"}, *best[] = {"X |", "Y |", "Y |"};
-    for (int i = 0; i < 3; i++) {
-        Beam beam = {.length_penalty = penalties[i]};
-        double x = beam_score(&beam, &(Figures){.steps = 2, .log_prob = -1.5});
-        double y = beam_score(&beam, &(Figures){.steps = 4, .log_prob = -2});
-        FIGURES(anchors[i], x, y);
-        const char *winner = strchr(page_after(anchors[i]), '\n') - 3;
-        assert_memory_equal(winner, best[i], 3);
-        assert_true((x > y) == (best[i][0] == 'X'));
-    }
-    Beam beam = {.length_penalty = 1};
-    FIGURES("A 1 may still become ", beam_score(&beam, &(Figures){.steps = 10, .log_prob = -3}));
+    FIGURES("the base T is ", sampler.temperature.base);
+    FIGURES("\n| rule |", 0, 0, 0, 0, 0, 0);
+    page_figures("\n| T |", temperatures, 8);
+    FIGURES("hold, and T is ", temperature_after(&sampler, (const char *const[]){"\"In 19"}, 1, &held));
+    assert_int_equal(held, 3);
+    assert_true(sampler_set(&sampler, "preset", "code", &error));
+    double code = temperature_after(&sampler, (const char *const[]){"`x"}, 1, &held);
+    FIGURES("the settings of `precise` at T ", code);
 }
 
 /* ---- All of it ---- */
 
 static void every_figure_was_compared(void **state) {
     (void)state;
-    assert_true(page_count_compared(3) > 150);
+    assert_true(page_count_compared(3, NULL, "The future") > 80);
 }
 
 static int read_page(void **state) {
@@ -527,17 +442,23 @@ static int read_page(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_example),  cmocka_unit_test(repeat_frequency_presence),
-        cmocka_unit_test(dry),          cmocka_unit_test(no_repeat_ngram),
-        cmocka_unit_test(bias),         cmocka_unit_test(truncation),
-        cmocka_unit_test(top_h),        cmocka_unit_test(xtc),
-        cmocka_unit_test(temper_first), cmocka_unit_test(mirostat),
-        cmocka_unit_test(steering),     cmocka_unit_test(the_draw),
-        cmocka_unit_test(policies),     cmocka_unit_test(edt),
-        cmocka_unit_test(target),       cmocka_unit_test(scores),
-        cmocka_unit_test(depth),        cmocka_unit_test(bounds),
-        cmocka_unit_test(wave),         cmocka_unit_test(rankings),
-        cmocka_unit_test(beams),        cmocka_unit_test(every_figure_was_compared),
+        cmocka_unit_test(the_example),
+        cmocka_unit_test(repeat_frequency_presence),
+        cmocka_unit_test(dry),
+        cmocka_unit_test(no_repeat_ngram),
+        cmocka_unit_test(bias),
+        cmocka_unit_test(truncation),
+        cmocka_unit_test(top_h),
+        cmocka_unit_test(xtc),
+        cmocka_unit_test(temper_first),
+        cmocka_unit_test(mirostat),
+        cmocka_unit_test(steering),
+        cmocka_unit_test(the_draw),
+        cmocka_unit_test(policies),
+        cmocka_unit_test(edt),
+        cmocka_unit_test(target),
+        cmocka_unit_test(places),
+        cmocka_unit_test(every_figure_was_compared),
     };
     return cmocka_run_group_tests(tests, read_page, NULL);
 }

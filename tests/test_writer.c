@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sampler/writer.h"
+#include "tests/support/must.h"
 #include "tests/support/random_model.h"
 
 enum { CONTEXT = 40, PROMPT = 9, OTHER = 5, VOCAB_MAX = 67 };
@@ -24,10 +25,6 @@ typedef struct {
     Sequence sequence;
     int history[CONTEXT + 1], other[OTHER];
 } Desk;
-
-static void must(bool done, const Error *error) {
-    if (!done) fail_msg("%s", error->message);
-}
 
 static void desk_open(Desk *desk, uint64_t seed, const char *policy) {
     Error error;

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "tensor/memory.h"
-#include "tokenizer/load.h"
 #include "tensor/utf8.h"
+#include "tokenizer/load.h"
 
 #define MAX_TEXT ((size_t)1 << 30)
 

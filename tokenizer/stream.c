@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "tokenizer/load.h"
 #include "tensor/utf8.h"
+#include "tokenizer/load.h"
 
 TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at_start) {
     return (TokenStream){
@@ -31,7 +31,8 @@ size_t token_stream_push(TokenStream *stream, int token, uint8_t *out) {
     for (size_t i = 0; i < text.size; i++) {
         stream->held[stream->n_held++] = text.data[i];
         int length;
-        /* A whole character goes out; of what can no longer become one, the first byte, and the rest is seen anew. */
+        /* A whole character goes out. If the bytes can no longer become one, the first goes out, and the rest is read
+         * again. */
         while (stream->n_held > 0 && (length = utf8_length(stream->held, (size_t)stream->n_held)) != 0) {
             int n_done = length > 0 ? length : 1;
             memcpy(out + n_out, stream->held, (size_t)n_done);

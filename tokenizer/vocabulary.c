@@ -58,12 +58,8 @@ int vocabulary_spelled_byte(Bytes text) {
 
 /* ---- The tables ---- */
 
-/* FNV-1a, its better half. */
-static uint32_t hash_bytes(Bytes bytes) {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (size_t i = 0; i < bytes.size; i++) hash = (hash ^ bytes.data[i]) * 0x100000001b3;
-    return (uint32_t)(hash >> 32);
-}
+/* The upper half, whose bits are mixed better. */
+static uint32_t hash_piece(Bytes piece) { return (uint32_t)(bytes_hash(BYTES_HASH, piece) >> 32); }
 
 /* The slot that holds the piece, or the empty one where it would go. */
 static VocabularySlot *find_slot(const Vocabulary *vocabulary, Bytes piece, uint32_t hash) {
@@ -77,7 +73,7 @@ static VocabularySlot *find_slot(const Vocabulary *vocabulary, Bytes piece, uint
 }
 
 int vocabulary_find(const Vocabulary *vocabulary, Bytes piece) {
-    return (int)find_slot(vocabulary, piece, hash_bytes(piece))->token - 1;
+    return (int)find_slot(vocabulary, piece, hash_piece(piece))->token - 1;
 }
 
 bool vocabulary_joins(const Vocabulary *vocabulary, uint8_t left, uint8_t right) {
@@ -86,7 +82,7 @@ bool vocabulary_joins(const Vocabulary *vocabulary, uint8_t left, uint8_t right)
 
 /* Tokens come in ascending order, so that of equal pieces the lowest id stays. */
 static void add_piece(Vocabulary *vocabulary, Bytes piece, int token) {
-    uint32_t hash = hash_bytes(piece);
+    uint32_t hash = hash_piece(piece);
     VocabularySlot *slot = find_slot(vocabulary, piece, hash);
     if (slot->token != 0) return;
     *slot = (VocabularySlot){hash, (uint32_t)token + 1};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tensor/output.h"
 #include "tensor/threads.h"
 #include "tools/bench.h"
 #include "tools/commands.h"
@@ -103,8 +104,7 @@ static bool measure_file(const Bench *b, const char *given, Error *error) {
     Path path;
     Model *model;
     if (!open_find_model(path, given, error) || !model_open(&model, path, error)) return false;
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dtype = dtype_info[model->layers[0].w_query.dtype].name;
+    const char *name = path + output_folder_length(path), *dtype = dtype_info[model->layers[0].w_query.dtype].name;
     bool done = measure_model(b, model, name, path, error);
     model_close(model);
     return done && (!b->start_up || bench_start_up(b, path, name, dtype, error)) &&

@@ -13,7 +13,7 @@ typedef enum {
     COLOR_P,         /* natural probability */
     COLOR_SURPRISAL, /* -ln p */
     COLOR_ENTROPY,   /* of the step */
-    COLOR_FUTURE,    /* Hhat of the token; none where nobody looked ahead */
+    COLOR_FUTURE,    /* Hhat of the token; none without lookahead */
     COLOR_ALPHA,
     COLOR_RANK /* among all tokens, 1 the likeliest */
 } ColorBy;
@@ -22,9 +22,9 @@ typedef enum {
 /* The tint of a token whose text is not all printed yet. */
 typedef struct {
     int position;
-    size_t
-        begin; /* of its text, bytes from the end of the prompt; a character is that of the token that completes it */
-    char sequence[48]; /* that tints it; empty: as it is */
+    /* Of its text, bytes from the end of the prompt; a character belongs to the token that completes it. */
+    size_t begin;
+    char sequence[48]; /* that tints it; empty: no tint */
 } Tint;
 
 typedef struct {

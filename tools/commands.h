@@ -10,8 +10,8 @@ extern const Command run_command, tokenize_command, inspect_command, perplexity_
 /* Prints "foretell: <message>" and returns 1. */
 int command_fail(const Error *error);
 
-/* The one way out after something was printed. Returns the status; 1 and a line instead of 0 where standard output has not
- * taken all of it. */
+/* To be called last, before the program ends. Returns the status; if that is 0 but standard output has not taken
+ * everything, prints why and returns 1. */
 int command_end(int status);
 
 #endif

@@ -1,6 +1,6 @@
 /* foretell explore: a text on the screen, what could follow it below, and keys to write on, go back and branch off. The
- * text and its branches are tools/tree.h's; here are the keys and the screen. */
-#define _XOPEN_SOURCE    700 /* wcwidth */
+ * text and its branches are tools/tree.h's, the screen is tools/explore_view.h's; here are the keys. */
+#define _XOPEN_SOURCE    700
 #define NCURSES_WIDECHAR 1
 #include <locale.h>
 #include <math.h>
@@ -11,10 +11,10 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include "tensor/memory.h"
 #include "tools/commands.h"
+#include "tools/explore_view.h"
 #include "tools/interrupts.h"
 #include "tools/mapped.h"
 #include "tools/open.h"
@@ -22,24 +22,14 @@
 #include "tools/prompt.h"
 #include "tools/screen.h"
 #include "tools/text.h"
-#include "tools/tree.h"
-#include "tools/units.h"
 
-enum { LEAST_COLUMNS = 40, LEAST_LINES = 12, CTRL_C = 3, ESCAPE = 27, TINTS = 6, TABLE_MOST = LOOKAHEAD_MAX_K };
+enum { CTRL_C = 3, ESCAPE = 27 };
 
 typedef struct {
     const char *model, *tokenizer, *prompt, *file, *save, *tree;
     int context, threads, kv, units;
     Sampler sampler;
 } Settings;
-
-/* A row of the table; future is NULL where nobody looked ahead. */
-typedef struct {
-    int token;
-    double p;
-    bool drawn;
-    const LookaheadCandidate *future;
-} Row;
 
 typedef struct {
     const Settings *settings;
@@ -48,158 +38,10 @@ typedef struct {
     TraceHeader header;
     int *prompt;
     Tree tree;
-    bool tree_is_open, at_start, tinted, over, interrupted;
+    ExploreView view;
+    bool tree_is_open, over, interrupted;
     char path[PATH_MAX]; /* where s saves to; empty: it asks */
-    char message[256];
-    Row rows[TABLE_MOST];
-    int n_rows, selected;
-    uint8_t *piece; /* what one token may turn into */
 } Explore;
-
-/* ---- The screen ---- */
-
-/* Where the text is: it is laid out twice, first to know its height, then to show its end. */
-typedef struct {
-    int row, column, first, height; /* first: the row at the top of the screen; height 0: nothing is shown */
-} Place;
-
-static void lay_out(Place *cursor, Bytes text) {
-    wchar_t c;
-    for (size_t i = 0; i < text.size;) {
-        i += (size_t)screen_character(text, i, &c);
-        int columns = c == L'\n' ? 0 : wcwidth(c);
-        if (c == L'\n' || cursor->column + columns > COLS) {
-            cursor->row++;
-            cursor->column = 0;
-        }
-        if (c == L'\n') continue;
-        int row = cursor->row - cursor->first;
-        if (cursor->height && row >= 0 && row < cursor->height) mvaddnwstr(row, cursor->column, &c, 1);
-        cursor->column += columns;
-    }
-}
-
-/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours. */
-static void set_tint(const Explore *explore, int position) {
-    const TreeBranch *branch = &explore->tree.branches[explore->tree.current];
-    Units units = (Units)explore->settings->units;
-    double place = units_of(units, branch->surprisal[position]) / units_scale(units) * TINTS;
-    int tint = place >= TINTS ? TINTS - 1 : place > 0 ? (int)place : 0;
-    if (explore->tinted && position >= explore->tree.n_prompt) attrset(COLOR_PAIR(tint + 1));
-    if (branch->parent >= 0 && position == branch->position) attron(A_UNDERLINE); /* here it left its parent */
-}
-
-static void walk_text(const Explore *explore, Place *cursor) {
-    const Sequence *sequence = &explore->tree.branches[explore->tree.current].sequence;
-    TokenStream stream = token_stream_start(explore->tokenizer, explore->tree.special, explore->at_start);
-    for (int i = 0; i < sequence->length; i++) {
-        size_t n = token_stream_push(&stream, sequence->history[i], explore->piece);
-        if (cursor->height) set_tint(explore, i);
-        lay_out(cursor, (Bytes){explore->piece, n});
-        attrset(A_NORMAL);
-    }
-    size_t n = token_stream_finish(&stream, explore->piece);
-    lay_out(cursor, (Bytes){explore->piece, n});
-}
-
-static void show_text(const Explore *explore, int height) {
-    Place cursor = {0};
-    walk_text(explore, &cursor);
-    int first = cursor.row >= height ? cursor.row - height + 1 : 0;
-    cursor = (Place){.first = first, .height = height};
-    walk_text(explore, &cursor);
-}
-
-static void show_futures(const Explore *explore, const LookaheadCandidate *item, int width) {
-    char number[16];
-    for (int i = 0; i < item->n_futures && width > 0; i++) {
-        width -= screen_put_string(i ? "  " : "", width);
-        width -= screen_put(tokenizer_spelling(explore->tokenizer, item->futures[i].token), width);
-        snprintf(number, sizeof number, " %.2f", (double)item->futures[i].prob);
-        width -= screen_put_string(number, width);
-    }
-}
-
-enum { PIECE_COLUMNS = 12 };
-
-static void show_row(const Explore *explore, int line, int i) {
-    const Row *row = &explore->rows[i];
-    char numbers[80];
-    if (i == explore->selected) attrset(A_REVERSE);
-    mvaddstr(line, 0, row->drawn ? "> " : "  ");
-    int used = screen_put(tokenizer_spelling(explore->tokenizer, row->token), PIECE_COLUMNS);
-    for (; used < PIECE_COLUMNS; used++) addch(' ');
-    if (!row->future)
-        snprintf(numbers, sizeof numbers, " %.4f      -      -  ", row->p);
-    else
-        snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->hhat, exp(row->future->ln_s),
-                 row->future->neutral ? "* " : "  ");
-    used = screen_put_string(numbers, COLS - 2 - PIECE_COLUMNS);
-    attrset(A_NORMAL);
-    if (row->future) show_futures(explore, row->future, COLS - 2 - PIECE_COLUMNS - used);
-}
-
-static void show_table(const Explore *explore, int line, int height) {
-    int first = explore->selected >= height ? explore->selected - height + 1 : 0;
-    mvaddstr(line, 0, "  ");
-    screen_put_string("candidate         p   Hhat      s  likeliest futures", COLS - 2);
-    if (explore->tree.stop) {
-        move(line + 1, 2);
-        screen_put_string(explore->tree.stop, COLS - 2);
-    }
-    for (int i = first; i < explore->n_rows && i - first < height; i++) show_row(explore, line + 1 + i - first, i);
-}
-
-/* Of the step on the screen: the state of the branch stands after the token that is drawn. */
-static double current_alpha(const Tree *tree) {
-    const TreeBranch *branch = &tree->branches[tree->current];
-    return tree->drawn ? tree->writer.alpha : sampler_alpha(&tree->sampler, &branch->sequence.state);
-}
-
-/* Without the rules that hold at the step. */
-static double own_alpha(const Tree *tree) {
-    const TreeBranch *branch = &tree->branches[tree->current];
-    const Sequence *sequence = &branch->sequence;
-    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
-}
-
-static void show_status(const Explore *explore) {
-    const Tree *tree = &explore->tree;
-    const TreeBranch *branch = &tree->branches[tree->current];
-    char line[512], parent[32] = "", entropy[32] = "";
-    Units units = (Units)explore->settings->units;
-    if (branch->parent >= 0) snprintf(parent, sizeof parent, " from %d at %d", branch->parent, branch->position);
-    if (tree->drawn)
-        snprintf(entropy, sizeof entropy, " | H %.3f %s", units_of(units, tree->writer.natural.entropy),
-                 units_name(units));
-    int n = snprintf(line, sizeof line, "branch %d of %d%s | position %d | alpha %.2f | T %.2f | seed %llu%s",
-                     tree->current, tree->count, parent, branch->sequence.length, current_alpha(tree),
-                     tree->drawn ? tree->writer.temperature : tree->sampler.temperature.base,
-                     (unsigned long long)tree->sampler.seed, entropy);
-    attrset(A_REVERSE);
-    move(LINES - 2, 0);
-    screen_put_string(line, COLS);
-    for (; n < COLS; n++) addch(' ');
-    attrset(A_NORMAL);
-    move(LINES - 1, 0);
-    screen_put_string(explore->message[0]
-                          ? explore->message
-                          : "enter take  space draw  u undo  </> alpha  f fork  tab switch  s save  q quit",
-                      COLS - 1);
-}
-
-static void show(const Explore *explore) {
-    erase();
-    if (LINES < LEAST_LINES || COLS < LEAST_COLUMNS) {
-        mvaddnstr(0, 0, "the window is too small", COLS);
-    } else {
-        int table = (LINES - 3) / 2, text = LINES - 3 - table;
-        show_text(explore, text);
-        show_table(explore, text, table);
-        show_status(explore);
-    }
-    refresh();
-}
 
 /* ---- The table ---- */
 
@@ -207,36 +49,37 @@ static void fill_rows(Explore *explore) {
     const Writer *writer = &explore->tree.writer;
     const LookaheadReport *report = &writer->report;
     int which[STEP_SHOWN], n = 0;
-    explore->n_rows = 0;
+    explore->view.n_rows = 0;
     if (!explore->tree.drawn) return;
     for (int i = 0; report->outcome == LOOKAHEAD_DONE && i < report->count; i++) {
         const LookaheadCandidate *item = &report->candidates[i];
-        explore->rows[explore->n_rows++] = (Row){item->token, item->p, item->chosen, item};
+        explore->view.rows[explore->view.n_rows++] = (ExploreRow){item->token, item->p, item->chosen, item};
     }
     if (report->outcome != LOOKAHEAD_DONE) n = step_likeliest(&writer->candidates, which, STEP_SHOWN);
     bool shown = n == 0;
     for (int i = 0; i < n; i++) {
         shown = shown || which[i] == writer->chosen;
-        explore->rows[explore->n_rows++] = (Row){.token = writer->candidates.items[which[i]].token,
-                                                 .p = step_share(&writer->candidates, which[i]),
-                                                 .drawn = which[i] == writer->chosen};
+        explore->view.rows[explore->view.n_rows++] = (ExploreRow){.token = writer->candidates.items[which[i]].token,
+                                                                  .p = step_share(&writer->candidates, which[i]),
+                                                                  .drawn = which[i] == writer->chosen};
     }
     if (!shown)
-        explore->rows[explore->n_rows++] = (Row){
+        explore->view.rows[explore->view.n_rows++] = (ExploreRow){
             .token = writer_drawn(writer).token, .p = step_share(&writer->candidates, writer->chosen), .drawn = true};
 }
 
 static bool draw(Explore *explore, Error *error) {
     bool done = tree_draw(&explore->tree, error);
     fill_rows(explore);
-    if (explore->selected >= explore->n_rows) explore->selected = explore->n_rows ? explore->n_rows - 1 : 0;
+    if (explore->view.selected >= explore->view.n_rows)
+        explore->view.selected = explore->view.n_rows ? explore->view.n_rows - 1 : 0;
     return done;
 }
 
 /* ---- Keys ---- */
 
 static void say(Explore *explore, const char *text) {
-    snprintf(explore->message, sizeof explore->message, "%.255s", text);
+    snprintf(explore->view.message, sizeof explore->view.message, "%.255s", text);
 }
 
 /* A line of input at the bottom; false where it was given up. */
@@ -267,11 +110,18 @@ static void save(Explore *explore) {
         return;
     }
     if (tree_save(&explore->tree, explore->path, explore->header.model_file, &error)) {
-        snprintf(explore->message, sizeof explore->message, "saved %.200s", explore->path);
+        snprintf(explore->view.message, sizeof explore->view.message, "saved %.200s", explore->path);
         return;
     }
     say(explore, error.message);
     if (!explore->settings->save && !explore->settings->tree) explore->path[0] = '\0'; /* it asks for another */
+}
+
+/* The branch's alpha, without the rules that hold at the step. */
+static double own_alpha(const Tree *tree) {
+    const TreeBranch *branch = &tree->branches[tree->current];
+    const Sequence *sequence = &branch->sequence;
+    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
 }
 
 static bool move_alpha(Explore *explore, int steps, Error *error) {
@@ -279,14 +129,14 @@ static bool move_alpha(Explore *explore, int steps, Error *error) {
     double alpha = fmin(fmax((round(own_alpha(tree) * 10) + steps) / 10, -1), 1);
     tree_set_alpha(tree, alpha);
     if (!draw(explore, error)) return false;
-    if (current_alpha(tree) != alpha)
-        snprintf(explore->message, sizeof explore->message, "the branch's alpha is %.2f; a rule of --at gives it here",
-                 alpha);
+    if (explore_alpha(tree) != alpha)
+        snprintf(explore->view.message, sizeof explore->view.message,
+                 "the branch's alpha is %.2f; a rule of --at gives it here", alpha);
     return true;
 }
 
 static bool take(Explore *explore, int token, Error *error) {
-    explore->selected = 0;
+    explore->view.selected = 0;
     return tree_take(&explore->tree, token, error) && draw(explore, error);
 }
 
@@ -294,7 +144,7 @@ static bool fork_branch(Explore *explore, Error *error) {
     Tree *tree = &explore->tree;
     if (!tree_fork(tree, error) || !draw(explore, error)) return false;
     const TreeBranch *branch = tree_current(tree);
-    snprintf(explore->message, sizeof explore->message, "branch %d, forked from branch %d at position %d",
+    snprintf(explore->view.message, sizeof explore->view.message, "branch %d, forked from branch %d at position %d",
              tree->current, branch->parent, branch->position);
     return true;
 }
@@ -306,11 +156,11 @@ static bool change(Explore *explore, int key, Error *error) {
     case '\n':
     case '\r':
     case KEY_ENTER:
-        return explore->n_rows == 0 || take(explore, explore->rows[explore->selected].token, error);
+        return explore->view.n_rows == 0 || take(explore, explore->view.rows[explore->view.selected].token, error);
     case ' ':
         return take(explore, -1, error);
     case 'u':
-        explore->selected = 0;
+        explore->view.selected = 0;
         return tree_undo(tree, error) && draw(explore, error);
     case KEY_LEFT:
         return move_alpha(explore, -1, error);
@@ -319,7 +169,7 @@ static bool change(Explore *explore, int key, Error *error) {
     case 'f':
         return fork_branch(explore, error);
     case '\t':
-        explore->selected = 0;
+        explore->view.selected = 0;
         tree_switch(tree, (tree->current + 1) % tree->count);
         return draw(explore, error);
     default:
@@ -329,9 +179,9 @@ static bool change(Explore *explore, int key, Error *error) {
 
 static void press(Explore *explore, int key) {
     Error error, again;
-    explore->message[0] = '\0';
-    if (key == KEY_UP && explore->selected > 0) explore->selected--;
-    if (key == KEY_DOWN && explore->selected + 1 < explore->n_rows) explore->selected++;
+    explore->view.message[0] = '\0';
+    if (key == KEY_UP && explore->view.selected > 0) explore->view.selected--;
+    if (key == KEY_DOWN && explore->view.selected + 1 < explore->view.n_rows) explore->view.selected++;
     if (key == 's') save(explore);
     explore->interrupted = key == CTRL_C;
     explore->over = key == 'q' || key == CTRL_C || key == ERR;
@@ -343,11 +193,11 @@ static void press(Explore *explore, int key) {
 /* ---- Around it ---- */
 
 static void start_colors(Explore *explore) {
-    static const short tints[TINTS] = {17, 59, 242, 102, 179, 221};
+    static const short tints[EXPLORE_TINTS] = {17, 59, 242, 102, 179, 221};
     const char *no = getenv("NO_COLOR");
     if ((no && *no) || !has_colors() || start_color() == ERR || COLORS < 256) return;
-    for (short i = 0; i < TINTS; i++) init_pair((short)(i + 1), i < 3 ? 231 : 16, tints[i]);
-    explore->tinted = true;
+    for (short i = 0; i < EXPLORE_TINTS; i++) init_pair((short)(i + 1), i < 3 ? 231 : 16, tints[i]);
+    explore->view.tinted = true;
 }
 
 static bool run_screen(Explore *explore, Error *error) {
@@ -364,7 +214,7 @@ static bool run_screen(Explore *explore, Error *error) {
     curs_set(0);
     start_colors(explore);
     while (!explore->over) {
-        show(explore);
+        explore_show(&explore->view);
         press(explore, getch());
     }
     endwin();
@@ -378,9 +228,9 @@ static bool check_terminal(Error *error) {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return error_set(error, "explore: standard input and output must be a terminal");
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-    if (size.ws_col < LEAST_COLUMNS || size.ws_row < LEAST_LINES)
-        return error_set(error, "explore: expected a terminal of at least %d x %d, got %d x %d", LEAST_COLUMNS,
-                         LEAST_LINES, size.ws_col, size.ws_row);
+    if (size.ws_col < EXPLORE_COLUMNS || size.ws_row < EXPLORE_LINES)
+        return error_set(error, "explore: expected a terminal of at least %d x %d, got %d x %d", EXPLORE_COLUMNS,
+                         EXPLORE_LINES, size.ws_col, size.ws_row);
     return true;
 }
 
@@ -409,13 +259,12 @@ static bool new_header(Explore *explore, Error *error) {
     const Settings *settings = explore->settings;
     Path path;
     if (!open_find_model(path, settings->model, error)) return false;
-    const char *slash = strrchr(path, '/');
     TraceHeader *header = &explore->header;
     *header = (TraceHeader){.sampler = settings->sampler,
                             .context = settings->context ? settings->context : explore->model->config.context_length,
                             .n_predict = -1,
                             .kv = settings->kv ? KV_F32 : KV_F16};
-    snprintf(header->model_file, sizeof header->model_file, "%.255s", slash ? slash + 1 : path);
+    snprintf(header->model_file, sizeof header->model_file, "%.255s", path + output_folder_length(path));
     return read_prompt(explore, error);
 }
 
@@ -433,9 +282,12 @@ static bool open_tree(Explore *explore, json_t *file, Error *error) {
     if (!open_both(&explore->model, &explore->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (!(file ? check_models(explore, file, error) : new_header(explore, error))) return false;
     explore->tree_is_open = true;
-    explore->at_start = explore->header.prompt[0] == tokenizer_bos(explore->tokenizer);
-    explore->piece = memory_alloc(token_stream_bound(explore->tokenizer) + 4, 1, "text of a token", error);
-    return explore->piece &&
+    explore->view.tree = &explore->tree;
+    explore->view.tokenizer = explore->tokenizer;
+    explore->view.units = (Units)settings->units;
+    explore->view.at_start = explore->header.prompt[0] == tokenizer_bos(explore->tokenizer);
+    explore->view.piece = memory_alloc(token_stream_bound(explore->tokenizer) + 4, 1, "text of a token", error);
+    return explore->view.piece &&
            tree_open(&explore->tree, &explore->header, explore->model, explore->tokenizer, settings->threads, error) &&
            (!file || tree_read_branches(&explore->tree, file, error));
 }
@@ -478,7 +330,7 @@ static int explore_settings(const Settings *settings) {
     }
     int status = explore->interrupted ? 130 : 0;
     if (explore->tree_is_open) tree_close(&explore->tree);
-    memory_free(explore->piece);
+    memory_free(explore->view.piece);
     memory_free(explore->prompt);
     tokenizer_close(explore->tokenizer);
     model_close(explore->model);

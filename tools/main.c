@@ -70,9 +70,9 @@ static int dispatch(int argc, char **argv) {
 }
 
 /* Between two passes, and where a pass ends, OpenMP's threads spin for up to 5 ms, unless told otherwise before the
- * program starts. On a busy machine that keeps whoever they wait for off the processor (README, "A busy machine"), so
- * the program starts itself anew with 100 spins, a microsecond. Whoever has set a policy keeps it; where this is not
- * possible it stays as it is. */
+ * program starts. On a busy machine that keeps the threads they wait for off the processor (README, "A busy machine").
+ * So the program restarts itself with 100 spins, a microsecond. A policy set in the environment is kept. If the program
+ * cannot be restarted, it runs as it is. */
 static void limit_spinning(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     if (setenv("GOMP_SPINCOUNT", "100", 1) == 0) execv("/proc/self/exe", argv);

@@ -6,6 +6,7 @@
 
 #include "sampler/number.h"
 #include "tensor/memory.h"
+#include "tensor/minmax.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
 
@@ -38,7 +39,7 @@ int many_add_options(Option *options, int n_options, Many *many) {
 
 bool many_is_on(const Many *many) { return many->samples > 1 || many->best_of || many->beam; }
 
-/* Beams take natural probabilities: a setting that would have no effect is not taken in silence. */
+/* Beams use natural probabilities, so a setting that would have no effect is refused. */
 static void check_no_sampling(const Sampler *sampler) {
     char chain[1024], usual[1024];
     Sampler unset = sampler_default();
@@ -107,18 +108,16 @@ static int count_of(const Many *many) {
 
 int many_traces(const Many *many) { return many->beam ? many->beam * count_of(many) : count_of(many); }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-static int larger(int a, int b) { return a > b ? a : b; }
-
-/* Tokens that a text may have, and a beam of them where it is continued. */
+/* The most tokens of a text. */
 static int limit_of(int limit, int n_prompt, int context) {
     int room = texts_room(context, n_prompt);
-    return limit >= 0 ? smaller(limit, room) : room;
+    return limit >= 0 ? min_int(limit, room) : room;
 }
 
+/* The most tokens of a beam, which may be continued. */
 static int beam_limit(const Many *many, int limit) {
     if (!many->then) return limit;
-    return smaller(limit, many->beam_length ? many->beam_length : 32);
+    return min_int(limit, many->beam_length ? many->beam_length : 32);
 }
 
 static bool beam_session(const Many *many, TextsSize size, SessionOptions *options, Error *error) {
@@ -132,7 +131,7 @@ static bool beam_session(const Many *many, TextsSize size, SessionOptions *optio
     return true;
 }
 
-/* The beams are gone when they are continued; the prompt itself stays. */
+/* The beams are dropped before their texts are written; the prompt itself stays. */
 static bool then_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options,
                          Error *error) {
     SessionOptions search = *options;
@@ -143,8 +142,8 @@ static bool then_session(const Many *many, const Sampler *sampler, TextsSize siz
     size.n_prompt += prefix;
     if (size.n_without) size.n_without += prefix;
     if (!texts_size(options, sampler, size, error)) return false;
-    options->branches = larger(options->branches + n_roots, search.branches + n_roots - 1);
-    options->rows = larger(options->rows + own, search.rows + own);
+    options->branches = max_int(options->branches + n_roots, search.branches + n_roots - 1);
+    options->rows = max_int(options->rows + own, search.rows + own);
     return true;
 }
 
@@ -222,24 +221,24 @@ static bool print_all(const Many *many, const ManyRun *run, const Listing *listi
     ranking_order(order, scores, listing->count);
     uint8_t *out = memory_alloc(token_stream_bound(run->setup.tokenizer), 1, "text of a token", error);
     bool done = out != NULL;
-    for (int i = 0; i < smaller(listing->n_texts, listing->count) && done; i++)
+    for (int i = 0; i < min_int(listing->n_texts, listing->count) && done; i++)
         done = (i == 0 || text_write(SEPARATOR, strlen(SEPARATOR), error)) &&
                print_text(run, out, listing->items[order[i]], error);
     if (done) text_end_line();
-    for (int i = 0; i < smaller(listing->n_listed, listing->count) && done; i++)
+    for (int i = 0; i < min_int(listing->n_listed, listing->count) && done; i++)
         list_figures(listing->items[order[i]], listing->first + order[i], run->prompt->length, run->units);
     memory_free(out);
     return done;
 }
 
-/* Until all have ended, or Ctrl-C. */
+/* Writes until all texts have ended, or Ctrl-C. */
 static bool write_texts(ManyRun *run, Texts *texts, Error *error) {
     bool done = true;
     int longest = 0;
-    for (int i = 0; i < texts->count; i++) longest = larger(longest, texts->items[i].n_most);
+    for (int i = 0; i < texts->count; i++) longest = max_int(longest, texts->items[i].n_most);
     for (int step = 0; texts->n_live > 0 && done && !*run->interrupted; step++) {
         done = texts_step(texts, error);
-        terminal_progress("tokens", (size_t)smaller(step, longest - 1), (size_t)longest);
+        terminal_progress("tokens", (size_t)min_int(step, longest - 1), (size_t)longest);
     }
     terminal_clear();
     done = done && texts_interrupt(texts, error);
@@ -313,7 +312,7 @@ static bool search(const Many *many, ManyRun *run, Beam *beam, Error *error) {
     return done;
 }
 
-/* Interrupted, the beams are what there is so far where none has finished. */
+/* The finished beams; after an interruption the live ones, if none has finished. */
 static int found(const Beam *beam, const Continuation **items) {
     *items = beam->n_finished ? beam->finished : beam->live;
     return beam->n_finished ? beam->n_finished : beam->n_live;
@@ -336,7 +335,7 @@ static bool write_beams(const Many *many, ManyRun *run, Error *error) {
 
 /* ---- Texts that go on from beams ---- */
 
-/* A beam, read again as a prompt is, so that a text that goes on from it is the one that this prompt has. */
+/* A beam that was read again like a prompt, so that a text that continues it is the text of a run with this prompt. */
 typedef struct {
     Sequence prompt;
     int *without; /* (n_without,) the second prompt with the beam's tokens; NULL: none */

@@ -25,7 +25,7 @@ typedef struct {
 typedef enum { BEAM_UNTIL_SENTENCE, BEAM_UNTIL_LENGTH } BeamUntil;
 #define BEAM_UNTIL_CHOICES "sentence|length"
 
-/* What a run has when its prompt was read. */
+/* What a run has after its prompt was read. */
 typedef struct {
     TextsSetup setup;
     const Model *model;
@@ -36,11 +36,11 @@ typedef struct {
     Units units;            /* of the figures listed */
     const int *without;     /* (n_without,) ids of the second prompt, for kld; NULL: none */
     int n_without;
-    Traces *traces; /* open; none where nothing is traced */
+    Traces *traces; /* open; without items where nothing is traced */
     const TraceHeader *header;
     const volatile sig_atomic_t *interrupted;
-    long long n_decoded, future_rows; /* out: tokens appended, rows computed to look ahead, */
-    int rewinds;                      /* times that a banned phrase was taken back */
+    long long n_decoded, future_rows; /* out: tokens appended; rows computed to look ahead */
+    int rewinds;                      /* out: how often a banned phrase was taken back */
 } ManyRun;
 
 int many_add_options(Option *options, int n_options, Many *many);

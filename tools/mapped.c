@@ -40,7 +40,7 @@ static int next_byte(Reader *reader) {
     return (unsigned char)reader->bytes[reader->at++];
 }
 
-/* Reads digits and the byte behind them, which is returned. */
+/* Reads digits and the byte after them, which is returned. */
 static int next_number(Reader *reader, uintptr_t *number) {
     *number = 0;
     for (;;) {

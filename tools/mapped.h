@@ -9,7 +9,7 @@
  * terminal's settings for mapped_screen. */
 void mapped_guard(void (*remove_outputs)(void));
 
-/* Whether the screen is ncurses's: then the handler first leaves the terminal as mapped_guard found it. */
+/* Whether ncurses has the screen: then the handler first leaves the terminal as mapped_guard found it. */
 void mapped_screen(bool is_on);
 
 #endif

@@ -3,11 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
-Bytes metadata_text(const char *text) { return (Bytes){(const uint8_t *)text, strlen(text)}; }
+/* Without the NUL. */
+static Bytes bytes_of(const char *text) { return (Bytes){(const uint8_t *)text, strlen(text)}; }
 
 void metadata_write_config(GgufWriter *writer, const Config *c, const char *name) {
-    gguf_write_string(writer, "general.architecture", metadata_text("llama"));
-    if (name[0]) gguf_write_string(writer, "general.name", metadata_text(name));
+    gguf_write_string(writer, "general.architecture", bytes_of("llama"));
+    if (name[0]) gguf_write_string(writer, "general.name", bytes_of(name));
     gguf_write_int(writer, "llama.context_length", (uint32_t)c->context_length);
     gguf_write_int(writer, "llama.embedding_length", (uint32_t)c->dim);
     gguf_write_int(writer, "llama.block_count", (uint32_t)c->n_layers);
@@ -30,7 +31,7 @@ uint32_t metadata_file_type(Dtype dtype) {
 }
 
 void metadata_write_vocabulary(GgufWriter *writer, const MetadataVocabulary *v) {
-    gguf_write_string(writer, "tokenizer.ggml.model", metadata_text("llama"));
+    gguf_write_string(writer, "tokenizer.ggml.model", bytes_of("llama"));
     gguf_write_strings(writer, "tokenizer.ggml.tokens", v->texts, v->size);
     gguf_write_floats(writer, "tokenizer.ggml.scores", v->scores, v->size);
     gguf_write_ints(writer, "tokenizer.ggml.token_type", v->types, v->size);

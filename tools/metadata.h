@@ -1,4 +1,4 @@
-/* Metadata: the keys of a GGUF file that say what a LLaMA model and its vocabulary are, for whoever writes one anew. */
+/* Metadata: the keys of a GGUF file that say what a LLaMA model and its vocabulary are, for code that writes one. */
 #ifndef TOOLS_METADATA_H
 #define TOOLS_METADATA_H
 
@@ -22,7 +22,5 @@ typedef struct {
 } MetadataVocabulary;
 
 void metadata_write_vocabulary(GgufWriter *writer, const MetadataVocabulary *vocabulary);
-
-Bytes metadata_text(const char *text); /* without the NUL */
 
 #endif

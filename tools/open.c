@@ -11,6 +11,7 @@
 
 #include "tensor/gguf.h"
 #include "tensor/inputs.h"
+#include "tensor/output.h"
 #include "tensor/threads.h"
 #include "tools/terminal.h"
 
@@ -24,19 +25,13 @@ __attribute__((format(printf, 3, 4))) static bool set_path(Path path, Error *err
     return (length >= 0 && length < PATH_MAX) || error_set(error, "%.200s...: the path is too long", path);
 }
 
-/* The length of the path's folder, the last slash included; 0 where there is none. */
-static int folder_length(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? (int)(slash - path) + 1 : 0;
-}
-
 static bool find_shipped_model(Path path, Error *error) {
     static const char *const folders[] = {"weights", "../../weights", "../share/foretell"};
     Path program;
     ssize_t length = readlink("/proc/self/exe", program, PATH_MAX - 1);
     program[length > 0 ? length : 0] = '\0';
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        if (!set_path(path, error, "%.*s%s/%s", folder_length(program), program, folders[i], SHIPPED_MODEL))
+        if (!set_path(path, error, "%.*s%s/%s", (int)output_folder_length(program), program, folders[i], SHIPPED_MODEL))
             return false;
         if (access(path, F_OK) == 0) return true;
     }
@@ -64,7 +59,7 @@ bool open_find_tokenizer(Path path, const char *model_path, const char *given, E
     if (is_gguf) return set_path(path, error, "%s", model_path);
 
     Path folder;
-    int length = folder_length(model_path), n_found = 0;
+    int length = (int)output_folder_length(model_path), n_found = 0;
     if (!set_path(folder, error, "%.*s", length ? length : 2, length ? model_path : "./") ||
         !set_path(path, error, "%stokenizer.bin", folder))
         return false;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/choice.h"
 #include "tools/commands.h"
 
 enum { HELP = 255, FIRST_LONG = 256, HELP_COLUMN = 30 };
@@ -96,17 +97,6 @@ static bool parse_uint64(const char *text, uint64_t *out) {
     return true;
 }
 
-/* The place of text among "a|b|c"; -1 if it is none of them. */
-static int find_choice(const char *choices, const char *text) {
-    size_t length = strlen(text);
-    for (int i = 0;; i++) {
-        size_t next = strcspn(choices, "|");
-        if (next == length && memcmp(choices, text, length) == 0) return i;
-        if (choices[next] == '\0') return -1;
-        choices += next + 1;
-    }
-}
-
 static void store(const Option *option, const char *value) {
     Error error;
     switch (option->type) {
@@ -127,7 +117,7 @@ static void store(const Option *option, const char *value) {
                                value);
         break;
     case OPTION_CHOICE: {
-        int choice = find_choice(option->metavar, value);
+        int choice = choice_find(option->metavar, value);
         if (choice < 0) option_usage_error("--%s: expected one of %s, got '%s'", option->name, option->metavar, value);
         *(int *)option->target = choice;
         break;
@@ -207,7 +197,7 @@ static const Option *find_option(const Option *options, int n_options, int code)
 /* Whether the help is asked for. A pass of its own, so that the help still finds the defaults in the targets. */
 static bool wants_help(const Getopt *table, int argc, char **argv) {
     bool wanted = false;
-    optind = 0; /* glibc: start anew */
+    optind = 0; /* glibc: start again */
     for (int code; (code = getopt_long(argc, argv, table->letters, table->longs, NULL)) != -1;)
         wanted = wanted || code == HELP || code == 'h';
     return wanted;

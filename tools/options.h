@@ -45,9 +45,9 @@ int options_add_sampler(Option *options, int n_options, Sampler *sampler);
  * --help prints the help and exits with 0; a mistake prints one line and exits with 2. */
 int options_parse(const Command *command, const Option *options, int n_options, int argc, char **argv);
 
-/* Says on stderr, in one line, which settings of the sampler were given by options_parse and cannot have an effect in this
- * chain, each with what it needs. Says nothing where there are none.
- *   used    a setting that something else than the chain reads, or NULL */
+/* Prints one line on stderr: the settings of the sampler that options_parse was given and that cannot have an effect in
+ * this chain, each with what it needs. Prints nothing if there are none.
+ *   used    a setting that something other than the chain reads, or NULL */
 void options_report_idle(const Sampler *sampler, const char *used);
 /* The same where none of them is read, for one reason. */
 void options_report_unused(const char *why);

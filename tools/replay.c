@@ -1,4 +1,4 @@
-/* foretell replay: does again what a trace tells of, and says where it goes another way. */
+/* foretell replay: repeats the run of a trace, and names the first difference. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ typedef struct {
     const Settings *settings;
     Bytes rest;   /* of the file, from the next line on */
     int line;     /* the number of the last one read, from 1 */
-    json_t *next; /* that line, where nothing was compared with it yet */
+    json_t *next; /* that line, until it is compared */
     TraceHeader header;
     Model *model;
     Tokenizer *tokenizer;
@@ -136,7 +136,7 @@ static bool prepare(Replay *replay, TextListener *listener, Error *error) {
 
 /* ---- Comparing ---- */
 
-/* The next line stays where it is until an event takes it. */
+/* Reads the next line, which stays the next one until an event is compared with it. */
 static bool peek_line(Replay *replay, Error *error) { return replay->next || read_line(replay, &replay->next, error); }
 
 static bool is_interrupted(const json_t *line) {

@@ -122,7 +122,7 @@ static bool encode(const Run *run, Bytes text, const char *what, int **ids, int 
     return prompt_encode(ids, n_ids, run->tokenizer, text, run->settings->special, context, what, error);
 }
 
-/* One newline at the end is the editor's or echo's, not the story's. */
+/* A newline at the end comes from an editor or echo, and is not part of the story. */
 static void drop_last_newline(Bytes *text) { text->size -= text->size && text->data[text->size - 1] == '\n'; }
 
 /* A session with room for the context and, where the sampler looks ahead, for the forks. */
@@ -163,8 +163,8 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     return true;
 }
 
-/* The prompt, one of the session's batches at a time (so the bits are those of the whole at once): between two of them
- * Ctrl-C is heard, and a long prompt shows how far it is. */
+/* Reads the prompt one of the session's batches at a time, which gives the same bits as all at once. Between two
+ * batches Ctrl-C is noticed, and a long prompt shows its progress. */
 static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch, n_prompt = run->prompt.length;
     for (int done = 0; done < n_prompt && !(interrupted && done > 0); done += n) {
@@ -205,7 +205,6 @@ static bool fill_header(Run *run, Error *error) {
     const Settings *settings = run->settings;
     Path path;
     if (!open_find_model(path, settings->model, error)) return false;
-    const char *slash = strrchr(path, '/');
     run->header = (TraceHeader){.sampler = settings->sampler,
                                 .prompt = run->prompt.history,
                                 .n_prompt = run->prompt.length,
@@ -219,12 +218,12 @@ static bool fill_header(Run *run, Error *error) {
                                 .kv = session_options(run->session).kv,
                                 .special = settings->special,
                                 .ignore_eos = settings->ignore_eos};
-    snprintf(run->header.model_file, sizeof run->header.model_file, "%.255s", slash ? slash + 1 : path);
+    snprintf(run->header.model_file, sizeof run->header.model_file, "%.255s", path + output_folder_length(path));
     trace_identify(&run->header);
     return true;
 }
 
-/* The headers of texts that continue beams are written when it is known what those are. */
+/* The headers of texts that continue beams are written when the beams are known. */
 static bool begin_traces(Run *run, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
@@ -244,7 +243,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     const Settings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     interrupts_defer();
-    if (!begin_traces(run, error)) return false; /* before anything is said, so that its failure is the only line */
+    if (!begin_traces(run, error)) return false; /* before anything is printed, so that its failure is the only line */
     if (settings->many.then)
         options_report_unused("--then has its own settings");
     else
@@ -263,7 +262,7 @@ static bool tell(Run *run, Bytes text, Error *error) {
     return done;
 }
 
-/* The sizes of the passes that looked ahead, the common ones, with what each took. */
+/* The common sizes of the passes that looked ahead, with the time of each. */
 static void print_chunks(const Lookahead *lookahead, const LookaheadCost *cost) {
     if (lookahead->eager || cost->all == 0) return;
     if (lookahead->chunk == LOOKAHEAD_AUTO)

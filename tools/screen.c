@@ -9,13 +9,11 @@
 #include "tensor/utf8.h"
 
 int screen_character(Bytes text, size_t at, wchar_t *out) {
-    static const int first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     const uint8_t *bytes = text.data + at;
     int length = utf8_length(bytes, text.size - at);
     *out = L'?';
     if (length <= 0) return 1;
-    uint32_t code = bytes[0] & (uint32_t)first_bits[length];
-    for (int i = 1; i < length; i++) code = code << 6 | (bytes[i] & 0x3fu);
+    uint32_t code = utf8_decode(bytes, length);
     if (code == '\n' || wcwidth((wchar_t)code) > 0) *out = (wchar_t)code;
     if (code == '\t') *out = L' ';
     return length;

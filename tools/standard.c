@@ -21,7 +21,7 @@ static bool open_descriptor(int descriptor, Error *error) {
 }
 
 bool standard_open(Error *error) {
-    static char buffer[1 << 16]; /* what fits is written at the end, where the reason of a failure is known */
+    static char buffer[1 << 16]; /* written at the end if all fits: there the reason of a failure is known */
     for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++)
         if (!open_descriptor(descriptor, error)) return false;
     if (!isatty(STDOUT_FILENO)) setvbuf(stdout, buffer, _IOFBF, sizeof buffer);

@@ -5,8 +5,8 @@
 #include "tensor/error.h"
 
 /* Descriptors that the caller has closed are opened, before a file gets their number and what belongs on standard output
- * or error lands in it. They lead to /dev/null the wrong way round, so that reading from or writing to them fails (bad
- * file descriptor) as it would have, instead of losing a text in silence. No output (tensor/output.h) replaces a file
+ * or error lands in it. They lead to /dev/null in the wrong direction, so that reading from or writing to them still
+ * fails (bad file descriptor) instead of losing a text silently. No output (tensor/output.h) replaces a file
  * that they lead to. Called before anything else. Errors: /dev/null cannot be opened. */
 bool standard_open(Error *error);
 

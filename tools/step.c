@@ -43,8 +43,3 @@ double step_share(const Candidates *candidates, int i) {
     for (int j = 0; j < candidates->count; j++) sum += candidates->items[j].prob;
     return candidates->items[i].prob / sum;
 }
-
-uint64_t step_hash(uint64_t hash, Bytes bytes) {
-    for (size_t i = 0; i < bytes.size; i++) hash = (hash ^ bytes.data[i]) * 1099511628211u;
-    return hash;
-}

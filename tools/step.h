@@ -4,13 +4,12 @@
 #define TOOLS_STEP_H
 
 #include "sampler/writer.h"
-#include "tensor/bytes.h"
 
 typedef struct {
     int token, position;
     double logprob; /* natural, of the model's own distribution, before anything was rewritten */
     int rank;       /* in that distribution, 1 for the likeliest; the lower id first among equals */
-    double hhat;    /* NAN where nobody looked ahead */
+    double hhat;    /* NAN without lookahead */
 } Step;
 
 Step step_of(const Writer *writer, const Sequence *sequence);
@@ -21,9 +20,5 @@ int step_likeliest(const Candidates *candidates, int *which, int n);
 
 /* p of items[i], renormalised over all that are there. */
 double step_share(const Candidates *candidates, int i);
-
-/* FNV-1a, 64 bits, over more bytes: begin with STEP_HASH. */
-#define STEP_HASH 14695981039346656037u
-uint64_t step_hash(uint64_t hash, Bytes bytes);
 
 #endif

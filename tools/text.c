@@ -11,7 +11,7 @@
 
 #include "tensor/inputs.h"
 
-/* What is read may be a pipe, whose size nobody knows: the array (stb_ds) grows as the bytes come. */
+/* The size of a pipe is not known before its end, so the array (stb_ds) grows as the bytes come. */
 static bool read_all(uint8_t **data, int file, Error *error) {
     enum { CHUNK = 1 << 16 };
     for (;;) {

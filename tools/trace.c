@@ -39,20 +39,20 @@ static json_t *model_json(const TraceHeader *header, const Model *model) {
     return NULL;
 }
 
-/* Over every token's bytes, each behind its length, so that no two vocabularies run together alike. */
+/* Hashes each token's length before its bytes, so that the borders between tokens count, too. */
 static uint64_t hash_vocabulary(const Tokenizer *tokenizer) {
-    uint64_t hash = STEP_HASH;
+    uint64_t hash = BYTES_HASH;
     for (int i = 0; i < tokenizer_size(tokenizer); i++) {
         Bytes piece = tokenizer_piece(tokenizer, i, true);
         uint8_t length[4] = {(uint8_t)piece.size, (uint8_t)(piece.size >> 8), (uint8_t)(piece.size >> 16),
                              (uint8_t)(piece.size >> 24)};
-        hash = step_hash(step_hash(hash, (Bytes){length, sizeof length}), piece);
+        hash = bytes_hash(bytes_hash(hash, (Bytes){length, sizeof length}), piece);
     }
     return hash;
 }
 
 void trace_hash_files(TraceHeader *header, const Model *model, const Tokenizer *tokenizer) {
-    header->model_hash = step_hash(STEP_HASH, model->file);
+    header->model_hash = bytes_hash(BYTES_HASH, model->file);
     header->vocabulary_hash = hash_vocabulary(tokenizer);
     header->hashed = true;
 }

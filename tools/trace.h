@@ -65,13 +65,13 @@ typedef struct {
     uint64_t text_hash;
 } TraceTally;
 
-/* All zero but for the first three before the first event. */
+/* Before the first event all fields except the first three are zero. */
 typedef struct {
     const Writer *writer;
     const Tokenizer *tokenizer;
     Units units; /* of the means in the end line, which names them */
     TraceTally tally;
-    TraceTally *before; /* (n_most,) the tally before each token of the text; NULL where none is taken back */
+    TraceTally *before; /* (n_most,) the tally before each token of the text; NULL where nothing is banned */
     SessionCounts last; /* after the last step */
     int n_lines, n_rewinds;
 } TraceSums;
@@ -80,7 +80,7 @@ typedef struct {
  * out of memory. READY makes none, and is not to be given here. */
 json_t *trace_event_json(TraceSums *sums, const TextEvent *event);
 /* Traces of 0.1.0 could lack the drawn token among the candidates of a step without lookahead, what the policy read, and
- * what --temp-first dropped at T = 0: where the recorded step does, the one made now loses them, too. */
+ * what --temp-first dropped at T = 0: where the recorded step lacks them, they are removed from the one made now. */
 void trace_drop_added(json_t *made, const json_t *recorded);
 void trace_free_sums(TraceSums *sums);
 

@@ -8,10 +8,10 @@
 #include "tools/trace.h"
 
 const char *const trace_stops[TEXT_FAILED] = {[TEXT_GOES_ON] = "interrupted",
-                                            [TEXT_END_OF_TEXT] = "end of text",
-                                            [TEXT_LIMIT] = "predict",
-                                            [TEXT_CONTEXT_FULL] = "context full",
-                                            [TEXT_STOP_STRING] = "stop string"};
+                                              [TEXT_END_OF_TEXT] = "end of text",
+                                              [TEXT_LIMIT] = "predict",
+                                              [TEXT_CONTEXT_FULL] = "context full",
+                                              [TEXT_STOP_STRING] = "stop string"};
 
 static const char *const outcomes[] = {
     [LOOKAHEAD_DONE] = "done", [LOOKAHEAD_OFF] = "off", [LOOKAHEAD_ALONE] = "alone", [LOOKAHEAD_NOT_HERE] = "not here"};
@@ -87,7 +87,7 @@ static json_t *looked_at_json(const Tokenizer *tokenizer, const LookaheadCandida
     return or_nothing(object, done);
 }
 
-/* Where nobody looked ahead: the likeliest of those that were drawn from. */
+/* A candidate of a step without lookahead. */
 static json_t *plain_json(const TraceSums *sums, int i) {
     const Candidates *candidates = &sums->writer->candidates;
     json_t *object = json_object();
@@ -97,14 +97,14 @@ static json_t *plain_json(const TraceSums *sums, int i) {
     return or_nothing(object, done);
 }
 
-/* The noise that the drawn token had in the draw: 0 where none was drawn with. */
+/* The noise of the drawn token in the draw; 0 at T = 0, where the draw has none. */
 static double noise_of_drawn(const Writer *writer, const Sequence *sequence) {
     if (writer->temperature < DRAW_GREEDY_BELOW) return 0;
     return noise_gumbel(writer->sampler->seed, writer_drawn(writer).token, sequence->length, sequence->number,
                         NOISE_DRAW);
 }
 
-/* The likeliest, and the drawn one where it is not among them: that entry has its noise, too. */
+/* The likeliest candidates. If the drawn one is not among them, it follows, with its noise. */
 static json_t *plain_candidates_json(const TraceSums *sums, const Sequence *sequence) {
     const Writer *writer = sums->writer;
     int which[STEP_SHOWN], n = step_likeliest(&writer->candidates, which, STEP_SHOWN);
@@ -122,7 +122,7 @@ static json_t *plain_candidates_json(const TraceSums *sums, const Sequence *sequ
     return or_nothing(array, done);
 }
 
-/* Where the sampler looked ahead: those it looked at. */
+/* The candidates that the sampler looked at; without lookahead the likeliest. */
 static json_t *candidates_json(const TraceSums *sums, const Sequence *sequence, bool looked) {
     const LookaheadReport *report = &sums->writer->report;
     if (!looked) return plain_candidates_json(sums, sequence);
@@ -193,7 +193,7 @@ static json_t *policy_input_json(const TemperaturePolicy *policy, const Temperat
     return or_nothing(object, trace_put(object, "H", number(input->entropy)) && done);
 }
 
-/* What alpha = -1 with the same noise, and the likeliest, would have been. */
+/* The token that alpha -1 draws with the same noise, and the likeliest survivor. */
 static json_t *ghosts_json(const Writer *writer) {
     const Candidates *candidates = &writer->candidates;
     bool future = writer_sampler(writer)->future;
@@ -212,7 +212,7 @@ static void add_up(TraceSums *sums, const Step *step) {
     tally->entropy += sums->writer->natural.entropy;
     tally->looked += !isnan(step->hhat);
     tally->hhat += isnan(step->hhat) ? 0 : step->hhat;
-    tally->text_hash = step_hash(tally->text_hash, tokenizer_piece(sums->tokenizer, step->token, false));
+    tally->text_hash = bytes_hash(tally->text_hash, tokenizer_piece(sums->tokenizer, step->token, false));
 }
 
 static bool put_future(json_t *line, const TraceSums *sums) {
@@ -307,7 +307,7 @@ static json_t *end_json(const TraceSums *sums, const Text *text) {
     return or_nothing(line, done);
 }
 
-/* A step that may be taken back leaves what there was before it. */
+/* Keeps the tally from before a step that may be taken back. */
 static bool keep_tally(TraceSums *sums, const Text *text) {
     Error ignored;
     if (!text->points) return true;
@@ -318,7 +318,7 @@ static bool keep_tally(TraceSums *sums, const Text *text) {
 }
 
 json_t *trace_event_json(TraceSums *sums, const TextEvent *event) {
-    if (sums->n_lines == 0) sums->tally.text_hash = STEP_HASH;
+    if (sums->n_lines == 0) sums->tally.text_hash = BYTES_HASH;
     if (event->kind == TEXT_DONE) return end_json(sums, event->text);
     if (event->kind == TEXT_REWOUND) return rewind_json(sums, event);
     return keep_tally(sums, event->text) ? step_json(sums, event->text) : NULL;

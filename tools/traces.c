@@ -7,7 +7,7 @@
 
 /* run.jsonl -> run-3.jsonl. A dot that begins the file's name begins no extension. */
 static bool name_numbered(char *out, const char *path, int number, Error *error) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    const char *name = path + output_folder_length(path), *dot = strrchr(name, '.');
     const char *end = dot && dot != name ? dot : path + strlen(path);
     if (!*name) return error_set(error, "%.200s: expected the name of a file, got that of a folder", path);
     int length = snprintf(out, PATH_MAX, "%.*s-%d%s", (int)(end - path), path, number, end);

@@ -14,7 +14,7 @@ typedef struct {
 } Traces;
 
 /* Creates the files. numbered: the text's number, from 1, comes before the file's extension. Errors: as trace_open, a
- * path that is too long, out of memory; traces_close afterwards, too. */
+ * path that is too long, out of memory; traces_close is to be called after an error, too. */
 bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Units units, Error *error);
 /* Writes the header of the i-th file; its number is filled in here. */
 bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model, const Writer *writer,

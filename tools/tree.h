@@ -54,7 +54,7 @@ void tree_close(Tree *tree);
 
 TreeBranch *tree_current(Tree *tree);
 
-/* Draws the next token of the current branch anew, with the same noise. */
+/* Draws the next token of the current branch again, with the same noise. */
 bool tree_draw(Tree *tree, Error *error);
 /* Appends one of the drawn step's candidates, or with -1 the drawn one. Nothing where nothing is drawn. */
 bool tree_take(Tree *tree, int token, Error *error);

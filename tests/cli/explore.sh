@@ -12,27 +12,9 @@ if ! command -v tmux >/dev/null; then
     done_testing
 fi
 
-socket=foretell-explore-$$
-tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
-trap 'tm kill-server; rm -rf "$work"' EXIT
-unset TMUX
+. tests/cli/tmux.sh
 no_color=
-begin() { # columns, lines, arguments: explore in a new terminal; its exit status shows behind it
-    local command
-    printf -v command '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color NO_COLOR="$no_color" "$program" explore "${@:3}"
-    tm kill-server
-    socket+=+ # the old server may still be dying
-    tm new-session -d -x "$1" -y "$2" "sh -c '$command; echo \"exit \$?\"; exec sleep 600'"
-}
 keys() { tm send-keys "$@"; }
-wait_for() { # words that the screen will show, within 10 s
-    for _ in {1..200}; do
-        said=$(tm capture-pane -p)
-        contains "$1" && return
-        sleep 0.05
-    done
-    false
-}
 underlined() { tm capture-pane -p -e | grep -qE $'\x1b\\[([0-9;]*;)*4[;m]'; }
 chosen() { printf '%s\n' "$said" | grep -m 1 '^>'; } # the drawn candidate's row
 text() { printf '%s\n' "$said" | sed '/^  candidate/,$d' | tr -d '\n'; }

@@ -107,6 +107,25 @@ foretell run -m "$model" -p 'Say `max_k = 3' -n 40 -s 7 --preset code --trace "$
 check '--preset code: no looking ahead in numbers and code, low T' '[ $status -eq 0 ] && holds "len(h[\"settings\"][\"at\"]) == 3 and all((x[\"future\"] == \"none\" and x[\"T\"] == 0.2) == (x[\"at\"] != []) for x in s) and s[0][\"at\"] == [0, 2]"'
 check 'and it replays' 'agrees 40'
 
+# The example of SAMPLERS.md: the tokens that it prints, their rules and their T.
+page_agrees() {
+    python3 - "$trace" <<'PYTHON'
+import json, re, sys
+steps = [json.loads(l) for l in open(sys.argv[1], encoding="utf-8")][1:-1]
+section = open("sampler/SAMPLERS.md", encoding="utf-8").read().split("\n## Settings by place\n")[1].split("\n## ")[0]
+def row(name): return re.search(rf"^\| {name} \| (.*) \|$", section, re.M)[1].split(" | ")
+tokens, rules, temperatures = row("token"), row("rule"), row("T")
+sys.exit(0 if tokens == [f"`{s['text']}`" for s in steps]
+         and rules == [" ".join(map(str, s["at"])) or "-" for s in steps]
+         and [float(t) for t in temperatures] == [s["T"] for s in steps] else 1)
+PYTHON
+}
+example=$(sed -n 's/^    foretell \(run -p .The bill was.*\)$/\1/p' sampler/SAMPLERS.md)
+eval "foretell $example -m \"\$model\" --trace \"\$trace\""
+check 'the example of SAMPLERS.md is what it prints' '[ $status -eq 0 ] && page_agrees'
+foretell run -m "$model" -p '"In 19' -s 3 -n 1 --at number:temp=0.2 --at speech:temp=0.6 --trace "$trace"
+check 'and the prompt in which two rules hold' '[ $status -eq 0 ] && holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.6"'
+
 foretell run -m "$model" -p "$(printf 'a%.0s' {1..200})" -n 30 -s 1 --ignore-eos --at '/(a+)+[bc]/:temp=0.1'
 check 'a pattern that runs into its limits is said once' '[ $status -eq 0 ] && [ "$(grep -c "foretell: --at /(a+)+\[bc\]/: the pattern ran into its limits, which counts as no match" "$work/err")" -eq 1 ]'
 foretell --list-samplers
@@ -136,32 +155,14 @@ if ! command -v tmux >/dev/null; then
     skip 'in explore' 'tmux is not installed'
     done_testing
 fi
-socket=foretell-places-$$
-tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
-trap 'tm kill-server; rm -rf "$work"' EXIT
-unset TMUX
-begin() { # arguments
-    local command
-    printf -v command '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color "$program" explore "$@"
-    tm kill-server
-    socket+=+
-    tm new-session -d -x 100 -y 30 "sh -c '$command; echo \"exit \$?\"; exec sleep 600'"
-}
-wait_for() {
-    for _ in {1..200}; do
-        said=$(tm capture-pane -p)
-        contains "$1" && return
-        sleep 0.05
-    done
-    false
-}
-begin -m "$model" -p 'She said, "' -s 7 --at speech:temp=0.5,alpha=0.5 --at number:temp=0.2 --save "$work/tree.json"
+. tests/cli/tmux.sh
+begin 100 30 -m "$model" -p 'She said, "' -s 7 --at speech:temp=0.5,alpha=0.5 --at number:temp=0.2 --save "$work/tree.json"
 check 'explore: the rule of the place holds' 'wait_for "alpha 0.50 | T 0.50 | seed 7"'
 tm send-keys Space Space f Space s
 check 'it saves' 'wait_for "saved $work/tree.json"'
 tm send-keys Up
 wait_for 'enter take'
 before=$said
-begin -m "$model" "$work/tree.json"
-check 'and opens again: the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ]'
+begin 100 30 -m "$model" "$work/tree.json"
+check 'and opens again: the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ] && contains "alpha 0.50 | T 0.50"'
 done_testing

@@ -68,18 +68,7 @@ said=$(cat "$work/err")
 check 'a SIGBUS from outside keeps its action' '[ $status -eq $((128 + $(kill -l BUS))) ] && ! contains shorter'
 
 if command -v tmux >/dev/null; then
-    socket=foretell-shrinking-$$
-    tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }
-    trap 'tm kill-server; rm -rf "$work"' EXIT
-    unset TMUX
-    wait_for() { # words that the screen will show, within 10 s
-        for _ in {1..200}; do
-            said=$(tm capture-pane -p)
-            contains "$1" && return
-            sleep 0.05
-        done
-        false
-    }
+    . tests/cli/tmux.sh
     cp "$work/packed.gguf" "$work/m.gguf"
     printf -v explore '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color "$program" explore -m "$work/m.gguf" -p 'Once upon a time' -s 7
     tm new-session -d -x 100 -y 30 "sh -c 'echo before; stty -a >$work/before; $explore; echo \"exit \$?\"; stty -a >$work/after; exec sleep 600'"

@@ -1,5 +1,5 @@
-/* Continuations: what the tests of choose and beam share: prompts, sessions of exactly the size asked for, figures that
- * are reckoned again from their definitions. */
+/* Continuations: what the tests of texts and beams share: prompts, sessions of exactly the size asked for, figures that
+ * are computed again from their definitions. */
 #ifndef TESTS_SUPPORT_CONTINUATIONS_H
 #define TESTS_SUPPORT_CONTINUATIONS_H
 

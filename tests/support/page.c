@@ -26,13 +26,15 @@ bool page_read(const char *path) {
     return n > 0 && n < sizeof page - 1;
 }
 
-void page_section(const char *title) {
+static const char *find_section(const char *title) {
     char heading[100];
-    snprintf(heading, sizeof heading, "\n## %s\n", title);
-    here = strstr(page, heading);
-    if (!here) fail_msg("no section '%s'", title);
-    here += strlen(heading);
+    int length = snprintf(heading, sizeof heading, "\n## %s\n", title);
+    const char *found = strstr(page, heading);
+    if (!found) fail_msg("no section '%s'", title);
+    return found + length;
 }
+
+void page_section(const char *title) { here = find_section(title); }
 
 const char *page_after(const char *anchor) {
     const char *end = strstr(here, "\n## "), *found = strstr(here, anchor);
@@ -55,11 +57,11 @@ static size_t decimals(const char *figure) {
     return *point == '.' ? strspn(point + 1, "0123456789") : 0;
 }
 
-static const char *behind_figure(const char *figure) { return figure + strspn(figure, "-.0123456789"); }
+static const char *after_figure(const char *figure) { return figure + strspn(figure, "-.0123456789"); }
 
 void page_figures(const char *anchor, const double *values, size_t n) {
     const char *at = page_after(anchor);
-    for (size_t i = 0; i < n; i++, at = behind_figure(at)) {
+    for (size_t i = 0; i < n; i++, at = after_figure(at)) {
         while (*at && !begins_figure(at)) at++;
         double figure = strtod(at, NULL), half = 0.5 * pow(10, -(double)decimals(at));
         if (!(fabs(values[i] - figure) <= half * (1 + 1e-4)))
@@ -74,15 +76,16 @@ void page_set(const char *anchor, const char *set) {
     if (strncmp(at, set, strlen(set)) != 0) fail_msg("after '%s': the page says %.12s, it is %s", anchor, at, set);
 }
 
-int page_count_compared(size_t least_decimals) {
+int page_count_compared(size_t least_decimals, const char *from, const char *to) {
     int n = 0;
-    for (const char *at = page; *at; at++) {
+    const char *end = to ? find_section(to) : page + strlen(page);
+    for (const char *at = from ? find_section(from) : page; at < end; at++) {
         if (!begins_figure(at)) continue;
         if (decimals(at) >= least_decimals) {
             if (!compared[at - page]) fail_msg("no test compares '%.20s'", at);
             n++;
         }
-        at = behind_figure(at) - 1;
+        at = after_figure(at) - 1;
     }
     return n;
 }

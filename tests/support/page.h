@@ -11,7 +11,7 @@ bool page_read(const char *path);
 
 /* Goes to "## title". */
 void page_section(const char *title);
-/* Goes on behind the first `anchor` of the section. */
+/* Continues after the first `anchor` of the section. */
 void page_skip(const char *anchor);
 
 /* What follows the first `anchor`, from here to the section's end. */
@@ -25,7 +25,8 @@ void page_figures(const char *anchor, const double *values, size_t n);
 /* The first "{...}" after the anchor is this. */
 void page_set(const char *anchor, const char *set);
 
-/* How many figures have at least that many decimals; fails at the first that page_figures did not compare. */
-int page_count_compared(size_t least_decimals);
+/* How many figures have at least that many decimals, from the section `from` up to the section `to` (NULL: the beginning,
+ * the end of the page). Fails at the first one that page_figures did not compare. */
+int page_count_compared(size_t least_decimals, const char *from, const char *to);
 
 #endif
