@@ -36,6 +36,8 @@ const SettingRow *settings_find(const char *name);
 /* The place of the first `length` characters of text among the stages that drop candidates; -1 if they are none. */
 int settings_truncating_stage(const char *name, size_t length);
 
+#define SETTINGS_NO_STAGE "none" /* of --samplers: since what is shown empty is not set again */
+
 /* Of the rows of KIND_OTHER. */
 int settings_show_order(const Sampler *sampler, char *out, size_t capacity);
 int settings_show_wave(const Sampler *sampler, char *out, size_t capacity);

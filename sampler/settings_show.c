@@ -33,7 +33,7 @@ static int show_float(float value, char *out, size_t capacity) {
 
 int settings_show_order(const Sampler *sampler, char *out, size_t capacity) {
     Text text = {out, capacity, 0};
-    append(&text, "%s", "");
+    append(&text, "%s", sampler->n_order > 0 ? "" : SETTINGS_NO_STAGE);
     for (int i = 0; i < sampler->n_order; i++)
         append(&text, "%s%s", i ? "," : "", sampler_stages[sampler->order[i]].name);
     return text.length;
