@@ -65,7 +65,7 @@ static const SettingRow rows[] = {
     INT_("dry-allowed-length", "N", dry.allowed, 1, 1000, effect_dry, "the shortest match that is penalised"),
     INT_("no-repeat-ngram", "N", no_repeat_ngram, 0, 1000, NULL, "never the same N tokens twice; 0: off"),
     OTHER_("logit-bias", "ID(+|-)X", add_bias, NULL, NULL, "add to a token's logit; ID-inf bans it; repeatable"),
-    OTHER_("samplers", "A,B,...", set_order, settings_show_order, NULL, "these truncating stages, in this order"),
+    OTHER_("samplers", "A,B,...", set_order, settings_show_order, NULL, "these truncating stages, in this order; or none"),
     FLAG_("temp-first", temperature_first, effect_temp_first, "temper before truncating, as Hugging Face does"),
     TEMP_("temp-policy", "NAME", "fixed, linear, sigmoid, table, edt, edt-instance, udt, kld, dynatemp or target"),
     TEMP_("temp-range", "LO:HI", "T of linear, sigmoid and target"),
@@ -204,7 +204,7 @@ static int truncating_stage(const char *name, size_t length) {
 static bool set_order(Sampler *sampler, const char *text, Error *error) {
     Sampler ordered = *sampler;
     ordered.n_order = 0;
-    for (const char *at = text; *at;) {
+    for (const char *at = strcmp(text, SETTINGS_NO_STAGE) == 0 ? "" : text; *at;) {
         size_t length = strcspn(at, ",;");
         int stage = truncating_stage(at, length);
         if (stage < 0)

@@ -34,6 +34,8 @@ typedef struct {
 /* NULL: there is none of this name. */
 const SettingRow *settings_find(const char *name);
 
+#define SETTINGS_NO_STAGE "none" /* of --samplers: since what is shown empty is not set again */
+
 /* Of the rows of KIND_OTHER. */
 int settings_show_order(const Sampler *sampler, char *out, size_t capacity);
 int settings_show_wave(const Sampler *sampler, char *out, size_t capacity);

@@ -19,6 +19,7 @@ static int show_float(float value, char *out, size_t capacity) {
 
 int settings_show_order(const Sampler *sampler, char *out, size_t capacity) {
     Line line = line_begin(out, capacity);
+    line_add(&line, "%s", sampler->n_order > 0 ? "" : SETTINGS_NO_STAGE);
     for (int i = 0; i < sampler->n_order; i++)
         line_add(&line, "%s%s", i ? "," : "", sampler_stages[sampler->order[i]].name);
     return line.length;

@@ -45,8 +45,8 @@ session peak,stories260k,F16,1,32,8,8" -t 1 --memory --contexts 32 --k 1,8
 foretell bench "${tiny[@]}" --csv -t 1,2 --k 1,8
 future() { awk -F, -v t="$1" -v k="$2" '$4 == t && $7 == k { print $1 }' "$work/out" | paste -s -d ' '; }
 check 'future entropy: each way at each k, with one thread and with two' \
-    '[ $status -eq 0 ] && sound && for t in 1 2; do for k in 1 8; do
-        [ "$(future $t $k)" = "decode future naive future batched future lazy" ] || exit 1; done; done'
+    '[ $status -eq 0 ] && sound && (for t in 1 2; do for k in 1 8; do
+        [ "$(future $t $k)" = "decode future naive future batched future lazy" ] || exit 1; done; done)'
 rows() { awk -F, -v what="$1" '$1 == what && $4 == 1 && $7 == 8 { print $6 }' "$work/out"; }
 check 'rows a token: one, nine, eight, and at most eight' \
     '[ "$(rows decode)" = 1 ] && [ "$(rows "future naive")" = 9 ] && [ "$(rows "future batched")" = 8 ] &&

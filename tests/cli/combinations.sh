@@ -88,6 +88,7 @@ alike --xtc-probability .5 --xtc-threshold .6 --mirostat-tau 3 --ban a --ban o -
 alike --temp-policy target --entropy-target 1.2@0.7 --temp-first --repeat-penalty 1.3 --at '/^.*,/:temp-policy=dynatemp'
 alike --temp-policy linear --entropy-cap 2 --wave square:1:3 --wave-clock word --fe-at word --ban the --kv f32
 alike --temp-policy edt-instance --edt-theta 1 --at 'line-start:top-k=0' --at 'speech:{dry-multiplier=2}' --logit-bias 13+4
+alike --samplers '' --at 'speech:samplers=top-k,top-k=5' --fe --fe-at word --temp-policy dynatemp
 alike --samplers xtc,min-p,top-k --min-p .02 --top-p .5 --temp 0 --fe --fe-curve crossfade --special
 
 # A beam's continuations, too, are texts of their own.

@@ -60,8 +60,8 @@ fi
 if command -v gnuplot >/dev/null; then
     said=$(tools/chart --data "$work/csv" -o "$work/cost.svg" 2>&1)
     status=$?
-    check 'chart' '[ $status -eq 0 ] && for word in some-shape naive batched lazy "candidates looked at" "ms for each"; do
-        grep -q "$word" "$work/cost.svg" || exit 1; done'
+    check 'chart' '[ $status -eq 0 ] && (for word in some-shape naive batched lazy "candidates looked at" "ms for each"; do
+        grep -q "$word" "$work/cost.svg" || exit 1; done)'
     head -n 1 "$work/csv" >"$work/empty"
     said=$(tools/chart --data "$work/empty" -o "$work/none.svg" 2>&1)
     status=$?

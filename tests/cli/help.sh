@@ -38,7 +38,7 @@ foretell run --help
 cp "$work/out" "$work/help"
 foretell --top-k 3 -n 7 -p text --help
 check 'the defaults shown are the defaults' 'cmp -s "$work/out" "$work/help" && out_has "(default: 40)"'
-check 'every stage of sampling is listed' 'for s in top-k top-p min-p temp; do out_has "--$s " || exit 1; done'
+check 'every stage of sampling is listed' '(for s in top-k top-p min-p temp; do out_has "--$s " || exit 1; done)'
 foretell --version
 version=$(sed -n 's/^VERSION := //p' Makefile)
 check '--version' '[ $status -eq 0 ] && out_is "foretell $version" && [ -z "$said" ]'

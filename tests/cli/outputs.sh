@@ -94,7 +94,7 @@ explore=("$program" explore -m "$model" -t 1 -p 'Once upon a time' -s 7 --save)
 : >"$work/new.bench" # it has no output but a file that goes
 export TERM=xterm LC_ALL=C.UTF-8
 KEYS=s FILE=$work/new.explore $kill KILL 0 "${explore[@]}" "$work/new.explore" >/dev/null
-check 'every writer has written once' 'for w in quantize export trace explore; do [ -s "$work/new.$w" ] || exit 1; done'
+check 'every writer has written once' '(for w in quantize export trace explore; do [ -s "$work/new.$w" ] || exit 1; done)'
 
 start_of() { # writer: the command
     case $1 in

@@ -29,8 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_shown(const Sampler *sampler, const char *name) {
     char shown[512], again[512];
     Error error;
-    Sampler copy = *sampler;
+    Sampler copy = *sampler, usual = sampler_default();
     int length = sampler_show(sampler, name, shown, sizeof shown);
+    assert(length > 0 || sampler_show(&usual, name, again, sizeof again) == 0); /* what is left out is the default */
     if (length == 0 || length >= (int)sizeof shown) return;
     assert(sampler_set(&copy, name, shown, &error));
     sampler_show(&copy, name, again, sizeof again);
