@@ -140,8 +140,9 @@ bool texts_add(Texts *texts, const TextStart *start, Error *error) {
 
 /* ---- A step ---- */
 
-static bool tell(const Texts *texts, const TextEvent *event, Error *error) {
-    return !texts->setup.listener || texts->setup.listener(texts->setup.context, event, error);
+static bool tell(Texts *texts, const TextEvent *event, Error *error) {
+    if (texts->setup.listener && !texts->setup.listener(texts->setup.context, event, error)) texts->is_broken = true;
+    return !texts->is_broken;
 }
 
 static bool give(Texts *texts, Text *text, Bytes bytes, Error *error) {
@@ -245,12 +246,18 @@ static bool take_turn(Texts *texts, Text *text, Error *error) {
     return ends ? finish(texts, text, TEXT_END_OF_TEXT, error) : read_drawn(texts, text, error);
 }
 
+/* The text's turn has failed. One of several ends by itself, and nothing of the others is lost. */
+static bool fail(Texts *texts, Text *text, Error *error) {
+    if (texts->count > 1) error_prefix(&text->failure, "text %d: ", text->item.sequence.number + 1);
+    *error = text->failure;
+    return texts->count > 1 && !texts->is_broken && finish(texts, text, TEXT_FAILED, error);
+}
+
 bool texts_step(Texts *texts, Error *error) {
     texts->n_steps = 0;
     for (int i = 0; i < texts->count; i++) {
         Text *text = &texts->items[i];
-        if (text->is_live && !take_turn(texts, text, error))
-            return texts->count > 1 ? error_prefix(error, "text %d: ", text->item.sequence.number + 1) : false;
+        if (text->is_live && !take_turn(texts, text, &text->failure) && !fail(texts, text, error)) return false;
     }
     return texts->n_steps == 0 || session_decode(texts->setup.writer->session, texts->steps, texts->n_steps, error);
 }

@@ -24,6 +24,7 @@ typedef enum {
     TEXT_LIMIT,        /* as many tokens as were asked for */
     TEXT_CONTEXT_FULL, /* no room to draw or to append another token */
     TEXT_STOP_STRING,
+    TEXT_FAILED, /* Text.failure says why; the other texts go on */
     TEXT_ENDS
 } TextEnd;
 
@@ -52,6 +53,7 @@ typedef struct {
     int n_most;        /* tokens to draw at most, so that they fit */
     int context;       /* positions that it may reach */
     bool in_place, is_live;
+    Error failure; /* of TEXT_FAILED */
     TokenStream stream;
     Editor editor;
     size_t n_read;        /* bytes of the continuation's text, those held back included */
@@ -96,6 +98,7 @@ typedef struct {
     int count, capacity, n_live;
     BranchToken *steps; /* (capacity * WRITER_STEPS,) of this step */
     int n_steps;
+    bool is_broken;   /* the listener has failed */
     uint8_t *scratch; /* for the bytes of one token */
     Gauge gauge;
     long long n_decoded;   /* tokens appended so far, to all of them */
@@ -130,8 +133,9 @@ void texts_close(Texts *texts);
 /* Adds a text. A prompt that is forked stays as it is. Errors: out of memory, no free branches. */
 bool texts_add(Texts *texts, const TextStart *start, Error *error);
 
-/* A step of each text that has not ended; n_live is how many are left. Errors: as writer_draw, editor_read and
- * session_decode, and those of the listener; after an error the texts cannot go on. */
+/* A step of each text that has not ended; n_live is how many are left. If one of several texts cannot go on (as
+ * writer_draw and editor_read say), only that text ends, as TEXT_FAILED. Errors: that of a single text, as
+ * session_decode, those of the listener; after an error the texts cannot go on. */
 bool texts_step(Texts *texts, Error *error);
 /* Ends all texts that have not ended, as they are; text held back is given out. */
 bool texts_interrupt(Texts *texts, Error *error);

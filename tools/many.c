@@ -1,5 +1,6 @@
 #include "tools/many.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -187,8 +188,8 @@ static bool print_text(const ManyRun *run, uint8_t *out, const Continuation *ite
 }
 
 static void list_figures(const Continuation *item, int number, int n_prompt, Units units) {
-    static const char *const ends[TEXT_ENDS] = {"interrupted", "the text ended", "as long as asked",
-                                                "the context is full", "a stop string"};
+    static const char *const ends[TEXT_ENDS] = {"interrupted",         "the text ended", "as long as asked",
+                                                "the context is full", "a stop string",  "failed"};
     fprintf(stderr, "%4d  %4d tokens", number, item->sequence.length - n_prompt);
     for (int i = 0; i < METRICS; i++) {
         double figure = ranking_figure(&item->figures, (Metric)i);
@@ -207,11 +208,16 @@ typedef struct {
     bool ranked;
 } Listing;
 
+/* Texts that failed come last among those that are ranked. */
+static double score_of(const Many *many, const Listing *listing, const Continuation *item) {
+    if (!listing->ranked) return 0;
+    return item->end == TEXT_FAILED ? -INFINITY : ranking_score(&many->ranking, &item->figures);
+}
+
 static bool print_all(const Many *many, const ManyRun *run, const Listing *listing, Error *error) {
     int order[TEXTS_MAX];
     double scores[TEXTS_MAX];
-    for (int i = 0; i < listing->count; i++)
-        scores[i] = listing->ranked ? ranking_score(&many->ranking, &listing->items[i]->figures) : 0;
+    for (int i = 0; i < listing->count; i++) scores[i] = score_of(many, listing, listing->items[i]);
     ranking_order(order, scores, listing->count);
     uint8_t *out = memory_alloc(token_stream_bound(run->setup.tokenizer), 1, "text of a token", error);
     bool done = out != NULL;
@@ -246,6 +252,16 @@ static void list_texts(Listing *listing, const Texts *texts) {
     for (int i = 0; i < texts->count; i++) listing->items[listing->count++] = &texts->items[i].item;
 }
 
+/* Whether no text has failed; the error is that of the first that has. */
+static bool check_texts(const Texts *texts, Error *error) {
+    for (int i = 0; i < texts->count; i++) {
+        if (texts->items[i].item.end != TEXT_FAILED) continue;
+        *error = texts->items[i].failure;
+        return false;
+    }
+    return true;
+}
+
 static bool write_samples(const Many *many, ManyRun *run, Error *error) {
     Texts texts;
     int count = count_of(many);
@@ -262,7 +278,7 @@ static bool write_samples(const Many *many, ManyRun *run, Error *error) {
                        .ranked = many->best_of > 0};
     done = done && write_texts(run, &texts, error);
     list_texts(&listing, &texts);
-    done = done && print_all(many, run, &listing, error);
+    done = done && print_all(many, run, &listing, error) && check_texts(&texts, error);
     texts_close(&texts);
     return done;
 }
@@ -397,7 +413,7 @@ static bool go_on(const Many *many, ManyRun *run, const Continuation *items, int
     for (int i = 0; i < n_items; i++)
         if (!can_go_on(run, &items[i])) listing.items[listing.count++] = &items[i];
     listing.n_listed = many->rank_all ? listing.count : 1;
-    done = done && print_all(many, run, &listing, error);
+    done = done && print_all(many, run, &listing, error) && check_texts(&texts, error);
     texts_close(&texts);
     return done;
 }

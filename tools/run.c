@@ -43,8 +43,8 @@ typedef struct {
     int n_without;
     long long n_decoded, future_rows, prompt_passes;
     int rewinds;
-    bool context_is_full, at_start, failed; /* failed: no trace is completed any more */
-    uint32_t logits;                        /* the hash of the last ones */
+    bool context_is_full, at_start;
+    uint32_t logits; /* the hash of the last ones */
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
 
@@ -60,7 +60,7 @@ static bool show_step(Run *run, const Text *text, Error *error) {
 /* Several texts are printed when all are done. */
 static bool on_event(void *context, const TextEvent *event, Error *error) {
     Run *run = context;
-    if (!run->failed && !traces_tell(&run->traces, event, error)) return false;
+    if (!traces_tell(&run->traces, event, error)) return false;
     if (many_is_on(&run->settings->many)) return true;
     if (event->kind == TEXT_DRAWN) return show_step(run, event->text, error);
     if (event->kind == TEXT_REWOUND) color_rewind(&run->color, event->ban.position);
@@ -91,7 +91,6 @@ static uint32_t hash_logits(const Run *run, int branch) {
 
 /* One text, in place. */
 static bool generate(Run *run, Error *error) {
-    Error other;
     Texts texts;
     TextsSetup setup = setup_of(run);
     const Settings *settings = run->settings;
@@ -100,13 +99,17 @@ static bool generate(Run *run, Error *error) {
     if (!texts_open(&texts, &setup, 1, error)) return false;
     bool done = texts_add(&texts, &start, error);
     while (done && texts.n_live > 0 && !interrupted) done = texts_step(&texts, error);
-    run->failed = !done;
-    done = texts_interrupt(&texts, done ? error : &other) && done; /* what was held back is part of the text */
+    done = done && texts_interrupt(&texts, error);
     if (done) {
         const Text *text = &texts.items[0];
         run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
         run->rewinds = text->editor.rewinds;
         run->logits = hash_logits(run, text->item.sequence.branch);
+    }
+    if (!done && texts.count > 0) { /* what was held back is part of the text, also where an error ends it */
+        Error other;
+        Bytes rest = editor_rest(&texts.items[0].editor);
+        color_write(&run->color, rest.data, rest.size, &other);
     }
     run->n_decoded = texts.n_decoded;
     run->future_rows = texts.future_rows;

@@ -86,7 +86,7 @@ void trace_free_sums(TraceSums *sums);
 
 /* How the units are named in the end line. */
 Units trace_units(const json_t *end);
-extern const char *const trace_stops[TEXT_ENDS];
+extern const char *const trace_stops[TEXT_FAILED]; /* a text that failed has no complete trace */
 
 /* The file, which appears under its name when it is complete. */
 typedef struct {

@@ -7,7 +7,7 @@
 #include "tensor/memory.h"
 #include "tools/trace.h"
 
-const char *const trace_stops[TEXT_ENDS] = {[TEXT_GOES_ON] = "interrupted",
+const char *const trace_stops[TEXT_FAILED] = {[TEXT_GOES_ON] = "interrupted",
                                             [TEXT_END_OF_TEXT] = "end of text",
                                             [TEXT_LIMIT] = "predict",
                                             [TEXT_CONTEXT_FULL] = "context full",
@@ -251,14 +251,6 @@ static json_t *step_json(TraceSums *sums, const Text *text) {
     return or_nothing(line, done);
 }
 
-#define MEAN_SURPRISAL "mean_surprisal"
-#define MEAN_H         "mean_H"
-
-Units trace_units(const json_t *end) {
-    char field[32];
-    return json_object_get(end, units_field(UNITS_BITS, MEAN_H, field, sizeof field)) ? UNITS_BITS : UNITS_NATS;
-}
-
 /* UTF-8 as a string, other bytes as an array of numbers. */
 json_t *trace_phrase_json(Bytes phrase) {
     json_t *array, *text = json_stringn((const char *)phrase.data, phrase.size);
@@ -279,19 +271,29 @@ static json_t *rewind_json(TraceSums *sums, const TextEvent *event) {
     return or_nothing(line, done);
 }
 
+#define MEAN_SURPRISAL "mean_surprisal"
+#define MEAN_H         "mean_H"
+
+Units trace_units(const json_t *end) {
+    char field[32];
+    return json_object_get(end, units_field(UNITS_BITS, MEAN_H, field, sizeof field)) ? UNITS_BITS : UNITS_NATS;
+}
+
+static bool put_mean(json_t *line, const char *name, double nats, Units units) {
+    char field[32];
+    return trace_put(line, units_field(units, name, field, sizeof field), number(units_of(units, nats)));
+}
+
 static json_t *end_json(const TraceSums *sums, const Text *text) {
     const TraceTally *tally = &sums->tally;
-    char field[32];
     double n = tally->steps, surprisal = tally->surprisal / n; /* of no steps: NaN, which becomes null */
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("end"));
     done = trace_put(line, "stop", json_string(trace_stops[text->item.end])) && done;
     done = trace_put(line, "steps", json_integer(tally->steps)) && done;
-    units_field(sums->units, MEAN_SURPRISAL, field, sizeof field);
-    done = trace_put(line, field, number(units_of(sums->units, surprisal))) && done;
+    done = put_mean(line, MEAN_SURPRISAL, surprisal, sums->units) && done;
     done = trace_put(line, "perplexity", number(exp(surprisal))) && done;
-    units_field(sums->units, MEAN_H, field, sizeof field);
-    done = trace_put(line, field, number(units_of(sums->units, tally->entropy / n))) && done;
+    done = put_mean(line, MEAN_H, tally->entropy / n, sums->units) && done;
     done = trace_put(line, "mean_Hhat", number(tally->hhat / tally->looked)) && done;
     done = trace_put(line, "passes_per_token", number((double)sums->last.passes / n)) && done;
     done = trace_put(line, "rows_per_token", number((double)sums->last.rows / n)) && done;

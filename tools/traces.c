@@ -37,6 +37,10 @@ bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model,
 bool traces_tell(Traces *traces, const TextEvent *event, Error *error) {
     if (traces->count == 0 || event->kind == TEXT_READY) return true;
     Trace *trace = &traces->items[event->text->item.sequence.number - traces->first];
+    if (event->kind == TEXT_DONE && event->text->item.end == TEXT_FAILED) {
+        trace_abandon(trace);
+        return true;
+    }
     return trace_write(trace, trace_event_json(&trace->sums, event), error) &&
            (event->kind != TEXT_DONE || trace_close(trace, error));
 }

@@ -215,4 +215,29 @@ refused "--rerank: expected logprob, entropy:TARGET, future or distinct2, got 'e
 refused "--samples: expected a whole number from 1 to 256, got '257'" -N 257
 refused "--best-of: expected a whole number from 1 to 256, got '0'" --best-of 0
 refused "--beam: expected a whole number from 1 to 256, got '1000'" --beam 1000
+# A text that cannot go on ends alone. No token of the small vocabulary may come twice, so each text fails in the end,
+# except the one that ends at a stop string before.
+small=$shared/models/stories260K
+once() {
+    rm -f "$work"/once-*.jsonl
+    foretell -m $small/stories260K.bin -s 4 -N 3 -n 600 -c 1024 --no-repeat-ngram 1 --ignore-eos --trace "$work/once.jsonl" "$@"
+}
+if [ -d $small ]; then
+    once
+    keep all
+    check 'texts that fail are printed, and the first failure is said' '[ $status -eq 1 ] && contains "foretell: text 1: position " &&
+        contains "no-repeat-ngram leaves no token possible" && [ "$(grep -c "  failed$" "$work/err")" -eq 3 ] &&
+        [ "$(grep -c -x -e --- "$work/out")" -eq 2 ] && ! ls "$work"/once-* 2>/dev/null'
+    word=$(for i in {40..300}; do
+        word=$(text 2 all | tr -d '\n\0' | cut -c "$i-$((i + 5))")
+        { text 1 all; text 3 all; } | grep -qF -- "$word" || { echo "$word" && break; }
+    done)
+    once --stop "$word"
+    check 'one that does not fail is whole, with its trace' '[ $status -eq 1 ] && [ "$(listed | grep -c "a stop string")" -eq 1 ] &&
+        [ "$(ls "$work"/once-*)" = "$work/once-2.jsonl" ]'
+    foretell replay -m $small/stories260K.bin "$work/once-2.jsonl"
+    check 'which replays' '[ $status -eq 0 ]'
+else
+    skip 'texts that fail' "$small is missing"
+fi
 done_testing

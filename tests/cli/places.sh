@@ -35,7 +35,6 @@ check 'the chain names them' '[[ $(head -1 "$work/err") = *"draw, seed 7; at num
 check 'the header holds them as they can be set again' 'holds "h[\"settings\"][\"at\"] == [\"number:temp=0.25\", \"speech:alpha=0.5,temp=0.75\", \"sentence-start:temp-policy=edt,edt-theta=0.5\", \"/ (the|a)\$/:preset=precise,temp=0.5\"]"'
 check 'the prompt counts: a number in speech' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.75"'
 check 'each rule holds where the text says so' 'holds "all((1 in x[\"at\"]) == in_speech(t) and (0 in x[\"at\"]) == in_number(t) and (3 in x[\"at\"]) == (re.search(\" (the|a)\\\\Z\", t) is not None) for x, t in zip(s, before))"'
-check 'and each of them somewhere, and somewhere none' 'holds "all(any(x[\"at\"] == [i] for x in s) for i in (1, 2, 3)) and any(x[\"at\"] == [] for x in s)"'
 check 'T follows' 'holds "all(x[\"T\"] == (0.5 if 3 in x[\"at\"] else 0.8 if not x[\"at\"] else 0.75 if x[\"at\"][-1] == 1 else 0.25 if x[\"at\"] == [0] else x[\"T\"]) for x in s)"'
 check 'and the policy' 'holds "all(x[\"policy\"] == (\"edt\" if 2 in x[\"at\"] and 3 not in x[\"at\"] else \"fixed\") for x in s) and all(x[\"T\"] < 0.8 for x in s if x[\"policy\"] == \"edt\")"'
 check 'replay agrees' 'agrees 120'
@@ -48,17 +47,35 @@ foretell run -m "$model" -p "$prompt" -n 120 -s 7
 check 'without rules another' '[ "$traced" != "$(cat "$work/out")" ]'
 write
 check 'without rules the steps say nothing of them' 'holds "all(\"at\" not in x for x in s) and \"at\" not in h[\"settings\"]"'
+# Where a prompt ends decides the rules of the first step, whatever the model writes.
+begins() { # prompt, rules, T
+    foretell run -m "$model" -p "$1" -n 1 -s 7 "${rules[@]}" --trace "$trace"
+    check "after '$1': rules [$2]" "holds 's[0][\"at\"] == [$2] and (s[0][\"T\"] == $3 or s[0][\"policy\"] == \"edt\")'"
+}
+begins 'He has 3' 0 0.25
+begins 'She said, "Go' 1 0.75
+begins 'She went.' 2 0.8
+begins 'She saw the' 3 0.5
+begins 'In a' 3 0.5
+begins 'In a house' '' 0.8
+begins '"In the' 1,3 0.5
+begins '"The year 1914' 0,1 0.75
 
 future=(--fe --fe-k 6 --at 'speech:alpha=0.8,fe-k=9' --at number:preset=precise --at 'sentence-start:fe-depth=2')
 write -s 6 "${future[@]}"
 cp "$trace" "$work/eager.jsonl"
-check 'looking ahead in one place more than in another' 'holds "all(x[\"alpha\"] == (None if 1 in x[\"at\"] else 0.8 if 0 in x[\"at\"] else 0) for x in s if 2 not in x[\"at\"]) and any(x[\"alpha\"] == 0.8 for x in s) and any(x[\"alpha\"] == 0 for x in s)"'
-check 'a preset in a rule switches it off there' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"future\"] == \"none\" and any(x[\"future\"] == \"done\" for x in s)"'
-check 'the rule has more candidates' 'holds "max(len(x[\"candidates\"]) for x in s if x[\"future\"] == \"done\" and 0 in x[\"at\"]) > 6 >= max(len(x[\"candidates\"]) for x in s if x[\"future\"] == \"done\" and 0 not in x[\"at\"])"'
+check 'looking ahead in each place as its rules say' 'holds "all(x[\"alpha\"] == (None if 1 in x[\"at\"] else 0.8 if 0 in x[\"at\"] else 0) for x in s)"'
+check 'a preset in a rule switches it off there' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"future\"] == \"none\""'
 check 'all were looked at, which is traced' 'holds "all(c[\"evaluated\"] for x in s if x[\"future\"] == \"done\" for c in x[\"candidates\"])"'
 check 'it replays' 'agrees 120'
 foretell run -m "$model" -p "$prompt" -n 120 -s 6 "${future[@]}"
 lazy=$(cat "$work/out")
+looks_at() { # prompt, candidates: nothing is dropped, so that there are enough of them
+    foretell run -m "$model" -p "$1" -n 1 -s 6 --min-p 0 --top-p 1 "${future[@]}" --trace "$trace"
+    check "after '$1' it looks at $2 candidates" 'holds "s[0][\"future\"] == \"done\" and len(s[0][\"candidates\"]) == '$2'"'
+}
+looks_at 'She saw' 6
+looks_at 'She said, "Go' 9
 for how in '--fe-eager' '--fe-chunk 1' '-t 1'; do
     # shellcheck disable=SC2086 # several words are meant
     foretell run -m "$model" -p "$prompt" -n 120 -s 6 "${future[@]}" $how
@@ -74,7 +91,7 @@ foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --no-display-prom
 check 'the first is that of one run' '[ "$(sed "/^---$/,\$d" "$work/three")" = "$(cat "$work/out")" ]'
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --best-of 2
 check 'the best of several' '[ $status -eq 0 ]'
-foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --ban ',"' --ban ' the'
+foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --ban , --ban ' the' --ban ' a'
 check 'bans send it back into a place' '[ $status -eq 0 ] && contains "times back" && ! grep -q " the" "$work/out"'
 foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:alpha=0.5
 check 'a setting that a rule alone gives effect has one' '[ $status -eq 0 ] && ! contains "without effect"'
@@ -147,5 +164,5 @@ tm send-keys Up
 wait_for 'enter take'
 before=$said
 begin 100 30 -m "$model" "$work/tree.json"
-check 'and opens again: the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ] && contains "alpha 0.50 | T 0.50"'
+check 'and opens again: the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ]'
 done_testing

@@ -18,7 +18,7 @@ static void decode_all(Text *text, Bytes bytes) {
     for (size_t i = 0; i < bytes.size;) {
         int length = utf8_length(bytes.data + i, bytes.size - i);
         if (length == 0) return;
-        uint32_t c = length < 0 ? 0xfffd : length == 1 ? bytes.data[i] : bytes.data[i] & (0x7f >> length);
+        uint32_t c = length < 0 ? 0xfffd : length == 1 ? bytes.data[i] : bytes.data[i] & (0x7fu >> length);
         for (int j = 1; j < length; j++) c = c * 64 + bytes.data[i + (size_t)j] % 64;
         text->at[text->n++] = c;
         i += length < 0 ? 1 : (size_t)length;
