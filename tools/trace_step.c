@@ -8,10 +8,10 @@
 #include "tools/trace.h"
 
 const char *const trace_stops[TEXT_FAILED] = {[TEXT_GOES_ON] = "interrupted",
-                                            [TEXT_END_OF_TEXT] = "end of text",
-                                            [TEXT_LIMIT] = "predict",
-                                            [TEXT_CONTEXT_FULL] = "context full",
-                                            [TEXT_STOP_STRING] = "stop string"};
+                                              [TEXT_END_OF_TEXT] = "end of text",
+                                              [TEXT_LIMIT] = "predict",
+                                              [TEXT_CONTEXT_FULL] = "context full",
+                                              [TEXT_STOP_STRING] = "stop string"};
 
 static const char *const outcomes[] = {
     [LOOKAHEAD_DONE] = "done", [LOOKAHEAD_OFF] = "off", [LOOKAHEAD_ALONE] = "alone", [LOOKAHEAD_NOT_HERE] = "not here"};
