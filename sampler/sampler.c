@@ -239,6 +239,7 @@ bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerCon
     entropy_window_add(&state->window, state->input.entropy);
     if (!rewrite(sampler, state, context, candidates, &possible, error)) return false;
     if (sampler->temperature_first) temper(candidates, temperature(sampler, state, candidates));
+    if (candidates->count < all && context->dropped) context->dropped[SAMPLER_TEMPER] = possible - candidates->count;
     if (possible < all) drop_banned(candidates);
     for (int i = 0; i < sampler->n_order; i++) {
         const SamplerStage *stage = &sampler_stages[sampler->order[i]];

@@ -48,8 +48,9 @@ typedef enum {
     SAMPLER_STAGES
 } Stage;
 
-/* Places in a count of what was dropped: the stages, then the bans of a position, which are no stage. */
-enum { SAMPLER_BAN = SAMPLER_STAGES, SAMPLER_DROPS };
+/* Places in a count of what was dropped: the stages, then what is no stage: the bans of a position, and --temp-first at
+ * T = 0, which leaves the likeliest. */
+enum { SAMPLER_BAN = SAMPLER_STAGES, SAMPLER_TEMPER, SAMPLER_DROPS };
 
 typedef struct {
     RepeatPenalty repeat;
@@ -94,7 +95,7 @@ typedef struct {
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
-    /* (SAMPLER_DROPS,) zeros, filled with how many candidates each stage dropped or banned, the bans last; or NULL. */
+    /* (SAMPLER_DROPS,) zeros, filled with how many candidates each of these dropped or banned; or NULL. */
     int *dropped;
 } SamplerContext;
 
@@ -174,6 +175,8 @@ bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error 
 bool sampler_check_rules(const Sampler *sampler, Error *error);
 /* Whether it looks ahead at any place, and the most candidates and steps at any: what a session must have room for. */
 bool sampler_looks_ahead(const Sampler *sampler);
+/* Whether looking ahead can come to anything: not where alpha is always -1, or one candidate is left at every step. */
+bool sampler_may_look_ahead(const Sampler *sampler);
 Lookahead sampler_widest(const Sampler *sampler);
 /* Reads a token of the text, the prompt's too, for the places. A token that ends a text begins another. */
 void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerContext *context, int token);

@@ -4,19 +4,21 @@
 #include "sampler/draw.h"
 #include "sampler/settings.h"
 
-/* Under a rule, which may for example look ahead where the rest of the text does not. */
-static bool matters_under_rules(const Sampler *sampler, const SettingRow *row) {
+enum { RULES_TRIED = 6 }; /* every combination of 6 rules is tried; with more the answer is yes */
+
+/* Where rules hold, one or several at once: one may look ahead, another one set how far. */
+static bool holds_under_rules(const Sampler *sampler, SettingEffect *effect, const char *name) {
     Error error;
     Sampler under;
-    for (int i = 0; i < sampler->n_rules; i++)
-        if (sampler_under(sampler, (PlaceSet)1 << i, &under, &error) && row->effect(&under, row->setting.name, &error))
-            return true;
+    if (sampler->n_rules > RULES_TRIED) return true;
+    for (PlaceSet held = 1; held < (PlaceSet)1 << sampler->n_rules; held++)
+        if (sampler_under(sampler, held, &under, &error) && effect(&under, name, &error)) return true;
     return false;
 }
 
 bool sampler_matters(const Sampler *sampler, const char *name, Error *why) {
     const SettingRow *row = settings_find(name);
-    return !row || !row->effect || row->effect(sampler, name, why) || matters_under_rules(sampler, row);
+    return !row || !row->effect || row->effect(sampler, name, why) || holds_under_rules(sampler, row->effect, name);
 }
 
 /* ---- What is left to decide ---- */
@@ -52,6 +54,15 @@ static bool looks_ahead(const Sampler *sampler) {
     return sampler->future && (sampler->waves || sampler->lookahead.alpha > -1) && !leaves_one(sampler);
 }
 
+static bool effect_looking(const Sampler *sampler, const char *name, Error *why) {
+    (void)name, (void)why;
+    return looks_ahead(sampler);
+}
+
+bool sampler_may_look_ahead(const Sampler *sampler) {
+    return sampler_looks_ahead(sampler) && (looks_ahead(sampler) || holds_under_rules(sampler, effect_looking, NULL));
+}
+
 static bool needs_a_draw(const Sampler *sampler, Error *why) {
     return error_set(why, is_greedy(sampler) ? "needs --temp above 0" : "--top-k 1 leaves one candidate");
 }
@@ -81,10 +92,11 @@ bool effect_stage(const Sampler *sampler, const char *name, Error *why) {
 }
 
 bool effect_xtc(const Sampler *sampler, const char *name, Error *why) {
-    bool is_threshold = strcmp(name, "xtc-threshold") == 0;
+    bool is_threshold = strcmp(name, "xtc-threshold") == 0; /* above 0.5 it switches XTC off, and says so */
     if (!(sampler->xtc_probability > 0)) return !is_threshold || error_set(why, "needs --xtc-probability");
     if (!effect_stage(sampler, name, why)) return false;
-    return excludes_any(sampler) || error_set(why, "no two candidates reach an --xtc-threshold above 0.5");
+    return is_threshold || excludes_any(sampler) ||
+           error_set(why, "no two candidates reach an --xtc-threshold above 0.5");
 }
 
 bool effect_mirostat_rate(const Sampler *sampler, const char *name, Error *why) {

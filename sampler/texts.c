@@ -239,8 +239,7 @@ static bool take_turn(Texts *texts, Text *text, Error *error) {
     const Writer *writer = texts->setup.writer;
     const Sequence *sequence = &text->item.sequence;
     if (sequence->length - text->n_prompt == text->limit) return finish(texts, text, TEXT_LIMIT, error);
-    if (sequence->length + writer_positions(writer->sampler) > text->context)
-        return finish(texts, text, TEXT_CONTEXT_FULL, error);
+    if (sequence->length + writer->positions > text->context) return finish(texts, text, TEXT_CONTEXT_FULL, error);
     if (!draw(texts, text, error)) return false;
     bool ends = writer->flags[writer_drawn(writer).token] & TOKEN_ENDS_TEXT && !texts->setup.ignore_ends;
     return ends ? finish(texts, text, TEXT_END_OF_TEXT, error) : read_drawn(texts, text, error);

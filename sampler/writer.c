@@ -34,6 +34,7 @@ bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler
                        .breakers = breakers,
                        .exempt = exempt,
                        .pieces = pieces,
+                       .positions = writer_positions(sampler),
                        .chosen = -1};
     if (!check_all_biases(writer, vocab_size, error)) return false;
     size_t context = (size_t)session_options(session).context;
@@ -64,7 +65,7 @@ int writer_rows(const Sampler *sampler, int block_rows) {
 }
 
 int writer_positions(const Sampler *sampler) {
-    return sampler_looks_ahead(sampler) ? sampler_widest(sampler).depth : 0;
+    return sampler_may_look_ahead(sampler) ? sampler_widest(sampler).depth : 0;
 }
 
 const Sampler *writer_sampler(const Writer *writer) { return writer->held ? &writer->under : writer->sampler; }

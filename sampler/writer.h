@@ -38,6 +38,7 @@ typedef struct {
     const bool *breakers, *exempt; /* (vocab_size,) */
     const Bytes *pieces;           /* (vocab_size,) */
     int *scratch;                  /* (context + 1,) */
+    int positions;                 /* writer_positions of the sampler at writer_open */
     PlaceRegexes *regexes;         /* those of the sampler's rules */
     Sampler under;                 /* the sampler under the rules of under_of, which is 0 where it is not computed */
     PlaceSet under_of;
@@ -69,7 +70,7 @@ void writer_forget_sampler(Writer *writer);
 int writer_branches(const Sampler *sampler);
 int writer_rows(const Sampler *sampler, int block_rows);
 
-/* Positions that must be free behind the sequence to draw its next token. */
+/* Positions that must be free behind the sequence to draw its next token: 0 where nothing is ever looked at. */
 int writer_positions(const Sampler *sampler);
 
 /* Draws the token that follows; the sequence's state moves on, its branch and history do not. Errors: nothing is left

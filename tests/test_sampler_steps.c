@@ -235,6 +235,26 @@ static void banned_tokens_are_dropped(void **state) {
     }
 }
 
+/* --temp-first drops all but the likeliest at T = 0: with the stages' counts, all add up to the vocabulary. */
+static void tempering_to_zero_counts_what_it_drops(void **state) {
+    (void)state;
+    Error error;
+    int dropped[SAMPLER_DROPS] = {0}, sum = 0;
+    Sampler sampler = sampler_default();
+    must_set(&sampler, "logit-bias", "1-inf");
+    must_set(&sampler, "temp", "0");
+    must_set(&sampler, "temp-first", NULL);
+    SamplerState memory = sampler_start(&sampler);
+    SamplerContext context = context_of(1);
+    context.dropped = dropped;
+    Candidates c = open((float[]){3, 4, 2, 0, 0});
+    assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
+    assert_true(c.count == 1 && c.items[0].token == 0);
+    for (int i = 0; i < SAMPLER_DROPS; i++) sum += dropped[i];
+    assert_true(dropped[STAGE_BIAS] == 1 && dropped[SAMPLER_TEMPER] == V - 2 && sum == V - 1);
+    candidates_close(&c);
+}
+
 static void bans_hold_at_their_position(void **state) {
     (void)state;
     Error error;
@@ -308,6 +328,7 @@ int main(void) {
         cmocka_unit_test(penalties_change_what_truncation_sees),
         cmocka_unit_test(bans_that_leave_nothing_are_an_error),
         cmocka_unit_test(banned_tokens_are_dropped),
+        cmocka_unit_test(tempering_to_zero_counts_what_it_drops),
         cmocka_unit_test(bans_hold_at_their_position),
         cmocka_unit_test(state_forks_by_assignment),
         cmocka_unit_test(xtc_acts_as_often_as_it_says),

@@ -174,6 +174,12 @@ static void each_says_what_it_needs(void **state) {
     needs("top-k 1, temp 0.5", "temp", "--top-k 1 leaves one candidate");
     needs("top-k 1, fe", "fe", "--top-k 1 leaves one candidate");
     needs("samplers top-k, top-p 0.5", "top-p", "not among --samplers");
+    needs("xtc-probability 0.5, xtc-threshold 0.6", "xtc-probability",
+          "no two candidates reach an --xtc-threshold above 0.5");
+    needs("xtc-probability 0.5, xtc-threshold 0.6", "xtc-threshold", NULL); /* without it XTC is on */
+    needs("fe-discount 0.5, at line-start:fe", "fe-discount", "needs --fe");
+    needs("fe-discount 0.5, at line-start:fe, at number:fe-depth=3", "fe-discount", NULL); /* where both hold */
+    needs("fe-k 5, at line-start:temp=1, at number:temp=1", "fe-k", "needs --fe");
     needs("repeat-last-n 0, repeat-penalty 1.1", "repeat-penalty", "needs --repeat-last-n other than 0");
 }
 

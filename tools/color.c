@@ -69,7 +69,7 @@ static double place(const Color *color, const Step *step, const Writer *writer) 
     case COLOR_FUTURE:
         return step->hhat;
     case COLOR_ALPHA:
-        return (writer->alpha + 1) / 2;
+        return writer_sampler(writer)->future ? (writer->alpha + 1) / 2 : NAN;
     case COLOR_RANK:
         return log(step->rank) / log(MOST_RANK);
     default:

@@ -117,11 +117,22 @@ static void save(Explore *explore) {
     if (!explore->settings->save && !explore->settings->tree) explore->path[0] = '\0'; /* it asks for another */
 }
 
+/* The branch's alpha, without the rules that hold at the step. */
+static double own_alpha(const Tree *tree) {
+    const TreeBranch *branch = &tree->branches[tree->current];
+    const Sequence *sequence = &branch->sequence;
+    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
+}
+
 static bool move_alpha(Explore *explore, int steps, Error *error) {
     Tree *tree = &explore->tree;
-    double alpha = (round(explore_alpha(tree) * 10) + steps) / 10;
-    tree_set_alpha(tree, fmin(fmax(alpha, -1), 1));
-    return draw(explore, error);
+    double alpha = fmin(fmax((round(own_alpha(tree) * 10) + steps) / 10, -1), 1);
+    tree_set_alpha(tree, alpha);
+    if (!draw(explore, error)) return false;
+    if (explore_alpha(tree) != alpha)
+        snprintf(explore->view.message, sizeof explore->view.message,
+                 "the branch's alpha is %.2f; a rule of --at gives it here", alpha);
+    return true;
 }
 
 static bool take(Explore *explore, int token, Error *error) {

@@ -37,6 +37,12 @@ static void note_given(const char *name) {
     given[i].replaced = false;
 }
 
+void options_report_unused(const char *why) {
+    for (int i = 0; i < n_given; i++)
+        fprintf(stderr, "%s--%s", i == 0 ? "foretell: without effect here: " : ", ", given[i].name);
+    if (n_given) fprintf(stderr, " (%s)\n", why);
+}
+
 void options_report_idle(const Sampler *sampler, const char *used) {
     const char *between = "foretell: without effect here: ";
     for (int i = 0; i < n_given; i++) {

@@ -49,6 +49,8 @@ int options_parse(const Command *command, const Option *options, int n_options, 
  * this chain, each with what it needs. Prints nothing if there are none.
  *   used    a setting that something other than the chain reads, or NULL */
 void options_report_idle(const Sampler *sampler, const char *used);
+/* The same where none of them is read, for one reason. */
+void options_report_unused(const char *why);
 
 /* Numbers as options take them: the whole string, decimal, in range. */
 bool option_int(const char *text, int low, int high, int *out);

@@ -244,7 +244,10 @@ static bool tell(Run *run, Bytes text, Error *error) {
     bool many = many_is_on(&settings->many);
     interrupts_defer();
     if (!begin_traces(run, error)) return false; /* before anything is printed, so that its failure is the only line */
-    options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
+    if (settings->many.then)
+        options_report_unused("--then has its own settings");
+    else
+        options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);

@@ -79,8 +79,9 @@ typedef struct {
 /* The line that an event makes: DRAWN a step, REWOUND a rewind, DONE the end, which says what stopped the text. NULL:
  * out of memory. READY makes none, and is not to be given here. */
 json_t *trace_event_json(TraceSums *sums, const TextEvent *event);
-/* Traces of 0.1.0 could lack the drawn token among the candidates of a step without lookahead, and what the policy read:
- * where the recorded step lacks them, they are removed from the one made now. */
+/* Traces of 0.1.0 could lack the drawn token among the candidates of a step without lookahead, what the policy read, and
+ * what --temp-first dropped at T = 0: where the recorded step lacks
+ * them, they are removed from the one made now. */
 void trace_drop_added(json_t *made, const json_t *recorded);
 void trace_free_sums(TraceSums *sums);
 

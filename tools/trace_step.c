@@ -16,6 +16,8 @@ const char *const trace_stops[TEXT_FAILED] = {[TEXT_GOES_ON] = "interrupted",
 static const char *const outcomes[] = {
     [LOOKAHEAD_DONE] = "done", [LOOKAHEAD_OFF] = "off", [LOOKAHEAD_ALONE] = "alone", [LOOKAHEAD_NOT_HERE] = "not here"};
 
+#define TEMPER "temp-first" /* its name among those that drop candidates */
+
 /* JSON has neither infinity nor NaN. */
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -138,16 +140,19 @@ void trace_drop_added(json_t *made, const json_t *recorded) {
                  !json_object_get(json_array_get(candidates, STEP_SHOWN), "Hhat");
     if (added && n_recorded == STEP_SHOWN) json_array_remove(candidates, STEP_SHOWN);
     if (!json_object_get(recorded, "policy_input")) json_object_del(made, "policy_input");
+    if (!json_object_get(json_object_get(recorded, "dropped"), TEMPER))
+        json_object_del(json_object_get(made, "dropped"), TEMPER);
 }
 
 /* How many candidates each stage dropped or banned; those that dropped none are left out. */
 static json_t *dropped_json(const Writer *writer) {
+    static const char *const others[] = {"ban", TEMPER};
     json_t *object = json_object();
     bool done = object != NULL;
-    for (int i = 0; done && i < SAMPLER_DROPS; i++)
-        if (writer->dropped[i] > 0)
-            done =
-                trace_put(object, i == SAMPLER_BAN ? "ban" : sampler_stages[i].name, json_integer(writer->dropped[i]));
+    for (int i = 0; done && i < SAMPLER_DROPS; i++) {
+        const char *name = i < SAMPLER_STAGES ? sampler_stages[i].name : others[i - SAMPLER_STAGES];
+        if (writer->dropped[i] > 0) done = trace_put(object, name, json_integer(writer->dropped[i]));
+    }
     return or_nothing(object, done);
 }
 

@@ -9,6 +9,7 @@
 static bool name_numbered(char *out, const char *path, int number, Error *error) {
     const char *name = path + output_folder_length(path), *dot = strrchr(name, '.');
     const char *end = dot && dot != name ? dot : path + strlen(path);
+    if (!*name) return error_set(error, "%.200s: expected the name of a file, got that of a folder", path);
     int length = snprintf(out, PATH_MAX, "%.*s-%d%s", (int)(end - path), path, number, end);
     return (length >= 0 && length < PATH_MAX) || error_set(error, "%.200s...: the path is too long", path);
 }

@@ -123,7 +123,7 @@ bool tree_draw(Tree *tree, Error *error) {
     int length = sequence->length;
     if (length > tree->n_prompt && tokenizer_ends_text(tree->tokenizer, sequence->history[length - 1]))
         tree->stop = "the text ends here";
-    else if (length + writer_positions(&tree->sampler) > tree->context)
+    else if (length + sampler_widest(&tree->sampler).depth > tree->context)
         tree->stop = "the context is full";
     if (tree->stop) return true;
     branch->before[length] = sequence->state;

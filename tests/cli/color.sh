@@ -57,6 +57,8 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
         on_terminal --color-by $by --preset wave
         check "by $by" '[ "$(tints)" -ge 3 ]'
     done
+    on_terminal --color-by alpha --fe --at '/.*/:preset=precise'
+    check 'no tint by alpha where a rule does not look ahead' '[ "$(tints)" -eq 0 ] && [ "$(untinted | wc -c)" -gt 20 ]'
     on_terminal --color-by p
     cp "$work/out" "$work/tinted"
     on_terminal --color-by p --stop ' the zz' --ban 'a zz' --ban ' hzz'

@@ -16,6 +16,12 @@ run --temp .5 --min-p .2 --preset precise --min-p .1
 check 'a later preset sets all' 'first "foretell: without effect here: --temp (a later --preset sets all)"'
 run --fe --fe-chunk 3 --trace "$work/trace"
 check 'tracing evaluates all candidates' 'first "foretell: without effect here: --fe-chunk (all candidates are evaluated at once)"'
+run --beam 2 --then fe --fe-k 5 --temp .8
+check '--then has its own settings' 'first "foretell: without effect here: --fe-k, --temp (--then has its own settings)"'
+run -c 8 -n 30
+cp "$work/out" "$work/alone"
+run -c 8 -n 30 --fe --alpha -1 --fe-depth 3
+check 'what has no effect needs no room in the context' 'contains "without effect here: --fe (" && cmp -s "$work/out" "$work/alone"'
 for given in '' '--top-p 1 --min-p 0 --typical 1' '--preset wave --fe-k 3' '--temp 0' '--temp 0 --fe --top-k 5' '--alpha 0.5' \
     '--temp 0 --top-k 1' '-N 2 --fe-n 5' '--xtc-probability 0'; do
     # shellcheck disable=SC2086 # several words are meant

@@ -118,6 +118,12 @@ check 'undo past two forks' 'wait_for "branch 1 of 3 from 0 at 5 | position 6"'
 keys Tab
 check 'moves those of its children' 'wait_for "branch 2 of 3 from 1 at 6 | position 7"'
 
+begin 100 30 -m "$model" -p 'Once upon a time' -s 7 --save "$work/rule.json" --at '/.*/:alpha=0.6'
+wait_for '| position 5 | alpha 0.60'
+keys Right
+check 'where a rule gives alpha, the branch keeps its own, which moves' 'wait_for "alpha is 0.10; a rule of --at gives it here" && contains "| position 5 | alpha 0.60"'
+keys s
+check 'and is what is saved' 'wait_for "saved $work/rule.json" && grep -q "\"position\":5,\"alpha\":0.1" "$work/rule.json"'
 begin 100 30 -m "$model" -p 'Once upon a time' -s 7 --save "$work/wave.json" --wave sine:1:8
 wait_for '| position 5 | alpha 0.00'
 keys Space

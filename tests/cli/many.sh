@@ -121,6 +121,8 @@ check 'the contexts were full' 'grep -q "\"context full\"" "$work/run-2.jsonl" &
     grep -q "\"sequence\":2" "$work/run-2.jsonl"'
 tell --best-of 2 --trace "$work/plain" --ban the --stop 'zz'
 check 'a trace without an extension' '[ $status -eq 0 ] && [ -s "$work/plain-1" ] && [ -s "$work/plain-2" ] && [ ! -e "$work/plain" ]'
+tell -N 2 --trace "$work/"
+check 'a folder is no name of a trace' '[ $status -eq 1 ] && [[ $said = "foretell: $work/: expected the name of a file, got that of a folder" ]]'
 tell -N 2 --trace "$work/no.such/run.jsonl"
 check 'a folder that is not there' '[ $status -eq 1 ] && [[ $said = *"no.such/run-1.jsonl: cannot create: No such file or directory" ]]'
 tell -N 3 --stop ' '
