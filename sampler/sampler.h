@@ -95,7 +95,7 @@ typedef struct {
     int *scratch;                  /* (n_history,) */
     const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
     int n_bans;
-    /* (SAMPLER_DROPS,) zeros, filled with how many candidates each stage dropped or banned, the bans last; or NULL. */
+    /* (SAMPLER_DROPS,) zeros, filled with how many candidates each of these dropped or banned; or NULL. */
     int *dropped;
 } SamplerContext;
 

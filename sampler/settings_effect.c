@@ -4,7 +4,7 @@
 #include "sampler/draw.h"
 #include "sampler/settings.h"
 
-enum { RULES_TRIED = 6 }; /* all combinations of so many; of more rules the answer is yes */
+enum { RULES_TRIED = 6 }; /* every combination of 6 rules is tried; with more the answer is yes */
 
 /* Where rules hold, one or several at once: one may look ahead, another one set how far. */
 static bool holds_under_rules(const Sampler *sampler, SettingEffect *effect, const char *name) {

@@ -133,9 +133,9 @@ void texts_close(Texts *texts);
 /* Adds a text. A prompt that is forked stays as it is. Errors: out of memory, no free branches. */
 bool texts_add(Texts *texts, const TextStart *start, Error *error);
 
-/* A step of each text that has not ended; n_live is how many are left. Where one of several cannot go on (as writer_draw and
- * editor_read say), it alone ends, as TEXT_FAILED. Errors: that of a single text, as session_decode, those of the listener;
- * after an error the texts cannot go on. */
+/* A step of each text that has not ended; n_live is how many are left. If one of several texts cannot go on (as
+ * writer_draw and editor_read say), only that text ends, as TEXT_FAILED. Errors: that of a single text, as
+ * session_decode, those of the listener; after an error the texts cannot go on. */
 bool texts_step(Texts *texts, Error *error);
 /* Ends all texts that have not ended, as they are; text held back is given out. */
 bool texts_interrupt(Texts *texts, Error *error);
