@@ -223,7 +223,7 @@ static void a_sampler_is_made_again_from_what_it_shows(void **state) {
     assert_true(again.future && again.waves && again.wave.bias == -0.25 && again.wave.clock == WAVE_LINE);
     assert_true(again.n_order == 2 && again.order[0] == STAGE_MIN_P && again.temperature_first);
     for (int i = 0; i < 2; i++) {
-        set(&sampler, "samplers", i == 0 ? "" : "none");
+        must_set(&sampler, "samplers", i == 0 ? "" : "none");
         sampler_show(&sampler, "samplers", shown, sizeof shown);
         assert_string_equal(shown, "none");
         assert_int_equal(sampler.n_order, 0);
