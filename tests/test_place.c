@@ -195,7 +195,7 @@ static Bytes pieces[TOKENS];
 static bool matches(const char *rule, int n) {
     Error error;
     PlaceRule parsed;
-    PlaceRegexes *regexes;
+    PlaceRegexes *regexes = NULL;
     if (!place_parse(&parsed, rule, &error) || !place_regexes_open(&regexes, &parsed, 1, &error))
         fail_msg("%s", error.message);
     PlaceSet set = place_matches(regexes, (PlaceText){history, n, pieces, flags});
