@@ -74,6 +74,9 @@ echo 'echo "not ok 1 - not executable"' >"$work/cli/helper.sh"
 run
 check 'groups, fuzz replays and shell tests add up' '[ $status -eq 1 ] && ends_with "4 passed, 1 failed, 0 skipped"'
 check 'shell tests know the program' 'contains "$work/build/foretell TAP"'
+chmod -x "$work/cli/shell.sh"
+run
+check 'a shell test that cannot be executed is a failure' '[ $status -eq 1 ] && contains "shell.sh: a test that is not executable"'
 rm "$work/cli/shell.sh"
 
 rm -rf "$work/build" && mkdir "$work/build"
