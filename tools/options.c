@@ -104,6 +104,8 @@ static void store(const Option *option, const char *value) {
         *(bool *)option->target = true;
         break;
     case OPTION_STRING:
+        if (strcmp(option->metavar, "FILE") == 0 && !*value)
+            option_usage_error("--%s: expected the name of a file, got ''", option->name);
         *(const char **)option->target = value;
         break;
     case OPTION_INT:

@@ -385,7 +385,6 @@ static void check_settings(Settings *s) {
     bool many = many_is_on(&s->many);
     if (many && (s->color_by || s->explain))
         option_usage_error("--color-by and --explain: expected one text, got -N, --best-of or --beam");
-    if (s->trace && !*s->trace) option_usage_error("--trace: expected the name of a file, got ''");
     if (s->many.beam && !s->many.then && s->trace)
         option_usage_error("--trace: expected no --beam without --then: a beam search draws no token");
     if (s->many.beam && !s->many.then && s->sequence > 1)

@@ -8,7 +8,9 @@ usage_error "--threads: $whole 1 to 1024, got '0'" -t 0
 usage_error "--threads: $whole 1 to 1024, got '1025'" --threads 1025
 usage_error "--threads: $whole 1 to 1024, got '2x'" --threads=2x
 usage_error "--threads: $whole 1 to 1024, got ''" -t ''
-usage_error "--trace: expected the name of a file, got ''" --trace ''
+for option in --trace --model --tokenizer --file --kld-without; do
+    usage_error "$option: expected the name of a file, got ''" "$option" ''
+done
 usage_error "--threads: $whole 1 to 1024, got ' 2'" -t ' 2'
 usage_error "--threads: $whole 1 to 1024, got '0x2'" -t 0x2
 usage_error "--threads: $whole 1 to 1024, got '99999999999999999999'" -t 99999999999999999999
