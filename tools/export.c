@@ -115,7 +115,7 @@ static int export_main(int argc, char **argv) {
     if (next < argc) option_usage_error("export: unexpected argument '%s'", argv[next]);
     if (!random) option_usage_error("export: expected --random SHAPE, one of " SHAPES_NAMES);
     const Shape *shape = shapes_find("random", random);
-    if (!out || !*out) option_usage_error("export: expected -o FILE");
+    if (!out) option_usage_error("export: expected -o FILE");
     return export_random(out, shape, shapes_dtype(dtype), seed, &error) ? 0 : command_fail(&error);
 }
 

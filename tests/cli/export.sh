@@ -35,7 +35,7 @@ check 'another seed, other weights' '[ $status -eq 0 ] && ! cmp -s "$work/f32.ke
 
 usage_error 'export: expected --random SHAPE, one of stories260k, stories15m, stories110m, smollm2-135m, tinyllama-1.1b' export
 usage_error 'export: expected -o FILE' export --random stories15m
-usage_error 'export: expected -o FILE' export --random stories15m -o ''
+usage_error "--output: expected the name of a file, got ''" export --random stories15m -o ''
 usage_error "--random: expected one of stories260k, stories15m, stories110m, smollm2-135m, tinyllama-1.1b, got 'gpt'" export --random gpt -o x
 usage_error "--dtype: expected one of f32|f16|bf16|q8_0|q4_0, got 'q5_0'" export --random stories15m --dtype q5_0 -o x
 usage_error "export: unexpected argument 'x'" export --random stories15m x
