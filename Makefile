@@ -42,14 +42,20 @@ FLAGS_avx2    := -mavx2 -mfma -mf16c
 FLAGS_neondot := -march=armv8.2-a+dotprod
 FLAGS_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
-LIB_SOURCES  := $(filter-out $(OTHER_ISA:%=tensor/kernels_%.c),$(wildcard tensor/*.c tokenizer/*.c model/*.c sampler/*.c))
-TOOL_SOURCES := $(wildcard tools/*.c)
+# Every room is found by itself: a new file or a new room needs no line here.
+below         = $(shell find $(1) -name '$(2)' | LC_ALL=C sort)
+LIB_ROOMS    := tensor tokenizer model sampler
+LIB_SOURCES  := $(filter-out $(OTHER_ISA:%=tensor/kernels_%.c),$(call below,$(LIB_ROOMS),*.c))
+TOOL_SOURCES := $(filter-out tools/examples/%,$(call below,tools,*.c))
 SUPPORT      := $(wildcard tests/support/*.c)
-TESTS        := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
-BENCHES      := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench_*.c))
+# A test program lies in build/CONFIG/tests/, whatever room its source is in, so its name is unique.
+TEST_SOURCES  := $(call below,tests,test_*.c)
+BENCH_SOURCES := $(call below,tests,bench_*.c)
+TESTS        := $(patsubst %.c,$(B)/tests/%,$(notdir $(TEST_SOURCES)))
+BENCHES      := $(patsubst %.c,$(B)/tests/%,$(notdir $(BENCH_SOURCES)))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
-HEADERS      := $(filter-out tensor/kernels_%inline.h,$(wildcard tensor/*.h tokenizer/*.h model/*.h sampler/*.h))
+HEADERS      := $(filter-out tensor/kernels_%inline.h,$(call below,$(LIB_ROOMS),*.h))
 SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
 INSTALLED    := bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc share/man/man1/foretell.1 \
@@ -78,17 +84,20 @@ ifeq ($(MACHINE),aarch64)
 $(B)/tests/%.o: BASE_FLAGS += -fno-tree-vectorize
 endif
 
-# The tests reach every allocation and may make it fail.
-$(B)/tests/test_%: $(B)/tests/test_%.o $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $^ $(LINK_$(config)) $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
+$(foreach source,$(TEST_SOURCES) $(BENCH_SOURCES),$(eval $(B)/tests/$(notdir $(source:.c=)): $(B)/$(source:.c=.o)))
 
-$(B)/tests/bench_%: $(B)/tests/bench_%.o $(B)/libforetell.a
-	$(call say,link)$(CC) $(BASE_FLAGS) $^ $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
+# The tests reach every allocation and may make it fail.
+$(TESTS): $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
+	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $(filter %.o,$^) $(filter %.a,$^) \
+	    $(LINK_$(config)) $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
+
+$(BENCHES): $(B)/libforetell.a
+	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
 
 # The library loads OpenBLAS by itself where it wants it (tensor/blas.h).
 $(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
 
-$(B)/tests/fuzz_trace: $(B)/tools/trace_read.o
+$(B)/tests/fuzz_trace: $(B)/tools/trace/trace_read.o
 $(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
 # These two make models and check sessions as the tests do.
 $(B)/tests/fuzz_forward $(B)/tests/fuzz_session: $(SUPPORT:%.c=$(B)/%.o)
@@ -114,7 +123,7 @@ bench: foretell $(BENCHES)           ## speed against this machine's own limits
 	@./foretell bench
 
 deps:                                ## install the Debian packages (asks before it uses sudo)
-	@tools/deps test
+	@tools/scripts/deps test
 
 # What the pkg-config file says to link: a static library cannot say it itself.
 define PKG_CONFIG_FILE

@@ -4,10 +4,10 @@
 #include <float.h>
 #include <math.h>
 
-#include "sampler/draw.h"
-#include "sampler/noise.h"
-#include "sampler/target.h"
-#include "sampler/truncate.h"
+#include "sampler/chain/draw.h"
+#include "sampler/chain/noise.h"
+#include "sampler/chain/target.h"
+#include "sampler/chain/truncate.h"
 
 /* ---- The stages, each with the question whether it does anything ---- */
 

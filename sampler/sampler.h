@@ -17,16 +17,16 @@
 
 #include <stdint.h>
 
-#include "sampler/candidates.h"
-#include "sampler/entropy_window.h"
-#include "sampler/lookahead.h"
-#include "sampler/mirostat.h"
-#include "sampler/penalties.h"
-#include "sampler/place.h"
-#include "sampler/steer.h"
-#include "sampler/temperature.h"
-#include "sampler/token_flags.h"
-#include "sampler/wave.h"
+#include "sampler/chain/candidates.h"
+#include "sampler/chain/entropy_window.h"
+#include "sampler/chain/mirostat.h"
+#include "sampler/chain/penalties.h"
+#include "sampler/chain/steer.h"
+#include "sampler/chain/temperature.h"
+#include "sampler/chain/token_flags.h"
+#include "sampler/future/lookahead.h"
+#include "sampler/future/wave.h"
+#include "sampler/settings/place.h"
 
 #define SAMPLER_BIASES 64
 

@@ -6,12 +6,12 @@
 
 #include "tensor/kernels.h"
 #include "tensor/unfinished.h"
-#include "tools/commands.h"
-#include "tools/interrupts.h"
-#include "tools/mapped.h"
-#include "tools/standard.h"
-#include "tools/terminal.h"
-#include "tools/text.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/interrupts.h"
+#include "tools/cli/mapped.h"
+#include "tools/cli/standard.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/text.h"
 
 static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
                                           &perplexity_command, &quantize_command, &bench_command,

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/draw.h"
-#include "sampler/ranking.h"
+#include "sampler/chain/draw.h"
 #include "sampler/sampler.h"
+#include "sampler/text/ranking.h"
 
 enum { V = 100, STEPS = 8, CONTEXT = 64 };
 

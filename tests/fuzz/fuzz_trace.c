@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
-#include "tools/trace.h"
+#include "tools/trace/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

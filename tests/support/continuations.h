@@ -3,7 +3,7 @@
 #ifndef TESTS_SUPPORT_CONTINUATIONS_H
 #define TESTS_SUPPORT_CONTINUATIONS_H
 
-#include "sampler/texts.h"
+#include "sampler/text/texts.h"
 #include "tests/support/random.h"
 
 #define CONTINUATIONS_PROMPT 4

@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_LOGITS_H
 #define TESTS_SUPPORT_LOGITS_H
 
-#include "sampler/candidates.h"
+#include "sampler/chain/candidates.h"
 #include "tests/support/random.h"
 
 /* n logits of one of many kinds: few distinct values (ties), smooth, all equal, nearly flat, some -inf. */

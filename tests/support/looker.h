@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_LOOKER_H
 #define TESTS_SUPPORT_LOOKER_H
 
-#include "sampler/lookahead.h"
+#include "sampler/future/lookahead.h"
 #include "tests/support/random.h"
 
 typedef struct {

@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_TEXT_CASE_H
 #define TESTS_SUPPORT_TEXT_CASE_H
 
-#include "sampler/texts.h"
+#include "sampler/text/texts.h"
 #include "tests/support/vocabularies.h"
 
 enum { TEXT_CASE_CONTEXT = 40, TEXT_CASE_COUNT = 6, TEXT_CASE_OTHER = 5 };

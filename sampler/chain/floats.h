@@ -1,0 +1,49 @@
+/* Floats: passes over many numbers, most of which are of no interest.
+ *
+ * They are looked at in blocks, in loops without branches that compilers turn into vector instructions; only the few blocks
+ * that hold something are looked at one by one. */
+#ifndef SAMPLER_CHAIN_FLOATS_H
+#define SAMPLER_CHAIN_FLOATS_H
+
+#include <stdint.h>
+
+#include "tensor/clones.h"
+
+/* Before a loop that finds the largest of floats: the order in which they are compared does not matter. clang 14 knows no
+ * such loop, and warns. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define FLOATS_PRAGMA(text)  _Pragma(#text)
+#define FLOATS_MAX_IN(value) FLOATS_PRAGMA(omp simd reduction(max : value))
+#else
+#define FLOATS_MAX_IN(value)
+#endif
+
+#define FLOATS_BLOCK 64
+#define FLOATS_LANES 8 /* sums are made in so many parts, whatever the width of the processor's vectors */
+
+/* Vectors as gcc and clang have them on any processor. */
+typedef float Floats __attribute__((vector_size(FLOATS_LANES * sizeof(float))));
+typedef double Doubles __attribute__((vector_size(FLOATS_LANES * sizeof(double))));
+typedef uint64_t Masks __attribute__((vector_size(FLOATS_LANES * sizeof(uint64_t))));
+
+double floats_total(const Doubles *lanes);
+
+/* n >= 1; -inf where all are. */
+float floats_max(const float *x, int n);
+
+/* How many are at least `floor`. */
+int floats_reaching(const float *x, int n, float floor);
+
+/* The sum of exp(x - shift) in double precision, within a few of its roundings; no x > shift. */
+double floats_sum_exp(const float *x, int n, double shift);
+
+/* With d = (x - shift) * scale, no d > 0: the sums of exp(d), exp(d) d and exp(d) d^2, as exactly. scale > 0 is finite. */
+typedef struct {
+    double sum, d, dd;
+} FloatsMoments;
+FloatsMoments floats_exp_moments(const float *x, int n, double shift, double scale);
+
+/* top = the k largest of x, the largest first; 1 <= k <= n. */
+void floats_largest(float *top, int k, const float *x, int n);
+
+#endif

@@ -1,0 +1,68 @@
+#include "sampler/chain/number.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool fits(double x, NumberRange range) {
+    bool above = range.low_open ? x > range.low : x >= range.low;
+    bool below = range.high_open ? x < range.high : x <= range.high;
+    return isfinite(x) && above && below;
+}
+
+static bool refuse(NumberRange range, const char *what, const char *text, size_t length, Error *error) {
+    bool closed = !range.low_open && !range.high_open;
+    const char *from = closed ? "from " : range.low_open ? "above " : "at least ";
+    const char *to = closed ? "to " : range.high_open ? "and below " : "and at most ";
+    return error_set(error, "%s: expected a number %s%.7g %s%.7g, got '%.*s'", what, from, range.low, to, range.high,
+                     (int)(length < 200 ? length : 200), text);
+}
+
+/* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers are let through. It may read on past
+ * the field, and then it does not end with it. */
+static bool read_decimal(double *value, const char *text, size_t length) {
+    char *end;
+    if (length == 0 || strspn(text, "+-.0123456789eE") < length) return false;
+    *value = strtod(text, &end);
+    return end == text + length;
+}
+
+bool number_parse(double *out, const char *text, size_t length, NumberRange range, const char *what, Error *error) {
+    double value;
+    if (!read_decimal(&value, text, length) || !fits(value, range)) return refuse(range, what, text, length, error);
+    *out = value;
+    return true;
+}
+
+bool number_parse_float(float *out, const char *text, size_t length, NumberRange range, const char *what,
+                        Error *error) {
+    double value;
+    NumberRange wide = {fmin(range.low, (float)range.low), fmax(range.high, (float)range.high), range.low_open,
+                        range.high_open};
+    if (!read_decimal(&value, text, length) || !fits(value, wide)) return refuse(range, what, text, length, error);
+    float stored = (float)value;
+    if (!fits(stored, wide)) {
+        refuse(range, what, text, length, error);
+        size_t end = strlen(error->message);
+        snprintf(error->message + end, sizeof error->message - end, ", which is stored as %g", stored);
+        return false;
+    }
+    *out = stored;
+    return true;
+}
+
+bool number_check(double value, NumberRange range, const char *what, Error *error) {
+    if (fits(value, range)) return true;
+    char text[32];
+    int length = number_print(value, text, sizeof text);
+    return refuse(range, what, text, (size_t)length, error);
+}
+
+int number_print(double value, char *out, size_t capacity) {
+    char text[32];
+    int digits = 6;
+    do snprintf(text, sizeof text, "%.*g", digits, value);
+    while (digits++ < 17 && strtod(text, NULL) != value);
+    return snprintf(out, capacity, "%s", text);
+}

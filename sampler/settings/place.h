@@ -1,0 +1,108 @@
+/* Place: where in the text the next token stands, so that settings can hold there alone (--at PLACE:SETTINGS).
+ *
+ *   It was 3.5 miles. "Go on," she said.
+ *           ^^^        ^^^^^^^            the tokens with these characters are drawn at number, and at speech
+ *
+ * A state machine reads the text, the prompt included, character by character; its state is plain data. It reads bytes,
+ * so the state does not depend on the tokens' borders. An incomplete character at the end has no effect yet. A token
+ * that ends a text begins a new one. A /REGEX/ needs no state: it is matched against the end of the text itself.
+ *
+ *   word               a run of letters, digits and _. Characters beyond ASCII are letters, except punctuation
+ *   speech             inside a quotation: straight double marks, curly marks, guillemets both ways. A straight mark
+ *                      opens none directly after a word or one of . , ! ?. A straight single mark is always an
+ *                      apostrophe, a curly one between two letters is one. Inside a quotation only its own closing mark
+ *                      counts. The end of a paragraph closes it. In code there are no quotation marks
+ *   number             after a digit whose word has only digits so far; after . or , directly after such a digit;
+ *                      after a currency sign that follows no word: "3", "3.", "$", but not "tok5" or "No. "
+ *   code               from ``` at the beginning of a line to ``` at the beginning of another; from ` to ` in one line
+ *   identifier         in a word that begins with a letter or _ and has a digit, an _ after a letter, or an upper-case
+ *                      letter after a lower-case one. In code, in every word that does not begin with a digit
+ *   sentence-start     the text is empty or ends with . ! ? or a newline; spaces, quotation marks and brackets may
+ *                      follow these. Not in code. A point after a digit needs a space after it, since another digit may
+ *                      follow. A point after Mr, Mrs, Ms, Dr, St, Prof or an initial ends no sentence
+ *   paragraph-start    only white space since the beginning or an empty line. Not in code
+ *   line-start         only white space since the beginning or a newline
+ *
+ * To add a place: one row of place_table, one function, its lines in tests/sampler/settings/test_place.c and naive_places.c. */
+#ifndef SAMPLER_SETTINGS_PLACE_H
+#define SAMPLER_SETTINGS_PLACE_H
+
+#include "sampler/chain/token_flags.h"
+#include "tensor/bytes.h"
+
+#define PLACE_RULES      16
+#define PLACE_RULE_BYTES 512
+#define PLACE_WINDOW     1024 /* bytes at the end of the text that a /REGEX/ sees */
+#define PLACE_KINDS      7
+#define PLACE_REGEX      PLACE_KINDS /* no row of the table: /REGEX/ */
+
+/* The machine. All zero: at the beginning of a text. */
+typedef struct {
+    uint8_t held[4], n_held;             /* the beginning of a character */
+    uint8_t quote, apostrophe, previous; /* the open quotation; its closing mark may be an apostrophe; what came last */
+    uint8_t code, fence, ticks, run;     /* backticks of the fence and of the present run; what that run is */
+    uint8_t word[4], n_word;             /* its first characters, its length (at most 255) */
+    uint8_t has_letter, is_mixed, last_is_lower;
+    uint8_t number, sentence, indent, in_line, in_paragraph;
+} PlaceState;
+
+typedef struct {
+    const char *name, *meaning, *example;
+    bool (*holds)(const PlaceState *state);
+} PlaceRow;
+
+extern const PlaceRow place_table[PLACE_KINDS];
+
+/* "PLACE:SETTINGS" as plain data. The settings are the sampler's to read: see sampler_add_rule. */
+typedef struct {
+    int place;                   /* its row of place_table, or PLACE_REGEX */
+    int settings;                /* where they begin in text */
+    int k, depth;                /* of looking ahead; 1 where the rule does not set them */
+    bool future, of_preset;      /* it looks ahead; it came with a preset */
+    char text[PLACE_RULE_BYTES]; /* "PLACE:SETTINGS", without braces */
+} PlaceRule;
+
+typedef uint32_t PlaceSet; /* bit i: rule i holds */
+
+/* Fills place, settings and text. The settings may stand in braces. Errors name --at: another form, too long, no such
+ * place (the error lists them), a pattern that does not compile (with the byte). */
+bool place_parse(PlaceRule *rule, const char *text, Error *error);
+/* The length of "PLACE:" at the beginning of text, and of "{...}" if that follows: commas in these end no item of a
+ * list. 0: text begins with no place. */
+size_t place_prefix(const char *text);
+/* "number" or "/chapter [0-9]+$/" of rule->text. */
+int place_length(const PlaceRule *rule);
+/* Puts "--at PLACE: " in front of the error; returns false. */
+bool place_error(const PlaceRule *rule, Error *error);
+
+void place_read(PlaceState *state, Bytes text);
+
+/* ---- Regular expressions: PCRE2, in UTF-8, anchored at the end of the text ---- */
+
+/* The compiled patterns of some rules. Limits: 10,000 steps from each position where a match may begin, a depth of
+ * 10,000, 1 MiB of memory. A match that reaches a limit counts as no match. */
+typedef struct PlaceRegexes PlaceRegexes;
+
+/* The text so far. A space at its very beginning is left out, since vocabularies put one there. */
+typedef struct {
+    const int *history; /* (n,) */
+    int n;
+    const Bytes *pieces;     /* (vocab_size,) */
+    const TokenFlags *flags; /* (vocab_size,) */
+} PlaceText;
+
+/* *regexes is NULL where no rule has a pattern. Errors: out of memory, a pattern that does not compile. */
+bool place_regexes_open(PlaceRegexes **regexes, const PlaceRule *rules, int n_rules, Error *error);
+void place_regexes_close(PlaceRegexes *regexes);
+/* Rules whose pattern has run into a limit so far; regexes may be NULL. */
+PlaceSet place_limited(const PlaceRegexes *regexes);
+/* The rules whose pattern matches at the end of the text. */
+PlaceSet place_matches(PlaceRegexes *regexes, PlaceText text);
+/* Whether a pattern compiles. Errors: the message of PCRE2, with the byte. */
+bool place_check_pattern(Bytes pattern, Error *error);
+
+/* All the rules that hold. regexes: those of the same rules. */
+PlaceSet place_find(const PlaceRule *rules, int n_rules, const PlaceState *state, PlaceRegexes *regexes,
+                    PlaceText text);
+
+#endif

@@ -1,0 +1,444 @@
+/* Future entropy as a search: lazy finds what eager finds, the scores are those of separate sessions, the draws follow them,
+ * and what was looked at and not taken leaves no trace. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sampler/chain/draw.h"
+#include "sampler/chain/noise.h"
+#include "tests/support/looker.h"
+#include "tests/support/random_model.h"
+
+#define STORIES "../shared/models/stories260K/stories260K.bin"
+#define SHIPPED "weights/tales-6m-q8_0.gguf"
+
+static const int prompt[] = {1, 3, 2, 4};
+enum { PROMPT = 4 };
+
+static Model *open_model(const char *path) {
+    Model *model;
+    Error error;
+    if (access(path, R_OK) != 0) {
+        print_message("%s is missing\n", path);
+        skip();
+    }
+    if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
+    return model;
+}
+
+static void assert_same_logits(const Looker *a, const Looker *b) {
+    const float *first = session_logits(a->session, TRUNK), *second = session_logits(b->session, TRUNK);
+    if (first && second) assert_memory_equal(first, second, (size_t)a->model->config.vocab_size * sizeof(float));
+}
+
+/* ---- lazy = eager ---- */
+
+static void check_rows(const Looker *looker, const Lookahead *lookahead) {
+    const LookaheadReport *report = &looker->report;
+    int evaluated = 0, depth = lookahead->depth;
+    for (int i = 0; i < report->count; i++) {
+        evaluated += report->candidates[i].evaluated;
+        assert_true(report->candidates[i].evaluated + report->candidates[i].passed + report->candidates[i].neutral > 0);
+    }
+    assert_int_equal(report->rows, evaluated * depth); /* none twice */
+    assert_true(evaluated <= lookahead->k);
+    if (report->outcome != LOOKAHEAD_DONE) assert_int_equal(report->rows, 0);
+    if (report->outcome == LOOKAHEAD_DONE && lookahead->eager) assert_int_equal(report->passes, depth);
+    if (report->outcome == LOOKAHEAD_DONE && lookahead->eager) assert_int_equal(evaluated, report->count);
+    int taken = looker->candidates.items[looker->chosen].branch >= 0;
+    assert_int_equal(session_free_branches(looker->session), session_options(looker->session).branches - 1 - taken);
+}
+
+/* By the definition, from the report of an eager step. */
+static void check_choice(const Looker *looker) {
+    const LookaheadReport *report = &looker->report;
+    bool greedy = looker->temperature == 0;
+    double best = -INFINITY;
+    int token = -1, position = session_length(looker->session, TRUNK);
+    for (int i = 0; i < report->count; i++) {
+        const LookaheadCandidate *item = &report->candidates[i];
+        double noise = noise_gumbel(looker->seed, item->token, position, 0, NOISE_DRAW);
+        double key = greedy ? item->ln_s : item->ln_s / looker->temperature + noise;
+        if (key > best || (key == best && item->token < token)) best = key, token = item->token;
+        assert_true(item->chosen == (i == looker->chosen) && item->noise == (greedy ? 0 : noise));
+    }
+    if (report->count > 0) assert_int_equal(looker->candidates.items[looker->chosen].token, token);
+}
+
+typedef struct {
+    long long steps, looked, lazy_rows, eager_rows;
+} Tally;
+
+static void compare_step(Looker *a, Looker *b, const Lookahead *lazy, Tally *tally) {
+    Lookahead eager = *lazy;
+    eager.eager = true;
+    looker_draw(a, lazy);
+    looker_draw(b, &eager);
+    check_rows(a, lazy);
+    check_rows(b, &eager);
+    check_choice(b);
+    assert_int_equal(a->report.outcome, b->report.outcome);
+    assert_true(a->report.all_closed == b->report.all_closed);
+    for (int j = 0; j < a->report.count; j++) {
+        LookaheadCandidate *x = &a->report.candidates[j], *y = &b->report.candidates[j];
+        assert_true(x->token == y->token && x->noise == y->noise && x->chosen == y->chosen && !y->passed);
+        assert_true(x->passed ? x->ln_s >= y->ln_s : x->hhat == y->hhat && x->ln_s == y->ln_s);
+    }
+    tally->steps++;
+    tally->looked += a->report.outcome == LOOKAHEAD_DONE;
+    tally->lazy_rows += a->report.rows;
+    tally->eager_rows += b->report.rows;
+    int token = looker_take(a);
+    assert_int_equal(looker_take(b), token);
+    assert_same_logits(a, b);
+}
+
+/* The same text in both ways, the same settings for all of it or, if NULL, new ones for each token: the same tokens, and the
+ * same values where both know them. */
+static void compare(const Model *model, const Lookahead *settings, uint64_t seed, int n_steps, Tally *tally) {
+    Random random = random_from(seed);
+    int text[3] = {1, random_int(&random, 3, model->config.vocab_size - 1), 2};
+    Looker a = looker_open(model, (SessionOptions){.kv = KV_F32}, text, 3);
+    Looker b = looker_open(model, (SessionOptions){.kv = KV_F32, .block_rows = 3}, text, 3);
+    if (!settings) random_flags(&random, a.flags, model->config.vocab_size);
+    memcpy(b.flags, a.flags, (size_t)model->config.vocab_size * sizeof *a.flags);
+    for (int i = 0; i < n_steps; i++) {
+        Lookahead lookahead = settings ? *settings : random_lookahead(&random);
+        if (looker_is_full(&a, &lookahead)) break;
+        a.seed = b.seed = random_u64(&random);
+        a.temperature = b.temperature = settings ? 1 : random_temperature(&random);
+        a.min_p = b.min_p = settings || random_chance(&random, 0.5) ? 0.05f : 0;
+        compare_step(&a, &b, &lookahead, tally);
+    }
+    looker_close(&a);
+    looker_close(&b);
+}
+
+static void lazy_draws_what_eager_draws(void **state) {
+    (void)state;
+    Tally tally = {0};
+    for (uint64_t seed = 0; seed < 120; seed++) {
+        Model *model = random_model(seed, DTYPE_F32, seed % 2 == 0);
+        compare(model, NULL, seed, 25, &tally);
+        random_model_free(model);
+    }
+    print_message("%lld settings, %lld of them looked ahead; rows: lazy %lld, eager %lld\n", tally.steps, tally.looked,
+                  tally.lazy_rows, tally.eager_rows);
+    assert_true(tally.steps > 2000 && tally.looked > tally.steps / 3 && tally.lazy_rows < tally.eager_rows);
+}
+
+/* With SLOW in the environment ten times as many. */
+static void compare_on(const char *path, int n_texts) {
+    Model *model = open_model(path);
+    Tally tally = {0};
+    if (getenv("SLOW")) n_texts *= 10;
+    for (int i = 0; i < n_texts; i++) compare(model, NULL, (uint64_t)i, 20, &tally);
+    print_message("%lld settings, %lld of them looked ahead; rows: lazy %lld, eager %lld\n", tally.steps, tally.looked,
+                  tally.lazy_rows, tally.eager_rows);
+    assert_true(tally.steps == 20 * n_texts && tally.looked > tally.steps / 3 && tally.lazy_rows < tally.eager_rows);
+    for (int alpha = -1; alpha <= 2; alpha++) {
+        Tally rows = {0};
+        Lookahead lookahead = lookahead_default();
+        lookahead.alpha = 0.5 * alpha;
+        lookahead.chunk = 1;
+        for (uint64_t seed = 0; seed < 3; seed++) compare(model, &lookahead, seed, 20, &rows);
+        print_message("alpha %4.1f, T 1, min-p .05, chunk 1: %.2f rows a token, eager %.2f\n", lookahead.alpha,
+                      (double)rows.lazy_rows / (double)rows.steps, (double)rows.eager_rows / (double)rows.steps);
+    }
+    model_close(model);
+}
+
+static void lazy_draws_what_eager_draws_in_stories(void **state) {
+    (void)state;
+    compare_on(STORIES, 85);
+}
+
+static void lazy_draws_what_eager_draws_with_the_shipped_model(void **state) {
+    (void)state;
+    compare_on(SHIPPED, 15);
+}
+
+/* ---- alpha = -1 ---- */
+
+static void alpha_minus_one_is_the_chain_without_it(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        Random random = random_from(seed);
+        Model *model = random_model(seed % 10, DTYPE_F32, true);
+        Looker looker = looker_open(model, (SessionOptions){.branches = 1}, prompt, PROMPT);
+        Lookahead lookahead = random_lookahead(&random);
+        lookahead.alpha = -1;
+        random_flags(&random, looker.flags, model->config.vocab_size);
+        looker.seed = seed;
+        looker.temperature = (const double[]){0, .3, .8, 1, 1.7}[seed % 5];
+        looker.min_p = seed % 2 ? 0.02f : 0;
+        looker_draw(&looker, &lookahead);
+        int count = looker.candidates.count, token = looker.candidates.items[looker.chosen].token;
+        candidates_from_logits(&looker.candidates, session_logits(looker.session, TRUNK), looker.candidates.capacity);
+        candidates_min_p(&looker.candidates, looker.min_p);
+        assert_int_equal(count, looker.candidates.count);
+        int expected = draw_candidate(&looker.candidates, looker.temperature, seed, PROMPT, 0);
+        assert_int_equal(looker.chosen, expected);
+        assert_int_equal(token, looker.candidates.items[expected].token);
+        assert_int_equal(looker.report.ghost_plain, token);
+        assert_int_equal(looker.report.outcome, LOOKAHEAD_OFF);
+        assert_int_equal(looker.report.rows, 0);
+        looker_close(&looker);
+        random_model_free(model);
+    }
+}
+
+/* ---- order ---- */
+
+static void shuffle(Random *random, Candidates *candidates) {
+    for (int i = candidates->count - 1; i > 0; i--) {
+        int j = random_int(random, 0, i);
+        Candidate old = candidates->items[i];
+        candidates->items[i] = candidates->items[j];
+        candidates->items[j] = old;
+    }
+    candidates->sorted = false;
+}
+
+static void order_does_not_matter(void **state) {
+    (void)state;
+    Error error;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        Random random = random_from(seed);
+        Model *model = random_model(seed % 7, DTYPE_F32, false);
+        Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
+        Lookahead lookahead = random_lookahead(&random);
+        lookahead.eager = seed % 2;
+        lookahead.chunk = 1 + (int)(seed % 5);
+        looker.temperature = random_temperature(&random);
+        looker.seed = seed;
+        random_flags(&random, looker.flags, model->config.vocab_size);
+        looker_draw(&looker, &lookahead);
+        LookaheadReport first = looker.report;
+        Candidate taken = looker.candidates.items[looker.chosen];
+        if (taken.branch >= 0) session_drop(looker.session, taken.branch);
+
+        LookaheadStep step = looker_where(&looker);
+        candidates_from_logits(&looker.candidates, session_logits(looker.session, TRUNK), looker.candidates.capacity);
+        shuffle(&random, &looker.candidates);
+        if (!lookahead_draw(&lookahead, &step, &looker.candidates, &looker.chosen, &looker.report, &error))
+            fail_msg("%s", error.message);
+        assert_int_equal(looker.candidates.items[looker.chosen].token, taken.token);
+        assert_int_equal(looker.report.count, first.count);
+        for (int i = 0; i < first.count; i++) {
+            const LookaheadCandidate *a = &first.candidates[i], *b = &looker.report.candidates[i];
+            assert_true(a->token == b->token && fabs(a->ln_s - b->ln_s) <= 1e-12 * (1 + fabs(a->ln_s)));
+        }
+        looker_close(&looker);
+        random_model_free(model);
+    }
+}
+
+/* ---- what stays behind ---- */
+
+static void check_against_decoding(const Model *model, Lookahead lookahead, uint64_t seed, int threads) {
+    Random random = random_from(seed);
+    SessionOptions options = {.threads = threads, .block_rows = 1 + (int)(seed % 5)};
+    Looker looker = looker_open(model, options, prompt, PROMPT);
+    Looker plain = looker_open(model, (SessionOptions){.threads = 1}, prompt, PROMPT);
+    looker.seed = seed;
+    looker.temperature = random_temperature(&random);
+    random_flags(&random, looker.flags, model->config.vocab_size);
+    while (!looker_is_full(&looker, &lookahead) && session_length(looker.session, TRUNK) < 60) {
+        int token = looker_step(&looker, &lookahead);
+        Error error;
+        if (!session_decode(plain.session, &(BranchToken){TRUNK, token}, 1, &error)) fail_msg("%s", error.message);
+        assert_same_logits(&looker, &plain);
+        assert_int_equal(session_length(looker.session, TRUNK), session_length(plain.session, TRUNK));
+    }
+    SessionOptions filled = session_options(looker.session);
+    int length = session_length(looker.session, TRUNK), blocks = (length + filled.block_rows - 1) / filled.block_rows;
+    int all = (filled.rows + filled.block_rows - 1) / filled.block_rows;
+    assert_int_equal(session_free_rows(looker.session), (all - blocks) * filled.block_rows);
+    looker_close(&looker);
+    looker_close(&plain);
+}
+
+static void rejected_forks_leave_no_trace(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        Random random = random_from(seed);
+        Model *model = random_model(seed, (Dtype)(seed % DTYPE_COUNT), seed % 2 == 0);
+        Lookahead lookahead = random_lookahead(&random);
+        lookahead.eager = seed % 3 == 0;
+        check_against_decoding(model, lookahead, seed, seed % 8 ? 1 : 3);
+        random_model_free(model);
+    }
+}
+
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    Model *model = open_model(STORIES);
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        Looker lookers[3];
+        Lookahead lookahead = lookahead_default();
+        lookahead.alpha = 0.5;
+        lookahead.depth = 1 + (int)(seed % 2);
+        lookahead.chunk = LOOKAHEAD_CHUNK; /* which ones are looked at would depend on the time, else */
+        for (int t = 0; t < 3; t++) {
+            lookers[t] = looker_open(model, (SessionOptions){.threads = t + 1}, prompt, PROMPT);
+            lookers[t].seed = seed;
+        }
+        for (int i = 0; i < 10; i++) {
+            int token = looker_step(&lookers[0], &lookahead);
+            for (int t = 1; t < 3; t++) {
+                assert_int_equal(looker_step(&lookers[t], &lookahead), token);
+                assert_memory_equal(&lookers[t].report, &lookers[0].report, sizeof lookers[0].report);
+                assert_same_logits(&lookers[t], &lookers[0]);
+            }
+        }
+        for (int t = 0; t < 3; t++) looker_close(&lookers[t]);
+    }
+    model_close(model);
+}
+
+/* ---- k + 1 separate sessions ---- */
+
+static int descending(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* The definition, by sorting everything. */
+static double plain_entropy(const float *logits, int vocab_size, int n) {
+    float *sorted = malloc((size_t)vocab_size * sizeof *sorted);
+    memcpy(sorted, logits, (size_t)vocab_size * sizeof *sorted);
+    qsort(sorted, (size_t)vocab_size, sizeof *sorted, descending);
+    if (n > vocab_size) n = vocab_size;
+    double sum = 0, entropy = 0;
+    for (int i = 0; i < n; i++) sum += exp((double)sorted[i] - sorted[0]);
+    for (int i = 0; i < n; i++) {
+        double r = exp((double)sorted[i] - sorted[0]) / sum;
+        entropy -= r * log(r > 1e-6 ? r : 1e-6);
+    }
+    free(sorted);
+    return entropy / log(n);
+}
+
+static int first_largest(const float *values, int n) {
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
+
+/* Hhat of a token by a session of its own. */
+static double separate_hhat(const Model *model, int token, const Lookahead *lookahead) {
+    Session *session;
+    Error error;
+    int vocab_size = model->config.vocab_size;
+    if (!session_open(&session, model, (SessionOptions){.threads = 1}, &error) ||
+        !session_prefill(session, TRUNK, prompt, PROMPT, &error))
+        fail_msg("%s", error.message);
+    double sum = 0, weights = 0;
+    for (int j = 0; j < lookahead->depth; j++) {
+        if (!session_decode(session, &(BranchToken){TRUNK, token}, 1, &error)) fail_msg("%s", error.message);
+        const float *logits = session_logits(session, TRUNK);
+        double weight = pow(lookahead->discount, j);
+        sum += weight * plain_entropy(logits, vocab_size, lookahead->n);
+        weights += weight;
+        token = first_largest(logits, vocab_size);
+    }
+    session_close(session);
+    return sum / weights;
+}
+
+static void scores_are_those_of_separate_sessions(void **state) {
+    (void)state;
+    int outcomes[4] = {0};
+    for (uint64_t seed = 0; seed < 120; seed++) {
+        Random random = random_from(seed);
+        Model *model = random_model(seed, DTYPE_F32, seed % 2 == 0);
+        Lookahead lookahead = random_lookahead(&random);
+        lookahead.gate = LOOKAHEAD_AT_TOKEN;
+        lookahead.eager = true;
+        lookahead.depth = 1 + (int)(seed % 3);
+        Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
+        looker.temperature = 0;
+        looker_draw(&looker, &lookahead);
+        outcomes[looker.report.outcome]++;
+
+        int best = 0;
+        double best_score = -INFINITY;
+        FutureExponents exponents = future_exponents(lookahead.curve, lookahead.alpha);
+        for (int i = 0; i < looker.report.count; i++) {
+            const LookaheadCandidate *item = &looker.report.candidates[i];
+            double hhat = separate_hhat(model, item->token, &lookahead);
+            double score = pow(looker.candidates.items[i].prob, exponents.a) * pow(hhat, exponents.b);
+            assert_true(fabs(hhat - item->hhat) < 1e-9);
+            assert_true(fabs(item->p - looker.candidates.items[i].prob) < 1e-6); /* all survive */
+            assert_true(fabs(exp(item->ln_s) - score) < 1e-5);
+            if (score > best_score) best = item->token, best_score = score;
+        }
+        if (looker.report.outcome == LOOKAHEAD_DONE)
+            assert_int_equal(looker.candidates.items[looker.chosen].token, best);
+        looker_close(&looker);
+        random_model_free(model);
+    }
+    assert_true(outcomes[LOOKAHEAD_DONE] > 60);
+}
+
+/* Chi-square over 6 candidates, 5 degrees of freedom: 20.5 is passed by chance once in a thousand; the seeds are fixed. */
+static void draws_follow_the_scores(void **state) {
+    (void)state;
+    enum { K = 6, DRAWS = 3000 };
+    Model *model = random_model(8, DTYPE_F32, false);
+    for (int setting = 0; setting < 4; setting++) {
+        Lookahead lookahead = lookahead_default();
+        lookahead.k = K;
+        lookahead.alpha = (double[]){-0.5, 0, 0.5, 1}[setting];
+        lookahead.eager = setting % 2;
+        Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
+        looker.temperature = (double[]){1, 0.5, 2, 0.3}[setting];
+        FutureExponents exponents = future_exponents(FUTURE_ARTICLE, lookahead.alpha);
+        double weights[K], sum = 0, chi_square = 0;
+        int counts[K] = {0};
+        for (int i = 0; i < DRAWS; i++) {
+            looker.seed = (uint64_t)(DRAWS * setting + i);
+            looker_draw(&looker, &lookahead);
+            counts[looker.chosen]++;
+            looker_undo(&looker);
+        }
+        for (int i = 0; i < K; i++) {
+            double hhat = separate_hhat(model, looker.candidates.items[i].token, &lookahead);
+            double score = pow(looker.candidates.items[i].prob, exponents.a) * pow(hhat, exponents.b);
+            sum += weights[i] = pow(score, 1 / looker.temperature);
+        }
+        for (int i = 0; i < K; i++) {
+            double expected = DRAWS * weights[i] / sum;
+            chi_square += (counts[i] - expected) * (counts[i] - expected) / expected;
+        }
+        print_message("alpha %.1f, T %.1f: chi-square %.1f\n", lookahead.alpha, looker.temperature, chi_square);
+        assert_true(chi_square < 20.5);
+        looker_close(&looker);
+    }
+    random_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lazy_draws_what_eager_draws),
+        cmocka_unit_test(lazy_draws_what_eager_draws_in_stories),
+        cmocka_unit_test(lazy_draws_what_eager_draws_with_the_shipped_model),
+        cmocka_unit_test(alpha_minus_one_is_the_chain_without_it),
+        cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(rejected_forks_leave_no_trace),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(scores_are_those_of_separate_sessions),
+        cmocka_unit_test(draws_follow_the_scores),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

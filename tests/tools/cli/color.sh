@@ -1,0 +1,78 @@
+#!/bin/bash
+# run --color-by and --explain: on a terminal (script gives one), and off it.
+# shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
+cd "$(dirname "$0")/../../.." || exit 1
+. tests/tools/cli/foretell.sh
+
+arguments=(run -m "$model" -p 'Once upon a time' -n 12 -s 5)
+foretell "${arguments[@]}"
+cp "$work/out" "$work/plain"
+foretell "${arguments[@]}" --color-by p
+check 'off a terminal the text is plain' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain" && ! contains probability'
+foretell "${arguments[@]}" --explain
+check '--explain leaves the text as it is' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain"'
+check 'and prints a table a token' '[ "$(grep -c "^[0-9]* \".*survivors$" "$work/err")" -eq 12 ] && [ "$(grep -c "^  > " "$work/err")" -eq 12 ]'
+check 'with p, and no more' 'grep -q "^    \".*  p 0\.[0-9]*$" "$work/err" && ! grep -q Hhat "$work/err"'
+foretell "${arguments[@]}" --explain --fe --fe-eager
+check 'looking ahead with Hhat and s' 'grep -q "^  > \".*  p [0-9.]*  Hhat [0-9.]*  s [0-9.]*" "$work/err"'
+table() { sed -n 's/^[0-9]* ".*  H \([0-9.]*\)\( [a-z]*\)\?  T .*/\1\2/p' "$work/err"; }
+foretell "${arguments[@]}" --explain
+table >"$work/nats"
+foretell "${arguments[@]}" --explain --units bits
+table >"$work/bits"
+check '--units bits: H is H / ln 2, and says so' '[ "$(wc -l <"$work/bits")" -eq 12 ] && paste "$work/nats" "$work/bits" |
+    awk "{ d = \$1 / log(2) - \$2; bad += d > 2e-3 || d < -2e-3 || \$3 != \"bits\" } END { exit bad }"'
+check 'the text is the same' 'cmp -s "$work/out" "$work/plain"'
+foretell "${arguments[@]}" --explain --units nats
+table >"$work/again"
+check '--units nats is the default' 'cmp -s "$work/nats" "$work/again" && ! grep -q nats "$work/again"'
+usage_error "--units: expected one of nats|bits, got 'bans'" run --units bans
+usage_error '--color-by future: expected --fe or --wave too' run --color-by future
+usage_error '--color-by alpha: expected --fe or --wave too' run --color-by alpha
+usage_error "--color-by: expected one of none|p|surprisal|entropy|future|alpha|rank, got 'mood'" run --color-by mood
+
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+    on_terminal() { # what it prints to a terminal, the ends of lines as they were, standard error elsewhere
+        local command
+        printf -v command '%q ' "$program" "${arguments[@]}" "$@"
+        script -qec "$command 2>$work/err" /dev/null </dev/null | tr -d '\r' >"$work/out"
+    }
+    untinted() { sed 's/\x1b\[[0-9;]*m//g' "$work/out"; }
+    export TERM=xterm
+    unset NO_COLOR COLORTERM
+    tints() { grep -o $'\x1b\\[48;[0-9;]*m' "$work/out" | sort -u | wc -l; }
+    for by in p surprisal entropy rank; do
+        on_terminal --color-by $by
+        check "by $by: the same text, in several tints" '[ "$(untinted)" = "$(cat "$work/plain")" ] && [ "$(tints)" -ge 3 ]'
+    done
+    check 'of 256 colours, and back each time' '! grep -q "48;2;" "$work/out" && [ "$(grep -o $'\''\x1b\\[48;'\'' "$work/out" | wc -l)" -eq "$(grep -o $'\''\x1b\\[0m'\'' "$work/out" | wc -l)" ]'
+    check 'there is a legend' 'grep -q "^rank  1 .* 1024$" "$work/err"'
+    on_terminal --color-by entropy
+    check 'entropy is up to 8 nats' 'grep -q "^entropy  0 .* 8 nats$" "$work/err"'
+    cp "$work/out" "$work/nats"
+    on_terminal --color-by entropy --units bits
+    check 'or to 12 bits' 'grep -q "^entropy  0 .* 12 bits$" "$work/err" && ! cmp -s "$work/out" "$work/nats" &&
+        [ "$(untinted)" = "$(cat "$work/plain")" ]'
+    for by in future alpha; do
+        on_terminal --color-by $by --preset wave
+        check "by $by" '[ "$(tints)" -ge 3 ]'
+    done
+    on_terminal --color-by alpha --fe --at '/.*/:preset=precise'
+    check 'no tint by alpha where a rule does not look ahead' '[ "$(tints)" -eq 0 ] && [ "$(untinted | wc -c)" -gt 20 ]'
+    on_terminal --color-by p
+    cp "$work/out" "$work/tinted"
+    on_terminal --color-by p --stop ' the zz' --ban 'a zz' --ban ' hzz'
+    check 'text that is held back keeps its tints' 'cmp -s "$work/out" "$work/tinted"'
+    "$program" "${arguments[@]}" --ban the --ban ' a' >"$work/banned" 2>/dev/null
+    on_terminal --color-by p --ban the --ban ' a'
+    check 'what is taken back leaves none' '[ "$(untinted)" = "$(cat "$work/banned")" ] && [ "$(tints)" -ge 3 ]'
+    COLORTERM=truecolor on_terminal --color-by p
+    check 'COLORTERM=truecolor' 'grep -q "48;2;" "$work/out" && [ "$(untinted)" = "$(cat "$work/plain")" ]'
+    NO_COLOR=1 on_terminal --color-by p
+    check 'NO_COLOR' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ] && ! grep -q probability "$work/err"'
+    TERM=dumb on_terminal --color-by p
+    check 'a terminal without colours' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ]'
+else
+    skip 'on a terminal' 'script can make no pseudo-terminal here'
+fi
+done_testing

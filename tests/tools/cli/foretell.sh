@@ -1,0 +1,37 @@
+# For the tests of the program: a work folder, the shipped model, and `foretell`, which runs the program under test and
+# leaves its standard output in $work/out, its standard error in $said and its exit status in $status.
+# shellcheck shell=bash disable=SC2034
+. tests/support/tap.sh
+
+program=${FORETELL:-build/release/foretell}
+model=${TEST_MODEL:-weights/tales-6m-q8_0.gguf}
+shared=../shared
+unset FORETELL_MODEL
+export OMP_WAIT_POLICY=passive # other work may share the processors
+[ -x "$program" ] || skip_all "$program is not built"
+[ -f "$model" ] || skip_all "$model is missing"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+foretell() {
+    "$program" "$@" >"$work/out" 2>"$work/err"
+    status=$?
+    said=$(cat "$work/err")
+}
+out_is() { [ "$(cat "$work/out"; echo .)" = "$1"$'\n'. ]; } # one line, with its newline
+out_has() { grep -qF -- "$1" "$work/out"; }
+silent() { [ ! -s "$work/out" ]; }
+usage_error() { # message, arguments: nothing on standard output, exactly this line on standard error, exit status 2
+    local message=$1
+    shift
+    foretell "$@"
+    check "${*//$'\n'/ }" '[ $status -eq 2 ] && silent && [ "$said" = "foretell: $message" ]'
+    [ "$said" = "foretell: $message" ] || echo "# expected: foretell: $message"
+}
+failure() { # the same with exit status 1
+    local message=$1
+    shift
+    foretell "$@"
+    check "${*//$'\n'/ }" '[ $status -eq 1 ] && silent && [ "$said" = "foretell: $message" ]'
+    [ "$said" = "foretell: $message" ] || echo "# expected: foretell: $message"
+}

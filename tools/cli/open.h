@@ -1,0 +1,44 @@
+/* Open: finds and opens a model and the vocabulary that goes with it. */
+#ifndef TOOLS_CLI_OPEN_H
+#define TOOLS_CLI_OPEN_H
+
+#include <limits.h>
+
+#include "model/session.h"
+#include "tokenizer/tokenizer.h"
+
+#define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
+#define OPEN_MODEL_DEFAULT     "the shipped model"
+#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or GGUF file"
+#define OPEN_TOKENIZER_DEFAULT "the model's"
+/* What the help says about both, below. */
+#define OPEN_NOTES                                                                                                     \
+    "Without -m the model is $FORETELL_MODEL, or else the shipped one. The vocabulary of a GGUF model\n"               \
+    "is in it, that of a .bin model beside it: tokenizer.bin, or the only tok*.bin."
+
+typedef char Path[PATH_MAX];
+
+/* The model file: the one given, else $FORETELL_MODEL, else the shipped one, which lies in weights/ beside the program or
+ * two folders up (in the source tree), or in ../share/foretell (installed). Errors: none is there. */
+bool open_find_model(Path path, const char *given, Error *error);
+
+/* The vocabulary of that model: the file given, else the model itself if it is a GGUF file, else tokenizer.bin or the
+ * only tok*.bin in its folder. Errors: none or several are there. */
+bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error);
+
+/* Opens the vocabulary of a model: given or found. Errors: also that its number of tokens is not the model's. */
+bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *model_path, const char *given,
+                     Error *error);
+
+/* Finds and opens both; given names may be NULL. On failure both are NULL. */
+bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
+               Error *error);
+
+/* Starts the threads to compute with (0: one per processor) and returns their number. Where the system refuses some of them,
+ * a line on standard error says so. */
+int open_threads(int wanted);
+
+/* session_open, with the same line. */
+bool open_computing(Session **session, const Model *model, SessionOptions options, Error *error);
+
+#endif

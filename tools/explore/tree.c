@@ -1,0 +1,391 @@
+#include "tools/explore/tree.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/memory.h"
+#include "tools/cli/open.h"
+
+TreeBranch *tree_current(Tree *tree) { return &tree->branches[tree->current]; }
+
+/* ---- Branches ---- */
+
+static bool add_branch(Tree *tree, const int *prompt, int parent, int position, Error *error) {
+    TreeBranch *branch = &tree->branches[tree->count];
+    size_t n = (size_t)tree->context + 1;
+    *branch = (TreeBranch){.parent = parent, .position = position};
+    branch->sequence = (Sequence){.branch = TRUNK, .length = tree->n_prompt, .state = tree->start};
+    branch->sequence.history = memory_alloc(n, sizeof *branch->sequence.history, "history", error);
+    if (!branch->sequence.history) return false;
+    branch->before = memory_alloc(n, sizeof *branch->before, "states of the sampler", error);
+    branch->surprisal = branch->before ? memory_alloc(n, sizeof *branch->surprisal, "surprisals", error) : NULL;
+    tree->count++; /* what there is of it is freed with the others */
+    if (!branch->surprisal) return false;
+    memset(branch->surprisal, 0, n * sizeof *branch->surprisal);
+    memcpy(branch->sequence.history, prompt, (size_t)tree->n_prompt * sizeof *prompt);
+    return true;
+}
+
+static void free_branch(TreeBranch *branch) {
+    memory_free(branch->sequence.history);
+    memory_free(branch->before);
+    memory_free(branch->surprisal);
+}
+
+static bool open_session(Tree *tree, int threads, Error *error) {
+    enum { BLOCK_ROWS = 16 };
+    int own = tree->context - tree->n_prompt + 2 * BLOCK_ROWS; /* its first block and its last are not full */
+    long long rows = tree->context + (long long)TREE_BRANCHES * own + writer_rows(&tree->sampler, BLOCK_ROWS);
+    if (rows > INT_MAX) return error_set(error, "a context of %d tokens is too long to explore", tree->context);
+    SessionOptions options = {.context = tree->context,
+                              .threads = threads,
+                              .kv = tree->kv,
+                              .block_rows = BLOCK_ROWS,
+                              .branches = 1 + TREE_BRANCHES + writer_branches(&tree->sampler),
+                              .rows = (int)rows};
+    return open_computing(&tree->session, tree->model, options, error);
+}
+
+static bool check_header(const TraceHeader *header, const Model *model, Error *error) {
+    if (header->sampler.temperature.kind == TEMPERATURE_KLD)
+        return error_set(error, "--temp-policy kld: reads a second prompt, which a tree does not hold");
+    if (header->context > model->config.context_length)
+        return error_set(error, "context: expected at most the model's %d, got %d", model->config.context_length,
+                         header->context);
+    for (int i = 0; i < header->n_prompt; i++)
+        if (header->prompt[i] >= model->config.vocab_size)
+            return error_set(error, "prompt: %d: expected an id below %d, got %d", i, model->config.vocab_size,
+                             header->prompt[i]);
+    return true;
+}
+
+bool tree_open(Tree *tree, const TraceHeader *header, const Model *model, const Tokenizer *tokenizer, int threads,
+               Error *error) {
+    *tree = (Tree){.model = model,
+                   .tokenizer = tokenizer,
+                   .settings = header->sampler,
+                   .n_prompt = header->n_prompt,
+                   .context = header->context,
+                   .kv = header->kv,
+                   .special = header->special,
+                   .start = sampler_start(&header->sampler)};
+    tree->settings.future = tree->settings.lookahead.eager = true;
+    tree->sampler = tree->settings;
+    if (!check_header(header, model, error) || !open_session(tree, threads, error) ||
+        !traits_open(&tree->traits, tokenizer, error) ||
+        !writer_open(&tree->writer, tree->session, model->config.vocab_size, &tree->sampler, tree->traits.flags,
+                     tree->traits.breakers, tree->traits.exempt, tree->traits.pieces, error) ||
+        !add_branch(tree, header->prompt, -1, tree->n_prompt, error))
+        return false;
+    tree->writer.futures = true;
+    Sequence *first = &tree->branches[0].sequence;
+    if (!writer_read(&tree->writer, first, tree->n_prompt, error)) return false;
+    tree->start = first->state;
+    return writer_mark(&tree->writer, first, error);
+}
+
+void tree_close(Tree *tree) {
+    for (int i = 0; i < tree->count; i++) free_branch(&tree->branches[i]);
+    writer_close(&tree->writer);
+    traits_close(&tree->traits);
+    session_close(tree->session);
+}
+
+/* ---- Steps ---- */
+
+/* The drawn step was never drawn. */
+static void forget(Tree *tree) {
+    TreeBranch *branch = tree_current(tree);
+    if (tree->drawn) {
+        Candidate *drawn = &tree->writer.candidates.items[tree->writer.chosen];
+        if (drawn->branch >= 0) session_drop(tree->session, drawn->branch);
+        branch->sequence.state = branch->before[branch->sequence.length];
+    }
+    tree->writer.chosen = -1;
+    tree->drawn = false;
+    tree->stop = NULL;
+}
+
+/* What the sampler takes alpha from is the current branch's. */
+static void use_alpha(Tree *tree) {
+    const TreeBranch *branch = tree_current(tree);
+    tree->sampler.waves = !branch->has_alpha && tree->settings.waves;
+    tree->sampler.lookahead.alpha = branch->has_alpha ? branch->alpha : tree->settings.lookahead.alpha;
+}
+
+bool tree_draw(Tree *tree, Error *error) {
+    forget(tree);
+    use_alpha(tree);
+    TreeBranch *branch = tree_current(tree);
+    Sequence *sequence = &branch->sequence;
+    int length = sequence->length;
+    if (length > tree->n_prompt && tokenizer_ends_text(tree->tokenizer, sequence->history[length - 1]))
+        tree->stop = "the text ends here";
+    else if (length + sampler_widest(&tree->sampler).depth > tree->context)
+        tree->stop = "the context is full";
+    if (tree->stop) return true;
+    branch->before[length] = sequence->state;
+    writer_forget_sampler(&tree->writer); /* alpha may have moved */
+    tree->drawn = writer_draw(&tree->writer, sequence, error);
+    if (!tree->drawn) sequence->state = branch->before[length];
+    return tree->drawn;
+}
+
+/* As if this token had been drawn. The chain may drop one that was recorded elsewhere, say with other inner loops. */
+static bool accept(Tree *tree, TreeBranch *branch, int token, Error *error) {
+    const Writer *writer = &tree->writer;
+    Sequence *sequence = &branch->sequence;
+    const float *logits = session_logits(tree->session, sequence->branch);
+    int length = sequence->length;
+    branch->before[length] = sequence->state;
+    writer_forget_sampler(&tree->writer); /* alpha may have moved */
+    if (!writer_take(&tree->writer, sequence, token, error)) return false;
+    branch->surprisal[length] = (float)(writer->natural.log_sum - (logits[token] - writer->natural.max_logit));
+    return true;
+}
+
+static bool decode(Tree *tree, TreeBranch *branch, int token, Error *error) {
+    BranchToken step = {branch->sequence.branch, token};
+    if (!session_decode(tree->session, &step, 1, error)) return false;
+    branch->sequence.history[branch->sequence.length++] = token;
+    return true;
+}
+
+/* fork: the branch whose pass is this token's, or -1. */
+static bool append(Tree *tree, TreeBranch *branch, int token, int fork, Error *error) {
+    Sequence *sequence = &branch->sequence;
+    int length = sequence->length;
+    bool done = accept(tree, branch, token, error);
+    if (done && fork >= 0) {
+        session_promote(tree->session, fork);
+        sequence->history[sequence->length++] = token;
+        return true;
+    }
+    if (done && decode(tree, branch, token, error)) return true;
+    if (fork >= 0) session_drop(tree->session, fork);
+    sequence->state = branch->before[length];
+    return false;
+}
+
+/* The drawn token's state is computed as any other's, so that a tree that is opened again comes to the same. */
+bool tree_take(Tree *tree, int token, Error *error) {
+    int fork = -1;
+    if (!tree->drawn) return true;
+    Candidate *drawn = &tree->writer.candidates.items[tree->writer.chosen];
+    if (token < 0) token = drawn->token;
+    if (token == drawn->token) {
+        fork = drawn->branch;
+        drawn->branch = -1; /* it is not to be forgotten with the step */
+    }
+    forget(tree);
+    return append(tree, tree_current(tree), token, fork, error);
+}
+
+/* A branch that is shorter than where it left its parent, or where another left it, has fewer tokens in common with them. */
+static void move_forks(Tree *tree, int shortened) {
+    int length = tree->branches[shortened].sequence.length;
+    for (int i = 1; i < tree->count; i++) {
+        TreeBranch *branch = &tree->branches[i];
+        bool concerned = i == shortened || branch->parent == shortened;
+        if (concerned && branch->position > length) branch->position = length;
+    }
+}
+
+bool tree_undo(Tree *tree, Error *error) {
+    forget(tree);
+    TreeBranch *branch = tree_current(tree);
+    int length = branch->sequence.length - 1;
+    if (length < tree->n_prompt) return true;
+    if (!writer_rewind(&tree->writer, &branch->sequence, length, error)) return false;
+    branch->sequence.state = branch->before[length];
+    move_forks(tree, tree->current);
+    return true;
+}
+
+/* A branch of which nothing is left after an error. */
+static void remove_last(Tree *tree) {
+    TreeBranch *branch = &tree->branches[--tree->count];
+    if (branch->sequence.branch != TRUNK) session_drop(tree->session, branch->sequence.branch);
+    free_branch(branch);
+}
+
+bool tree_fork(Tree *tree, Error *error) {
+    if (tree->count == TREE_BRANCHES) return error_set(error, "there are %d branches, no more fit", TREE_BRANCHES);
+    forget(tree);
+    const TreeBranch *from = tree_current(tree);
+    int length = from->sequence.length;
+    int n_before = tree->count;
+    bool done = add_branch(tree, from->sequence.history, tree->current, length, error);
+    TreeBranch *branch = &tree->branches[n_before];
+    branch->has_alpha = from->has_alpha;
+    branch->alpha = from->alpha;
+    done = done && writer_mark(&tree->writer, &branch->sequence, error);
+    for (int i = tree->n_prompt; done && i < length; i++) {
+        branch->before[i] = from->before[i];
+        branch->surprisal[i] = from->surprisal[i];
+        done = decode(tree, branch, from->sequence.history[i], error);
+    }
+    if (done) {
+        branch->sequence.state = from->sequence.state;
+        tree->current = n_before;
+    } else if (tree->count > n_before) {
+        remove_last(tree);
+    }
+    return done;
+}
+
+void tree_switch(Tree *tree, int branch) {
+    assert(branch >= 0 && branch < tree->count);
+    forget(tree);
+    tree->current = branch;
+}
+
+void tree_set_alpha(Tree *tree, double alpha) {
+    assert(alpha >= -1 && alpha <= 1);
+    forget(tree);
+    tree_current(tree)->has_alpha = true;
+    tree_current(tree)->alpha = alpha;
+    use_alpha(tree);
+}
+
+/* ---- The file ---- */
+
+static json_t *branch_json(const Tree *tree, const TreeBranch *branch) {
+    json_t *object = json_object(), *tokens = json_array();
+    bool done = tokens != NULL;
+    for (int i = tree->n_prompt; done && i < branch->sequence.length; i++)
+        done = json_array_append_new(tokens, json_integer(branch->sequence.history[i])) == 0;
+    done = trace_put(object, "parent", json_integer(branch->parent)) && done;
+    done = trace_put(object, "position", json_integer(branch->position)) && done;
+    if (branch->has_alpha) done = trace_put(object, "alpha", json_real(branch->alpha)) && done;
+    done = trace_put(object, "tokens", tokens) && done;
+    if (done) return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *tree_json(const Tree *tree, const char *model_file) {
+    TraceHeader header = {.sampler = tree->settings,
+                          .prompt = tree->branches[0].sequence.history,
+                          .n_prompt = tree->n_prompt,
+                          .context = tree->context,
+                          .n_predict = -1,
+                          .kv = tree->kv,
+                          .special = tree->special};
+    snprintf(header.model_file, sizeof header.model_file, "%s", model_file);
+    trace_identify(&header);
+    json_t *object = json_object(), *branches = json_array();
+    bool done = branches != NULL;
+    for (int i = 0; done && i < tree->count; i++)
+        done = json_array_append_new(branches, branch_json(tree, &tree->branches[i])) == 0;
+    done = trace_put(object, "type", json_string("tree")) && done;
+    done = trace_put(object, "schema", json_integer(TREE_SCHEMA)) && done;
+    done = trace_put(object, "header", trace_header_json(&header, tree->model, tree->tokenizer)) && done;
+    done = trace_put(object, "current", json_integer(tree->current)) && done;
+    done = trace_put(object, "branches", branches) && done;
+    if (done) return object;
+    json_decref(object);
+    return NULL;
+}
+
+bool tree_save(Tree *tree, const char *path, const char *model_file, Error *error) {
+    Trace file;
+    if (!trace_open(&file, path, error)) return false;
+    if (trace_write(&file, tree_json(tree, model_file), error)) return trace_close(&file, error);
+    trace_abandon(&file);
+    return false;
+}
+
+static bool get_int(int *out, const json_t *object, const char *key, int low, int high, Error *error) {
+    const json_t *value = json_object_get(object, key);
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < low || number > high)
+        return error_set(error, "%s: expected a whole number from %d to %d", key, low, high);
+    *out = (int)number;
+    return true;
+}
+
+static bool parse(TraceHeader *header, int **prompt, json_t **file, Bytes bytes, Error *error) {
+    int schema = 0;
+    if (!trace_parse(file, bytes, error)) return false;
+    const char *type = json_string_value(json_object_get(*file, "type"));
+    if (!type || strcmp(type, "tree") != 0) return error_set(error, "type: expected \"tree\"");
+    if (!get_int(&schema, *file, "schema", TREE_SCHEMA, TREE_SCHEMA, error)) return false;
+    const json_t *line = json_object_get(*file, "header");
+    if (!json_is_object(line)) return error_set(error, "header: expected an object");
+    bool done = trace_read_header(header, prompt, line, error) || error_prefix(error, "header.");
+    trace_free_header(header); /* a tree has neither phrases nor a second prompt */
+    return done;
+}
+
+bool tree_read_header(TraceHeader *header, int **prompt, json_t **file, const char *path, Error *error) {
+    Bytes bytes;
+    *prompt = NULL;
+    *file = NULL;
+    if (!bytes_map(&bytes, path, error)) return false;
+    bool done = parse(header, prompt, file, bytes, error) || error_prefix(error, "%s: ", path);
+    bytes_unmap(&bytes);
+    return done;
+}
+
+static bool read_tokens(Tree *tree, TreeBranch *branch, const json_t *tokens, Error *error) {
+    size_t n = json_array_size(tokens), most = (size_t)(tree->context - tree->n_prompt);
+    if (!json_is_array(tokens) || n > most) return error_set(error, "tokens: expected an array of at most %zu", most);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *id = json_array_get(tokens, i);
+        json_int_t token = json_integer_value(id);
+        if (!json_is_integer(id) || token < 0 || token >= tree->model->config.vocab_size)
+            return error_set(error, "tokens: %zu: expected an id below %d", i, tree->model->config.vocab_size);
+        if (!append(tree, branch, (int)token, -1, error)) return error_prefix(error, "tokens: %zu: ", i);
+    }
+    return true;
+}
+
+/* Files of earlier versions have none. */
+static bool read_alpha(TreeBranch *branch, const json_t *object, Error *error) {
+    const json_t *alpha = json_object_get(object, "alpha");
+    if (!alpha) return true;
+    double value = json_number_value(alpha);
+    if (!json_is_number(alpha) || !(value >= -1 && value <= 1))
+        return error_set(error, "alpha: expected a number from -1 to 1");
+    branch->has_alpha = true;
+    branch->alpha = value;
+    return true;
+}
+
+/* Files of earlier versions kept the position where the branch had been forked, whatever was undone after that. */
+static void check_position(const Tree *tree, TreeBranch *branch) {
+    const Sequence *own = &branch->sequence, *parent = &tree->branches[branch->parent].sequence;
+    int common = tree->n_prompt;
+    while (common < own->length && common < parent->length && own->history[common] == parent->history[common]) common++;
+    if (branch->position > common) branch->position = common;
+}
+
+static bool read_branch(Tree *tree, int i, const json_t *object, Error *error) {
+    int parent = 0, position = 0, first = i == 0 ? -1 : 0;
+    if (!get_int(&parent, object, "parent", first, i - 1, error) ||
+        !get_int(&position, object, "position", tree->n_prompt, tree->context, error))
+        return false;
+    if (i > 0 && (!add_branch(tree, tree->branches[0].sequence.history, parent, position, error) ||
+                  !writer_mark(&tree->writer, &tree->branches[i].sequence, error)))
+        return false;
+    TreeBranch *branch = &tree->branches[i];
+    if (!read_alpha(branch, object, error) || !read_tokens(tree, branch, json_object_get(object, "tokens"), error))
+        return false;
+    if (i > 0) check_position(tree, branch);
+    return true;
+}
+
+bool tree_read_branches(Tree *tree, const json_t *file, Error *error) {
+    assert(tree->count == 1);
+    const json_t *branches = json_object_get(file, "branches");
+    size_t n = json_array_size(branches);
+    if (!json_is_array(branches) || n < 1 || n > TREE_BRANCHES)
+        return error_set(error, "branches: expected an array of 1 to %d", TREE_BRANCHES);
+    for (size_t i = 0; i < n; i++)
+        if (!read_branch(tree, (int)i, json_array_get(branches, i), error))
+            return error_prefix(error, "branches: %zu: ", i);
+    return get_int(&tree->current, file, "current", 0, tree->count - 1, error);
+}

@@ -1,0 +1,63 @@
+/* Many: what `foretell run` does where more than one continuation is asked for: samples, the best of them, beams, or
+ * samples that go on from beams. */
+#ifndef TOOLS_GENERATE_MANY_H
+#define TOOLS_GENERATE_MANY_H
+
+#include <signal.h>
+
+#include "sampler/text/beam.h"
+#include "tools/cli/options.h"
+#include "tools/cli/units.h"
+#include "tools/trace/traces.h"
+
+#define MANY_OPTIONS 10 /* rows that many_add_options adds */
+
+typedef struct {
+    int samples, best_of, beam;  /* as given; 0: not */
+    int beam_length, beam_until; /* 0: not given; -1: not given, else BeamUntil */
+    const char *rank, *rerank, *length_penalty_text, *then;
+    bool rank_all;
+    Ranking ranking;
+    double length_penalty;
+} Many;
+
+/* In the order of BEAM_UNTIL_CHOICES: where the prefix that is continued ends. */
+typedef enum { BEAM_UNTIL_SENTENCE, BEAM_UNTIL_LENGTH } BeamUntil;
+#define BEAM_UNTIL_CHOICES "sentence|length"
+
+/* What a run has after its prompt was read. */
+typedef struct {
+    TextsSetup setup;
+    const Model *model;
+    const Sequence *prompt; /* of the trunk */
+    Bytes text;             /* printed before each continuation; empty for none */
+    int limit;              /* tokens of each, -1: as many as fit */
+    int first;              /* the sequence number of the first text's noise */
+    Units units;            /* of the figures listed */
+    const int *without;     /* (n_without,) ids of the second prompt, for kld; NULL: none */
+    int n_without;
+    Traces *traces; /* open; without items where nothing is traced */
+    const TraceHeader *header;
+    const volatile sig_atomic_t *interrupted;
+    long long n_decoded, future_rows; /* out: tokens appended; rows computed to look ahead */
+    int rewinds;                      /* out: how often a banned phrase was taken back */
+} ManyRun;
+
+int many_add_options(Option *options, int n_options, Many *many);
+/* Reads the options' texts and ends the program at contradictions, before any model is loaded. With --then the sampler
+ * becomes the one that continues the beams. */
+void many_check(Many *many, Sampler *sampler);
+bool many_is_on(const Many *many);
+/* The number of texts that may be traced. */
+int many_traces(const Many *many);
+
+/* Branches and key/value rows for all of them: the limit and the prompts' lengths are those of `size`, -1 for as many
+ * tokens as fit, which is said on stderr. Errors: more rows than a session can have. */
+bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error);
+
+/* What is printed before the run: how the tokens are chosen. */
+void many_print_chain(const Many *many, const Sampler *sampler);
+/* Writes them all, prints the texts on stdout and their figures on stderr. */
+bool many_write(const Many *many, ManyRun *run, Error *error);
+
+#endif

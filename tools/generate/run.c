@@ -1,0 +1,450 @@
+/* foretell run: a prompt in, its continuation out. sampler/text/texts.h has the loop; this file opens, prints and counts. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "model/session.h"
+#include "sampler/text/traits.h"
+#include "tensor/memory.h"
+#include "tools/cli/color.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/interrupts.h"
+#include "tools/cli/open.h"
+#include "tools/cli/places.h"
+#include "tools/cli/prompt.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/text.h"
+#include "tools/generate/many.h"
+#include "tools/trace/traces.h"
+
+typedef struct {
+    const char *model, *tokenizer, *prompt, *file, *trace, *without;
+    int n_predict, context, threads, kv, color_by, units;
+    int sequence; /* the first text's number, from 1 */
+    Sampler sampler;
+    Many many;
+    Phrases stops, bans;
+    bool hide_prompt, special, ignore_eos, list_samplers, explain;
+} Settings;
+
+typedef struct {
+    const Settings *settings;
+    Model *model;
+    Tokenizer *tokenizer;
+    Session *session;
+    Writer writer;
+    Sequence prompt; /* its history begins with the ids, (context + 1,) */
+    Traits traits;
+    Traces traces;
+    TraceHeader header;
+    Color color;
+    int *without; /* (n_without,) ids of the prompt that lacks the source text, for kld */
+    int n_without;
+    long long n_decoded, future_rows, prompt_passes;
+    int rewinds;
+    bool context_is_full, at_start;
+    uint32_t logits; /* the hash of the last ones */
+    double load_seconds, prompt_seconds, decode_seconds;
+} Run;
+
+/* Passes the drawn step to the colours and --explain. */
+static bool show_step(Run *run, const Text *text, Error *error) {
+    const Settings *settings = run->settings;
+    if (run->color.by == COLOR_NONE && !settings->explain) return true;
+    Step step = step_of(&run->writer, &text->item.sequence);
+    if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
+    return color_step(&run->color, &step, &run->writer, text->n_read - (size_t)text->stream.n_held, error);
+}
+
+/* Several texts are printed when all are done. */
+static bool on_event(void *context, const TextEvent *event, Error *error) {
+    Run *run = context;
+    if (!traces_tell(&run->traces, event, error)) return false;
+    if (many_is_on(&run->settings->many)) return true;
+    if (event->kind == TEXT_DRAWN) return show_step(run, event->text, error);
+    if (event->kind == TEXT_REWOUND) color_rewind(&run->color, event->ban.position);
+    return event->kind != TEXT_READY || color_write(&run->color, event->bytes.data, event->bytes.size, error);
+}
+
+static TextsSetup setup_of(Run *run) {
+    const Settings *settings = run->settings;
+    return (TextsSetup){.writer = &run->writer,
+                        .tokenizer = run->tokenizer,
+                        .stops = &settings->stops,
+                        .bans = &settings->bans,
+                        .special = settings->special,
+                        .at_start = run->at_start,
+                        .ignore_ends = settings->ignore_eos,
+                        .listener = on_event,
+                        .context = run};
+}
+
+/* FNV-1a over the floats' bytes: equal hashes, equal bits. */
+static uint32_t hash_logits(const Run *run, int branch) {
+    const uint8_t *bytes = (const uint8_t *)session_logits(run->session, branch);
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < (size_t)run->model->config.vocab_size * sizeof(float); i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
+/* One text, in place. */
+static bool generate(Run *run, Error *error) {
+    Texts texts;
+    TextsSetup setup = setup_of(run);
+    const Settings *settings = run->settings;
+    TextStart start = {
+        .prompt = &run->prompt, .number = settings->sequence - 1, .limit = settings->n_predict, .in_place = true};
+    if (!texts_open(&texts, &setup, 1, error)) return false;
+    bool done = texts_add(&texts, &start, error);
+    while (done && texts.n_live > 0 && !interrupted) done = texts_step(&texts, error);
+    done = done && texts_interrupt(&texts, error);
+    if (done) {
+        const Text *text = &texts.items[0];
+        run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
+        run->rewinds = text->editor.rewinds;
+        run->logits = hash_logits(run, text->item.sequence.branch);
+    }
+    if (!done && texts.count > 0) { /* what was held back is part of the text, also where an error ends it */
+        Error other;
+        Bytes rest = editor_rest(&texts.items[0].editor);
+        color_write(&run->color, rest.data, rest.size, &other);
+    }
+    run->n_decoded = texts.n_decoded;
+    run->future_rows = texts.future_rows;
+    texts_close(&texts);
+    return done;
+}
+
+static bool encode(const Run *run, Bytes text, const char *what, int **ids, int *n_ids, Error *error) {
+    int context = run->settings->context ? run->settings->context : run->model->config.context_length;
+    return prompt_encode(ids, n_ids, run->tokenizer, text, run->settings->special, context, what, error);
+}
+
+/* A newline at the end comes from an editor or echo, and is not part of the story. */
+static void drop_last_newline(Bytes *text) { text->size -= text->size && text->data[text->size - 1] == '\n'; }
+
+/* A session with room for the context and, where the sampler looks ahead, for the forks. */
+static bool open_session(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    int context = settings->context ? settings->context : run->model->config.context_length;
+    SessionOptions options = {
+        .context = context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16, .block_rows = 16};
+    TextsSize size = {.n_prompts = 1,
+                      .count = 1,
+                      .n_prompt = run->prompt.length,
+                      .n_without = run->n_without,
+                      .limit = settings->n_predict,
+                      .in_place = true,
+                      .bans = settings->bans.count > 0};
+    bool many = many_is_on(&settings->many);
+    return (many ? many_session(&settings->many, &settings->sampler, size, &options, error)
+                 : texts_size(&options, &settings->sampler, size, error)) &&
+           open_computing(&run->session, run->model, options, error);
+}
+
+static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
+    const Settings *settings = run->settings;
+    double start = terminal_seconds();
+    if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
+    if (!encode(run, text, "the prompt", &run->prompt.history, &run->prompt.length, error) ||
+        (settings->without && !encode(run, without, "--kld-without", &run->without, &run->n_without, error)) ||
+        !open_session(run, error))
+        return false;
+    run->prompt.branch = TRUNK;
+    run->prompt.state = sampler_start(&settings->sampler);
+    run->at_start = text.size == 0;
+    if (!traits_open(&run->traits, run->tokenizer, error) ||
+        !writer_open(&run->writer, run->session, run->model->config.vocab_size, &settings->sampler, run->traits.flags,
+                     run->traits.breakers, run->traits.exempt, run->traits.pieces, error))
+        return false;
+    run->load_seconds = terminal_seconds() - start;
+    return true;
+}
+
+/* Reads the prompt one of the session's batches at a time, which gives the same bits as all at once. Between two
+ * batches Ctrl-C is noticed, and a long prompt shows its progress. */
+static bool read_prompt(Run *run, Error *error) {
+    int n, batch = session_options(run->session).batch, n_prompt = run->prompt.length;
+    for (int done = 0; done < n_prompt && !(interrupted && done > 0); done += n) {
+        n = n_prompt - done < batch ? n_prompt - done : batch;
+        if (!writer_read(&run->writer, &run->prompt, n, error)) return false;
+        terminal_progress("prompt", (size_t)(done + n), (size_t)n_prompt);
+    }
+    terminal_clear();
+    int *other = &run->prompt.without;
+    return !run->without || (session_root(run->session, other, error) &&
+                             session_prefill(run->session, *other, run->without, run->n_without, error));
+}
+
+/* Several texts, side by side. */
+static bool generate_many(Run *run, Bytes text, Error *error) {
+    const Settings *settings = run->settings;
+    ManyRun many = {.setup = setup_of(run),
+                    .model = run->model,
+                    .prompt = &run->prompt,
+                    .text = settings->hide_prompt ? (Bytes){0} : text,
+                    .limit = settings->n_predict,
+                    .units = (Units)settings->units,
+                    .first = settings->sequence - 1,
+                    .without = run->without,
+                    .n_without = run->n_without,
+                    .traces = &run->traces,
+                    .header = &run->header,
+                    .interrupted = &interrupted};
+    bool done = many_write(&settings->many, &many, error);
+    run->n_decoded = many.n_decoded;
+    run->future_rows = many.future_rows;
+    run->rewinds = many.rewinds;
+    run->logits = hash_logits(run, TRUNK);
+    return done;
+}
+
+static bool fill_header(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    Path path;
+    if (!open_find_model(path, settings->model, error)) return false;
+    run->header = (TraceHeader){.sampler = settings->sampler,
+                                .prompt = run->prompt.history,
+                                .n_prompt = run->prompt.length,
+                                .context = session_options(run->session).context,
+                                .n_predict = settings->n_predict,
+                                .without = run->without,
+                                .n_without = run->n_without,
+                                .stops = settings->stops,
+                                .bans = settings->bans,
+                                .at_start = run->at_start,
+                                .kv = session_options(run->session).kv,
+                                .special = settings->special,
+                                .ignore_eos = settings->ignore_eos};
+    snprintf(run->header.model_file, sizeof run->header.model_file, "%.255s", path + output_folder_length(path));
+    trace_identify(&run->header);
+    return true;
+}
+
+/* The headers of texts that continue beams are written when the beams are known. */
+static bool begin_traces(Run *run, Error *error) {
+    const Settings *settings = run->settings;
+    bool many = many_is_on(&settings->many);
+    int n_texts = many ? many_traces(&settings->many) : 1;
+    if (!settings->trace) return true;
+    run->writer.futures = true;
+    if (!fill_header(run, error) || !traces_open(&run->traces, settings->trace, n_texts, settings->sequence - 1, many,
+                                                 (Units)settings->units, error))
+        return false;
+    trace_hash_files(&run->header, run->model, run->tokenizer);
+    for (int i = 0; i < n_texts && !settings->many.then; i++)
+        if (!traces_begin(&run->traces, i, run->header, run->model, &run->writer, run->tokenizer, error)) return false;
+    return true;
+}
+
+static bool tell(Run *run, Bytes text, Error *error) {
+    const Settings *settings = run->settings;
+    bool many = many_is_on(&settings->many);
+    interrupts_defer();
+    if (!begin_traces(run, error)) return false; /* before anything is printed, so that its failure is the only line */
+    if (settings->many.then)
+        options_report_unused("--then has its own settings");
+    else
+        options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
+    many_print_chain(&settings->many, &settings->sampler);
+    run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
+    color_legend(&run->color);
+    if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
+    double start = terminal_seconds();
+    if (!read_prompt(run, error)) return false;
+    double middle = terminal_seconds();
+    run->prompt_passes = session_counts(run->session).passes;
+    bool done = many ? generate_many(run, text, error) : generate(run, error);
+    run->prompt_seconds = middle - start;
+    run->decode_seconds = terminal_seconds() - middle;
+    return done;
+}
+
+/* The common sizes of the passes that looked ahead, with the time of each. */
+static void print_chunks(const Lookahead *lookahead, const LookaheadCost *cost) {
+    if (lookahead->eager || cost->all == 0) return;
+    if (lookahead->chunk == LOOKAHEAD_AUTO)
+        fprintf(stderr, "chunk   auto");
+    else
+        fprintf(stderr, "chunk   %d", lookahead->chunk);
+    const char *between = ": ";
+    for (int rows = 1; rows <= LOOKAHEAD_MAX_K; rows++, between = ", ") {
+        while (rows <= LOOKAHEAD_MAX_K && 100LL * cost->passes[rows] < 2LL * cost->all) rows++;
+        if (rows <= LOOKAHEAD_MAX_K)
+            fprintf(stderr, "%s%d row%s %.0f %% (%.2f ms)", between, rows, rows > 1 ? "s" : "",
+                    100. * cost->passes[rows] / cost->all, cost->seconds[rows] * 1e3);
+    }
+    fprintf(stderr, "\n");
+}
+
+static void print_statistics(const Run *run) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    double decoded_per_second = run->n_decoded ? (double)run->n_decoded / run->decode_seconds : 0;
+    double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
+    text_end_line();
+    if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
+    if (run->rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->rewinds);
+    if (run->context_is_full)
+        fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
+                session_options(run->session).context);
+    fprintf(stderr,
+            "load    %.1f ms\n"
+            "prompt  %d tokens, %.1f tok/s\n"
+            "decode  %lld tokens, %.1f tok/s, %.2f GB/s of weights read\n"
+            "memory  %.1f MB at its peak\n"
+            "logits  %08x\n",
+            run->load_seconds * 1e3, run->prompt.length, run->prompt.length / run->prompt_seconds, run->n_decoded,
+            decoded_per_second, bytes_per_second * 1e-9, (double)usage.ru_maxrss * 1024e-6, run->logits);
+    SessionCounts counts = session_counts(run->session);
+    places_warn(&run->writer);
+    if (sampler_looks_ahead(&run->settings->sampler) && run->n_decoded)
+        fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
+                (double)(counts.rows - run->prompt.length - run->n_without) / (double)run->n_decoded,
+                (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
+    if (sampler_looks_ahead(&run->settings->sampler))
+        print_chunks(&run->settings->sampler.lookahead, &run->writer.cost);
+}
+
+static void release(Run *run) {
+    traces_close(&run->traces);
+    memory_free(run->color.tints);
+    writer_close(&run->writer);
+    session_close(run->session);
+    memory_free(run->prompt.history);
+    memory_free(run->without);
+    traits_close(&run->traits);
+    tokenizer_close(run->tokenizer);
+    model_close(run->model);
+}
+
+static int run_settings(const Settings *settings) {
+    Error error;
+    Bytes text, without;
+    Run run = {.settings = settings};
+    if (!text_choose(&text, settings->prompt, settings->file, &error)) return command_fail(&error);
+    if (settings->file) drop_last_newline(&text);
+    if (!text_choose(&without, NULL, settings->without, &error)) {
+        text_free(&text);
+        return command_fail(&error);
+    }
+    drop_last_newline(&without);
+    bool done = prepare(&run, text, without, &error) && tell(&run, text, &error);
+    if (done) print_statistics(&run);
+    release(&run);
+    text_free(&text);
+    text_free(&without);
+    if (!done) return command_fail(&error);
+    return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
+}
+
+static void list_settings(const Sampler *usual, Stage stage) {
+    const char *name;
+    for (int i = 0; (name = sampler_stage_setting(stage, i)); i++) {
+        char range[64], value[64];
+        if (sampler_range(name, range, sizeof range) == 0) continue;
+        sampler_show(usual, name, value, sizeof value);
+        printf("    --%-20s %s, default %s\n", name, range, value);
+    }
+}
+
+/* Every stage with its formula, source, ranges and defaults, every temperature policy, every preset. */
+static int list_samplers(void) {
+    const SamplerPreset *preset;
+    Sampler usual = sampler_default();
+    printf("stages, in their usual order:\n");
+    for (int i = 0; i < SAMPLER_STAGES; i++) {
+        printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
+        list_settings(&usual, (Stage)i);
+    }
+    printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
+           "Count Bayesie, 2026-07-01");
+    printf("\ntemperature policies:\n");
+    for (int i = 0; i < TEMPERATURE_KINDS; i++)
+        printf("  %-16s %-62s %s\n", temperature_policies[i].name, temperature_policies[i].formula,
+               temperature_policies[i].source);
+    places_list();
+    printf("\npresets:\n");
+    for (int i = 0; (preset = sampler_preset(i)); i++) printf("  %-16s %s\n", preset->name, preset->settings);
+    return 0;
+}
+
+/* What can be known to be wrong before a model is loaded. */
+static void check_settings(Settings *s) {
+    Error error;
+    many_check(&s->many, &s->sampler);
+    if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
+    if ((s->sampler.temperature.kind == TEMPERATURE_KLD) != (s->without != NULL))
+        option_usage_error("--temp-policy kld and --kld-without FILE: expected both, got only --%s",
+                           s->without ? "kld-without" : "temp-policy kld");
+    int positions = writer_positions(&s->sampler);
+    if (s->context && positions >= s->context)
+        option_usage_error("--fe-depth: expected less than the %d tokens of --ctx-size, got %d", s->context, positions);
+    bool many = many_is_on(&s->many);
+    if (many && (s->color_by || s->explain))
+        option_usage_error("--color-by and --explain: expected one text, got -N, --best-of or --beam");
+    if (s->many.beam && !s->many.then && s->trace)
+        option_usage_error("--trace: expected no --beam without --then: a beam search draws no token");
+    if (s->many.beam && !s->many.then && s->sequence > 1)
+        option_usage_error("--sequence: expected no --beam without --then: a beam search has no noise");
+    if ((s->color_by == COLOR_FUTURE || s->color_by == COLOR_ALPHA) && !sampler_looks_ahead(&s->sampler))
+        option_usage_error("--color-by %s: expected --fe or --wave too",
+                           s->color_by == COLOR_ALPHA ? "alpha" : "future");
+}
+
+static int run_main(int argc, char **argv) {
+    Settings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
+    s.sampler.seed = prompt_random_seed();
+    Option options[OPTIONS_MAX] = {
+        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
+        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
+        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
+        {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
+        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
+        {"sequence", 0, "K", OPTION_INT, &s.sequence, 1, 1 << 30, "number of the text, or of the first of several",
+         NULL},
+        {"stop", 0, "TEXT", OPTION_PHRASE, &s.stops, 0, 0, "end before this text; repeatable", NULL},
+        {"ban", 0, "PHRASE", OPTION_PHRASE, &s.bans, 0, 0, "go back where it is written; repeatable", NULL},
+        {"kld-without", 0, "FILE", OPTION_STRING, &s.without, 0, 0, "the prompt less the source text, for kld", NULL},
+        {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
+        {"ignore-eos", 0, NULL, OPTION_FLAG, &s.ignore_eos, 0, 0, "go on past the end of the text", NULL},
+        {"list-samplers", 0, NULL, OPTION_FLAG, &s.list_samplers, 0, 0, "print the stages, their formulas and sources",
+         NULL},
+        {"trace", 0, "FILE", OPTION_STRING, &s.trace, 0, 0, "write every step as JSON lines; looks ahead eagerly",
+         NULL},
+        {"color-by", 0, COLOR_CHOICES, OPTION_CHOICE, &s.color_by, 0, 0, "tint each token by this, on a terminal",
+         NULL},
+        {"explain", 0, NULL, OPTION_FLAG, &s.explain, 0, 0, "print the candidates of each token on standard error",
+         NULL},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
+        {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is printed"},
+    };
+    int n_options = 0;
+    while (options[n_options].name) n_options++;
+    n_options = many_add_options(options, n_options, &s.many);
+    n_options = options_add_sampler(options, n_options, &s.sampler);
+
+    int next = options_parse(&run_command, options, n_options, argc, argv);
+    if (next < argc && strcmp(argv[next], "-") == 0 && !s.file) s.file = argv[next++];
+    if (next < argc) option_usage_error("run: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);
+    if (s.prompt && s.file) option_usage_error("run: expected one of --prompt and --file, got both");
+    if (s.list_samplers) return list_samplers();
+    check_settings(&s);
+    if (s.trace) s.sampler.lookahead.eager = true;
+    if (s.trace && s.sampler.lookahead.chunk == LOOKAHEAD_AUTO) s.sampler.lookahead.chunk = LOOKAHEAD_CHUNK;
+    return run_settings(&s);
+}
+
+const Command run_command = {
+    "run", "[-]", "Continues a prompt. The text goes to standard output, all else to standard error.",
+    "A lone - reads the prompt from standard input. One newline at the end of a file is not part of it.\n"
+    "--list-samplers prints the sampling stages in their order; then a token is drawn. A seed draws the same text.\n"
+    "Several texts are parted by a line ---, in the order of their numbers; their figures go to standard error.\n"
+    "Ctrl-C ends after the current token; the exit status is 130 then.\n" OPEN_NOTES,
+    run_main};
