@@ -150,7 +150,7 @@ install: $(B)/foretell $(B)/libforetell.a $(SHIPPED)  ## program, library, heade
 
 uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
-	@cd $(DESTDIR)$(PREFIX) && rmdir include/foretell/* include/foretell share/foretell
+	@cd $(DESTDIR)$(PREFIX) && find include/foretell share/foretell -depth -type d -exec rmdir {} +
 
 fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 

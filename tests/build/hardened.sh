@@ -2,7 +2,7 @@
 # The release build is hardened: read from the program itself.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 [[ $program = *release* ]] || skip_all "$program is not the release build"
 command -v readelf >/dev/null || skip_all 'readelf (binutils) is not installed'

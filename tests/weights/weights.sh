@@ -2,7 +2,7 @@
 # The shipped model is the one its checksums name, and the program finds it without being told.
 # shellcheck disable=SC2016 # conditions are evaluated by check
 cd "$(dirname "$0")/../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 check 'the checksums are right' '(cd weights && sha256sum --check --quiet SHA256SUMS)'
 (cd / && env -u FORETELL_MODEL "$program" inspect) >"$work/out" 2>"$work/err"

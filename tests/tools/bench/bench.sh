@@ -2,7 +2,7 @@
 # foretell bench: what it measures and how it prints that; never how fast anything was.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 tiny=(--shape stories260k --dtype f16 --runs 5)
 header=what,shape,dtype,threads,context,rows,k,ms_median,ms_min,ms_max,per_second

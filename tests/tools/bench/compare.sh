@@ -2,7 +2,7 @@
 # tools/bench/compare-llama.cpp beside programs that only print what llama.cpp's would, and tools/bench/chart.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 mkdir -p "$work/build/bin" "$work/tmp"
 cat >"$work/build/bin/llama-bench" <<'END'

@@ -2,7 +2,7 @@
 # run --color-by and --explain: on a terminal (script gives one), and off it.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 arguments=(run -m "$model" -p 'Once upon a time' -n 12 -s 5)
 foretell "${arguments[@]}"

@@ -6,7 +6,7 @@
 #   survivors and dropped tokens add up to the vocabulary.
 # shellcheck disable=SC2016,SC2034,SC2154,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 prompt='The King paid $3. He said, "We'
 echo 'The King said that' >"$work/other"

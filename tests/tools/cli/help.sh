@@ -2,7 +2,7 @@
 # The help: there for every subcommand, true and complete.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 foretell --help
 check '--help' '[ $status -eq 0 ] && [ -z "$said" ] && out_has "usage: foretell [SUBCOMMAND] [options]"'

@@ -2,7 +2,7 @@
 # foretell under limits on memory and on processes: it works, with fewer threads if need be, or says in one line why not.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 long='one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen'
 floats=$work/f32.gguf

@@ -105,7 +105,7 @@ class Program:
         self.inputs_before = self.list_inputs()
 
     def make_inputs(self):
-        top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        top = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
         small = os.path.join(top, "../shared/models/stories260K")
         shipped = os.path.join(top, "weights/tales-6m-q8_0.gguf")
         model = os.path.join(self.inputs, "model")

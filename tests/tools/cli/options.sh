@@ -1,7 +1,7 @@
 #!/bin/bash
 # Mistakes in the command line: one exact line naming option, range and value; exit status 2; nothing on standard output.
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 whole='expected a whole number from'
 usage_error "--threads: $whole 1 to 1024, got '0'" -t 0

@@ -3,7 +3,7 @@
 # old file or a new one. SLOW in the environment: 300 kills instead of 40.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 RANDOM=1
 folder=$work/folder

@@ -2,7 +2,7 @@
 # What an output may replace: never a file that is being read, under any name; a link is written through.
 # shellcheck disable=SC2016,SC2094,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 mkdir "$work/in" "$work/elsewhere"
 copy=$work/in/model.gguf

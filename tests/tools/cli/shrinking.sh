@@ -2,7 +2,7 @@
 # Files that become shorter while foretell reads them: one line that names the file, exit status 1, nothing left behind.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 "$program" quantize "$model" "$work/packed.gguf" --packed # its weights are read where they lie, also after loading
 shrinking=$work/$'shrinking\nto \e[31m4 KB.gguf'

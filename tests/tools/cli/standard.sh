@@ -2,7 +2,7 @@
 # Standard descriptors: closed ones are never taken by a file, and a failed write to standard output is reported.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 run=(run -m "$model" -t 1 -p 'Once upon a time' -n 5 -s 1)
 is_trace() { python3 -c "import json, sys; sys.exit([json.loads(l)['type'] for l in open(sys.argv[1])] != ['header'] + ['step'] * 5 + ['end'])" "$1"; }

@@ -2,7 +2,7 @@
 # foretell explore in a real terminal (tmux gives one): take, undo, fork, switch, save, quit, open again.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 failure 'explore: standard input and output must be a terminal' explore -p 'Once upon a time'
 usage_error 'explore: expected a prompt or a tree, got both' explore -p text tree.json

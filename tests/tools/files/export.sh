@@ -2,7 +2,7 @@
 # foretell export: random weights as a file.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 for type in f32 f16 bf16; do
     foretell export --random stories260k --dtype $type -o "$work/$type.gguf"

@@ -2,7 +2,7 @@
 # foretell inspect: what it says of the shipped model.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 has_line() { tr -s ' ' <"$work/out" | grep -qxE -- " ?$1"; }
 foretell inspect -m "$model"

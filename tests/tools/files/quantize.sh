@@ -2,7 +2,7 @@
 # foretell quantize: what it writes, and that it leaves nothing behind when it cannot.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 names() { "$program" inspect "$1" --tensors | awk '/\.weight / { print $1, $3, $4, $5 }'; }
 for type in f32 f16 bf16 q8_0 q4_0; do

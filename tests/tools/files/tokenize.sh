@@ -2,7 +2,7 @@
 # foretell tokenize: ids of a text, and every byte back.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 tokenize() { foretell tokenize -m "$model" "$@"; }
 

@@ -2,7 +2,7 @@
 # What run says of settings that cannot have an effect; --alpha looks ahead, as --wave does.
 # shellcheck disable=SC2016,SC2154,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 run() { foretell run -m "$model" -p 'Once' -n 3 -s 1 "$@"; }
 first() { [ "$(head -1 "$work/err")" = "$1" ]; }

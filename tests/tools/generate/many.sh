@@ -2,7 +2,7 @@
 # foretell run with several continuations: samples, the best of them, beams.
 # shellcheck disable=SC2016,SC2034,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 prompt='Once upon a time'
 tell() { foretell -m "$model" -p "$prompt" -n 20 -s 5 "$@"; }

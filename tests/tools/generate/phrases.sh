@@ -2,7 +2,7 @@
 # Stop strings, banned phrases and the temperature policies that read more than the step: what reaches standard output.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 prompt='Once upon a time'
 tell() { foretell -m "$model" -p "$prompt" -n 60 -s 7 --no-display-prompt "$@"; }

@@ -2,7 +2,7 @@
 # --at PLACE:SETTINGS from end to end: which rule held where, what T, alpha and policy followed, replay, many texts, explore.
 # shellcheck disable=SC2016,SC2034,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 command -v python3 >/dev/null || skip_all 'python3 is missing'
 
 trace=$work/trace.jsonl

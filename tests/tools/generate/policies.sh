@@ -3,7 +3,7 @@
 # with penalties, bans and XTC in the chain.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 command -v python3 >/dev/null || skip_all 'python3 is missing'
 
 trace=$work/trace.jsonl

@@ -2,7 +2,7 @@
 # foretell run: what reaches standard output, where it ends, and how it is ended.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 tell() { foretell -m "$model" "$@"; }
 keep() { cp "$work/out" "$work/$1"; }

@@ -2,7 +2,7 @@
 # The samplers through the program: what must not change the text does not, what must does, and mistakes are told.
 # shellcheck disable=SC2016,SC2086 # conditions are evaluated by check; options are several words
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 text() { "$program" -m "$model" -p 'Once upon a time' -n 40 -s "$seed" $1 2>/dev/null; }
 

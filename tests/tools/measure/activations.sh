@@ -2,7 +2,7 @@
 # tools/measure/activations: what int8 activations cost, in short. On F32 weights, which round nothing, the two runs are one.
 # shellcheck disable=SC2016,SC2034,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 measure() { # model: six texts of five tokens
     FORETELL=$program tools/measure/activations "$1" 5 1 >"$work/out" 2>"$work/err"

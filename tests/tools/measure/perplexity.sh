@@ -2,7 +2,7 @@
 # foretell perplexity: its counts, and that its figures agree with each other.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 
 field() { sed -n "s|^$1 *||p" "$work/out"; }
 perplexity() { foretell perplexity -m "$model" "$@"; }

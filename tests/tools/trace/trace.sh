@@ -2,7 +2,7 @@
 # run --trace and replay: what the lines say, that they are JSON, and that replay sees every difference.
 # shellcheck disable=SC2016,SC2034,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
-. tests/tools/cli/foretell.sh
+. tests/support/foretell.sh
 command -v python3 >/dev/null || skip_all 'python3 is missing'
 
 trace=$work/trace.jsonl
