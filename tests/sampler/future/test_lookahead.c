@@ -46,7 +46,7 @@ static void check_rows(const Looker *looker, const Lookahead *lookahead) {
     int evaluated = 0, depth = lookahead->depth;
     for (int i = 0; i < report->count; i++) {
         evaluated += report->candidates[i].evaluated;
-        assert_true(report->candidates[i].evaluated + report->candidates[i].passed + report->candidates[i].neutral > 0);
+        assert_true(report->candidates[i].evaluated + report->candidates[i].skipped + report->candidates[i].neutral > 0);
     }
     assert_int_equal(report->rows, evaluated * depth); /* none twice */
     assert_true(evaluated <= lookahead->k);
@@ -89,8 +89,8 @@ static void compare_step(Looker *a, Looker *b, const Lookahead *lazy, Tally *tal
     assert_true(a->report.all_closed == b->report.all_closed);
     for (int j = 0; j < a->report.count; j++) {
         LookaheadCandidate *x = &a->report.candidates[j], *y = &b->report.candidates[j];
-        assert_true(x->token == y->token && x->noise == y->noise && x->chosen == y->chosen && !y->passed);
-        assert_true(x->passed ? x->ln_s >= y->ln_s : x->hhat == y->hhat && x->ln_s == y->ln_s);
+        assert_true(x->token == y->token && x->noise == y->noise && x->chosen == y->chosen && !y->skipped);
+        assert_true(x->skipped ? x->ln_s >= y->ln_s : x->worth == y->worth && x->ln_s == y->ln_s);
     }
     tally->steps++;
     tally->looked += a->report.outcome == LOOKAHEAD_DONE;
@@ -378,7 +378,7 @@ static void scores_are_those_of_separate_sessions(void **state) {
             const LookaheadCandidate *item = &looker.report.candidates[i];
             double hhat = separate_hhat(model, item->token, &lookahead);
             double score = pow(looker.candidates.items[i].prob, exponents.a) * pow(hhat, exponents.b);
-            assert_true(fabs(hhat - item->hhat) < 1e-9);
+            assert_true(fabs(hhat - item->worth) < 1e-9);
             assert_true(fabs(item->p - looker.candidates.items[i].prob) < 1e-6); /* all survive */
             assert_true(fabs(exp(item->ln_s) - score) < 1e-5);
             if (score > best_score) best = item->token, best_score = score;
