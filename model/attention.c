@@ -7,21 +7,28 @@
 #include "tensor/minmax.h"
 #include "tensor/row.h"
 
+void attention_scores_plain(double *scores, const double *query, const double *keys, size_t stride, int n_positions,
+                            int head_dim) {
+    for (int p = 0; p < n_positions; p++) {
+        scores[p] = 0;
+        for (int i = 0; i < head_dim; i++) scores[p] += query[i] * row(keys, p, stride)[i];
+        scores[p] /= sqrt(head_dim);
+    }
+}
+
+/* Less the largest, so that no exponential overflows. */
+void attention_softmax_plain(double *scores, int n_positions) {
+    double largest = -INFINITY, total = 0;
+    for (int p = 0; p < n_positions; p++) largest = fmax(largest, scores[p]);
+    for (int p = 0; p < n_positions; p++) total += scores[p] = exp(scores[p] - largest);
+    for (int p = 0; p < n_positions; p++) scores[p] /= total;
+}
+
 void attention_plain(double *out, double *weights, const double *query, const double *keys, const double *values,
                      size_t stride, int n_positions, int head_dim) {
-    double largest = -INFINITY, total = 0;
-    for (int p = 0; p < n_positions; p++) { /* score p = query . key p / sqrt(head_dim) */
-        weights[p] = 0;
-        for (int i = 0; i < head_dim; i++) weights[p] += query[i] * row(keys, p, stride)[i];
-        weights[p] /= sqrt(head_dim);
-        largest = fmax(largest, weights[p]);
-    }
-    for (int p = 0; p < n_positions; p++) { /* weights = softmax(scores); less the largest, e^score cannot overflow */
-        weights[p] = exp(weights[p] - largest);
-        total += weights[p];
-    }
-    for (int p = 0; p < n_positions; p++) weights[p] /= total;
-    for (int i = 0; i < head_dim; i++) { /* out = weights values */
+    attention_scores_plain(weights, query, keys, stride, n_positions, head_dim);
+    attention_softmax_plain(weights, n_positions);
+    for (int i = 0; i < head_dim; i++) {
         out[i] = 0;
         for (int p = 0; p < n_positions; p++) out[i] += weights[p] * row(values, p, stride)[i];
     }

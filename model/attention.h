@@ -18,10 +18,16 @@
 #define ATTENTION_QUERIES                                                                                              \
     64 /* most queries of one call, unless one row has more: with their scores they fit the cache */
 
-/* The definition, for one query over n_positions keys and values: attention() computes the same faster.
- *   query, out     (head_dim,)
- *   keys, values   (n_positions, head_dim), rows `stride` values apart
- *   weights        (n_positions,): receives softmax(query keyT / sqrt(head_dim)) */
+/* The definition, for one query over n_positions keys and values; attention() computes the same faster.
+ *   query, out        (head_dim,)
+ *   keys, values      (n_positions, head_dim), rows `stride` values apart
+ *   scores, weights   (n_positions,) */
+/* scores = query keysT / sqrt(head_dim) */
+void attention_scores_plain(double *scores, const double *query, const double *keys, size_t stride, int n_positions,
+                            int head_dim);
+/* scores = softmax(scores) */
+void attention_softmax_plain(double *scores, int n_positions);
+/* weights = softmax(query keysT / sqrt(head_dim)), out = weights values */
 void attention_plain(double *out, double *weights, const double *query, const double *keys, const double *values,
                      size_t stride, int n_positions, int head_dim);
 

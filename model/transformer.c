@@ -285,15 +285,22 @@ static void layers(Pass *p) {
     const Workspace *ws = p->ws;
     for (p->layer = 0; p->layer < p->config->n_layers; p->layer++) {
         const LayerWeights *w = &p->model->layers[p->layer];
-        norm(p, ACTIVATION_ATTN_NORM, w->attn_norm, NULL, p->n_rows); /* normed = rmsnorm(residual) * attn_norm */
-        project(p);           /* query, key = rope(normed w_queryT), rope(normed w_keyT); value = normed w_valueT */
-        attend(p);            /* attended = softmax(query keyT / sqrt(hd)) value */
-        quantize_attended(p); /* residual += attended w_outputT */
+        /* normed (n, dim) = residual / rms(residual) * attn_norm */
+        norm(p, ACTIVATION_ATTN_NORM, w->attn_norm, NULL, p->n_rows);
+        /* query (n, n_heads hd) = rope(normed w_queryT), key (n, n_kv_heads hd) = rope(normed w_keyT),
+         * value (n, n_kv_heads hd) = normed w_valueT */
+        project(p);
+        /* attended (n, n_heads hd) = softmax(query keyT / sqrt(hd)) value */
+        attend(p);
+        quantize_attended(p);
+        /* residual (n, dim) += attended w_outputT */
         add_product(p, ACTIVATION_ATTN_OUTPUT, ACTIVATION_ATTN_RESIDUAL, &w->w_output, ws->attended, ws->wide_q8);
-        norm(p, ACTIVATION_FFN_NORM, w->ffn_norm, NULL, p->n_rows); /* normed = rmsnorm(residual) * ffn_norm */
-        gate_and_up(p);                                             /* gate = silu(normed w_gateT) * (normed w_upT) */
-        add_product(p, ACTIVATION_DOWN, ACTIVATION_FFN_RESIDUAL, &w->w_down, ws->gate,
-                    ws->wide_q8); /* residual += gate w_downT */
+        /* normed (n, dim) = residual / rms(residual) * ffn_norm */
+        norm(p, ACTIVATION_FFN_NORM, w->ffn_norm, NULL, p->n_rows);
+        /* gate (n, hidden_dim) = silu(normed w_gateT) * (normed w_upT) */
+        gate_and_up(p);
+        /* residual (n, dim) += gate w_downT */
+        add_product(p, ACTIVATION_DOWN, ACTIVATION_FFN_RESIDUAL, &w->w_down, ws->gate, ws->wide_q8);
     }
     p->layer = -1;
 }
