@@ -1,17 +1,12 @@
 /* Attention of many rows at once: against a plain double-precision one, and the same bits as each row alone. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "model/attention.h"
 #include "tensor/kernels.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 enum { LAYERS = 2, KV_HEADS = 2, GROUP = 3, HEAD_DIM = 12, BRANCHES = 8, MAX_ROWS = 40, CONTEXT = 700 };
 enum { ROW_FLOATS = KV_HEADS * GROUP * HEAD_DIM };
@@ -126,7 +121,7 @@ static void check_naive(const Setup *s, int layer, int head, At at, const float 
             for (int i = 0; i <= at.position; i++)
                 sum += weights[i] *
                        (double)read_value(cache, find_row(cache, cache->values, layer, head, at.branch, i), c);
-            assert_true(fabs((double)out[g * HEAD_DIM + c] - sum / total) < 1e-5);
+            assert_that(fabs((double)out[g * HEAD_DIM + c] - sum / total), <, 1e-5);
         }
     }
 }
@@ -134,7 +129,7 @@ static void check_naive(const Setup *s, int layer, int head, At at, const float 
 static void attend(Setup *s, int layer, int head, const At *at, int n, const float *query, float *out) {
     static KvRun runs[BRANCHES][2 * CONTEXT];
     Sight sights[MAX_ROWS];
-    assert_true(kv_max_runs(&s->cache) <= 2 * CONTEXT);
+    assert_that(kv_max_runs(&s->cache), <=, 2 * CONTEXT);
     for (int r = 0; r < n; r++)
         sights[r] = (Sight){.runs = runs[at[r].branch],
                             .n_runs = kv_runs(&s->cache, at[r].branch, runs[at[r].branch]),

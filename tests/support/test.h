@@ -1,8 +1,7 @@
 /* Test: what every test program includes: cmocka, and assertions that say what they compared.
  *
- * A failed assertion prints the expression, its values and the place, and ends its test. Conditions have no side effects:
- * a comparison that failed evaluates its operands once more to print them. `TEST_FILTER='keeps_*' build/release/tests/test_x`
- * runs the tests of a program whose names match. */
+ * A failed assertion prints the expression, its values and the place, and ends its test.
+ * TEST_FILTER='keeps_*' build/release/tests/test_x runs the tests of a program whose names match. */
 #ifndef TESTS_SUPPORT_TEST_H
 #define TESTS_SUPPORT_TEST_H
 
@@ -42,8 +41,9 @@
 #undef assert_in_range
 #define assert_in_range(x, low, high)                                                                                  \
     do {                                                                                                               \
-        test_compare(#x " >= " #low, (intmax_t)(x), >=, (intmax_t)(low));                                              \
-        test_compare(#x " <= " #high, (intmax_t)(x), <=, (intmax_t)(high));                                            \
+        intmax_t test_x = (intmax_t)(x);                                                                               \
+        test_compare(#x " >= " #low, test_x, >=, (intmax_t)(low));                                                     \
+        test_compare(#x " <= " #high, test_x, <=, (intmax_t)(high));                                                   \
     } while (0)
 #undef assert_memory_equal
 #define assert_memory_equal(a, b, n) test_memory(a, b, n, #a, #b, __FILE__, __LINE__)
@@ -56,9 +56,15 @@
 
 /* ---- Behind the macros ---- */
 
+/* The operands are evaluated once. A constant loses by this that it is known not to be negative: -Wsign-compare is silenced. */
 #define test_compare(expression, a, op, b)                                                                             \
     do {                                                                                                               \
-        if (!((a)op(b))) test_compare_failed(expression, #op, test_value(a), test_value(b), __FILE__, __LINE__);       \
+        __auto_type test_left = (a);                                                                                   \
+        __auto_type test_right = (b);                                                                                  \
+        _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wsign-compare\"");                           \
+        if (!(test_left op test_right))                                                                                \
+            test_compare_failed(expression, #op, test_value(test_left), test_value(test_right), __FILE__, __LINE__);   \
+        _Pragma("GCC diagnostic pop");                                                                                 \
     } while (0)
 
 typedef struct {
