@@ -1,17 +1,12 @@
 /* Attention of many rows at once: against attention_plain, and the same bits as each row alone. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "model/attention.h"
 #include "tensor/kernels.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 enum { LAYERS = 2, KV_HEADS = 2, GROUP = 3, HEAD_DIM = 12, BRANCHES = 8, MAX_ROWS = 40, CONTEXT = 700 };
 enum { ROW_FLOATS = KV_HEADS * GROUP * HEAD_DIM };
@@ -124,14 +119,14 @@ static void check_plain(const Setup *s, int layer, int head, At at, const float 
         double exact[HEAD_DIM], plain[HEAD_DIM];
         for (int c = 0; c < HEAD_DIM; c++) exact[c] = (double)query[g * HEAD_DIM + c];
         attention_plain(plain, weights, exact, keys, values, HEAD_DIM, at.position + 1, HEAD_DIM);
-        for (int c = 0; c < HEAD_DIM; c++) assert_true(fabs((double)out[g * HEAD_DIM + c] - plain[c]) < 1e-5);
+        for (int c = 0; c < HEAD_DIM; c++) assert_that(fabs((double)out[g * HEAD_DIM + c] - plain[c]), <, 1e-5);
     }
 }
 
 static void attend(Setup *s, int layer, int head, const At *at, int n, const float *query, float *out) {
     static KvRun runs[BRANCHES][2 * CONTEXT];
     AttentionSpan spans[MAX_ROWS];
-    assert_true(kv_max_runs(&s->cache) <= 2 * CONTEXT);
+    assert_that(kv_max_runs(&s->cache), <=, 2 * CONTEXT);
     for (int r = 0; r < n; r++)
         spans[r] = (AttentionSpan){.runs = runs[at[r].branch],
                                    .n_runs = kv_runs(&s->cache, at[r].branch, runs[at[r].branch]),
