@@ -3,8 +3,6 @@
 #ifndef TOOLS_GENERATE_MANY_H
 #define TOOLS_GENERATE_MANY_H
 
-#include <signal.h>
-
 #include "sampler/text/beam.h"
 #include "tools/cli/options.h"
 #include "tools/cli/units.h"
@@ -38,7 +36,6 @@ typedef struct {
     int n_without;
     Traces *traces; /* open; without items where nothing is traced */
     const TraceHeader *header;
-    const volatile sig_atomic_t *interrupted;
     long long n_decoded, future_rows; /* out: tokens appended; rows computed to look ahead */
     int rewinds;                      /* out: how often a banned phrase was taken back */
 } ManyRun;
@@ -55,9 +52,19 @@ int many_traces(const Many *many);
  * tokens as fit, which is said on stderr. Errors: more rows than a session can have. */
 bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error);
 
-/* What is printed before the run: how the tokens are chosen. */
+/* Prints on stderr how the tokens are chosen. */
 void many_print_chain(const Many *many, const Sampler *sampler);
-/* Writes them all, prints the texts on stdout and their figures on stderr. */
+/* Writes all texts, prints the texts on stdout and their figures on stderr. */
 bool many_write(const Many *many, ManyRun *run, Error *error);
+
+/* ---- Shared by the samples (many.c) and the beams (beams.c) ---- */
+
+int many_count(const Many *many);                     /* texts per prompt */
+int many_limit(int limit, int n_prompt, int context); /* most tokens of a text; limit -1: as many as fit */
+int many_beam_limit(const Many *many, int limit);     /* most tokens of a beam, which --then may continue */
+/* Writes until all texts have ended, or until Ctrl-C. */
+bool many_write_texts(ManyRun *run, Texts *texts, Error *error);
+/* Returns false if a text has failed, with the error of the first that did. */
+bool many_check_texts(const Texts *texts, Error *error);
 
 #endif

@@ -191,8 +191,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .without = run->without,
                     .n_without = run->n_without,
                     .traces = &run->traces,
-                    .header = &run->header,
-                    .interrupted = &interrupted};
+                    .header = &run->header};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
     run->future_rows = many.future_rows;
