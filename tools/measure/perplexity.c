@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/session.h"
-#include "tensor/kernels.h"
+#include "sampler/text/score.h"
 #include "tensor/memory.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/open.h"
@@ -29,9 +28,9 @@ typedef struct {
     Tokenizer *tokenizer;
     Session *session;
     Stream stream;
-    int *inputs; /* (context,) of the window: bos, then what comes before each target */
-    float *exps; /* (vocab_size,) */
-    const int *targets;
+    int *inputs;   /* (context,) of a window: bos, then all its targets but the last */
+    Score *scores; /* (context,) of its targets */
+    Candidates natural;
     size_t n_scored, n_windows;
     double nats;
 } Perplexity;
@@ -97,34 +96,28 @@ static bool read_stream(Perplexity *p, Bytes text, Error *error) {
     return true;
 }
 
-/* -ln softmax(logits)[target] */
-static void score(void *context, int position, const float *logits) {
-    Perplexity *p = context;
-    int n = p->model->config.vocab_size;
-    float max = logits[0];
-    for (int i = 1; i < n; i++) max = logits[i] > max ? logits[i] : max;
-    p->nats += log(kernels()->exp_sum(p->exps, logits, max, n)) + max - logits[p->targets[position]];
+static bool score_window(Perplexity *p, const int *targets, size_t n, Error *error) {
+    p->inputs[0] = tokenizer_bos(p->tokenizer);
+    memcpy(p->inputs + 1, targets, (n - 1) * sizeof(int));
+    session_drop(p->session, TRUNK);
+    if (!score_tokens(p->session, TRUNK, p->inputs, (int)n, targets, (int)n, p->scores, &p->natural, error))
+        return false;
+    for (size_t i = 0; i < n; i++) p->nats -= p->scores[i].logprob;
+    p->n_scored += n;
+    p->n_windows++;
+    return true;
 }
 
-/* Windows of the context's length, one after the other. Each begins with a bos of its own, which is not scored; a bos
- * between documents that falls on a window's beginning is that one. So every other token is scored exactly once. */
+/* Cuts the tokens into windows of the context's length. Each begins with a bos of its own, which is not scored; where a
+ * bos between documents falls on the beginning of a window, it is that one. So every other token is scored once. */
 static bool score_windows(Perplexity *p, Error *error) {
     int bos = tokenizer_bos(p->tokenizer);
     size_t context = (size_t)session_options(p->session).context, n_tokens = p->stream.n_tokens, n;
     for (size_t start = 0; start < n_tokens; start += n) {
-        p->targets = p->stream.tokens + start;
-        if (p->targets[0] == bos) {
-            n = 1;
-            continue;
-        }
-        n = n_tokens - start < context ? n_tokens - start : context;
-        p->inputs[0] = bos;
-        memcpy(p->inputs + 1, p->targets, (n - 1) * sizeof(int));
-        session_drop(p->session, TRUNK);
-        if (!session_score(p->session, TRUNK, p->inputs, (int)n, score, p, error))
-            return error_prefix(error, "window at token %zu: ", start);
-        p->n_scored += n;
-        p->n_windows++;
+        const int *targets = p->stream.tokens + start;
+        n = targets[0] == bos ? 1 : n_tokens - start < context ? n_tokens - start : context;
+        if (targets[0] == bos) continue;
+        if (!score_window(p, targets, n, error)) return error_prefix(error, "window at token %zu: ", start);
         terminal_progress("perplexity", start + n, n_tokens);
     }
     return true;
@@ -151,8 +144,8 @@ static bool measure(Perplexity *p, Bytes text, Error *error) {
     if (!read_stream(p, text, error) || !open_computing(&p->session, p->model, options, error)) return false;
     size_t context = (size_t)session_options(p->session).context;
     p->inputs = memory_alloc(context, sizeof *p->inputs, "window", error);
-    p->exps = memory_alloc((size_t)p->model->config.vocab_size, sizeof *p->exps, "exponentials", error);
-    return p->inputs && p->exps && score_windows(p, error);
+    p->scores = p->inputs ? memory_alloc(context, sizeof *p->scores, "scores", error) : NULL;
+    return p->scores && candidates_open(&p->natural, p->model->config.vocab_size, error) && score_windows(p, error);
 }
 
 static int perplexity(const PerplexitySettings *settings) {
@@ -163,7 +156,8 @@ static int perplexity(const PerplexitySettings *settings) {
     bool done = measure(&p, text, &error);
     if (done) print_result(&p);
     memory_free(p.inputs);
-    memory_free(p.exps);
+    memory_free(p.scores);
+    candidates_close(&p.natural);
     memory_free(p.stream.tokens);
     session_close(p.session);
     tokenizer_close(p.tokenizer);
