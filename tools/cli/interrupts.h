@@ -15,8 +15,8 @@ void interrupts_catch(void);
  * them. */
 void interrupts_release(void);
 
-/* From now on the first Ctrl-C only sets `interrupted`; a later one ends the program. One within 0.3 s of the
- * first does not count, because timeout(1) sends two. */
+/* From now on the first Ctrl-C only sets `interrupted`; a later one ends the program. A second one within 0.3 s of the
+ * first is ignored, because timeout(1) sends two. */
 void interrupts_defer(void);
 extern volatile sig_atomic_t interrupted;
 
