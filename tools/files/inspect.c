@@ -1,4 +1,4 @@
-/* foretell inspect: what a model file holds. */
+/* foretell inspect: prints what a model file holds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -97,7 +97,7 @@ static bool print_tokenizer(const Model *model, const char *model_path, const ch
     Path path;
     Tokenizer *tokenizer;
     if (!open_find_tokenizer(path, model_path, given, error)) {
-        printf("tokenizer         none\n"); /* a .bin model may be looked at by itself */
+        printf("tokenizer         none\n"); /* a .bin model can be inspected without its vocabulary */
         return true;
     }
     if (!tokenizer_open(&tokenizer, path, error)) return false;

@@ -35,7 +35,7 @@ static bool search(const Many *many, ManyRun *run, Beam *beam, Error *error) {
     return done;
 }
 
-/* The finished beams; after an interruption the live ones, if none has finished. */
+/* The finished beams. After Ctrl-C, if none has finished: the live ones. */
 static int found(const Beam *beam, const Continuation **items) {
     *items = beam->n_finished ? beam->finished : beam->live;
     return beam->n_finished ? beam->n_finished : beam->n_live;
@@ -56,9 +56,10 @@ bool beams_write(const Many *many, ManyRun *run, Error *error) {
     return done;
 }
 
-/* ---- Texts that go on from beams ---- */
+/* ---- Texts that continue beams ---- */
 
-/* A beam that was read again like a prompt, so that a text that continues it is the text of a run with this prompt. */
+/* A beam as the prompt of new texts. It is read again like any prompt, so that a text that continues it has the same bits
+ * as a run with this prompt. */
 typedef struct {
     Sequence prompt;
     int *without; /* (n_without,) the second prompt with the beam's tokens; NULL: none */
@@ -95,7 +96,7 @@ static int limit_after(const ManyRun *run, const Prefix *prefix) {
     return run->limit < 0 ? -1 : run->limit - prefix->n_prefix;
 }
 
-/* `count` texts of one prefix. */
+/* Adds `count` texts that continue one prefix. */
 static bool add_texts(ManyRun *run, Texts *texts, const Prefix *prefix, Figures figures, int count, Error *error) {
     TextStart start = {
         .prompt = &prefix->prompt, .n_prefix = prefix->n_prefix, .limit = limit_after(run, prefix), .figures = figures};
@@ -116,7 +117,7 @@ static bool add_texts(ManyRun *run, Texts *texts, const Prefix *prefix, Figures 
     return true;
 }
 
-/* Those that cannot go on have the last numbers. */
+/* Writes texts from all beams that can be continued. The other beams are listed after them. */
 static bool go_on(const Many *many, ManyRun *run, const Continuation *items, int n_items, Prefix *prefixes,
                   Error *error) {
     Texts texts;

@@ -42,7 +42,7 @@ static void list_figures(const Continuation *item, int number, int n_prompt, Uni
     fprintf(stderr, "  %s\n", ends[item->end]);
 }
 
-/* Texts that failed come last among those that are ranked. */
+/* Failed texts are ranked last. */
 static double score_of(const Many *many, const Listing *listing, const Continuation *item) {
     if (!listing->ranked) return 0;
     return item->end == TEXT_FAILED ? -INFINITY : ranking_score(&many->ranking, &item->figures);

@@ -37,7 +37,7 @@ int many_add_options(Option *options, int n_options, Many *many) {
 
 bool many_is_on(const Many *many) { return many->samples > 1 || many->best_of || many->beam; }
 
-/* Beams use natural probabilities, so a setting that would have no effect is refused. */
+/* Refuses settings of sampling, which would have no effect: beams use the model's own probabilities. */
 static void check_no_sampling(const Sampler *sampler) {
     char chain[1024], usual[1024];
     Sampler unset = sampler_default();
@@ -51,7 +51,7 @@ static void check_no_sampling(const Sampler *sampler) {
             "--beam: searches by natural probabilities, cannot be had together with settings of sampling");
 }
 
-/* The settings that continue the beams, on top of the defaults. */
+/* Replaces the sampler by that of --then: the defaults, changed by its settings. */
 static void read_then(const Many *many, Sampler *sampler) {
     Error error;
     Sampler then = sampler_default();
@@ -61,7 +61,7 @@ static void read_then(const Many *many, Sampler *sampler) {
     *sampler = then;
 }
 
-/* Options that belong together. */
+/* Checks that options which need each other are given together, and others are not. */
 static void check_pairs(const Many *many) {
     bool then = many->then != NULL;
     if (many->beam && many->best_of) option_usage_error("expected one of --beam and --best-of, got both");
@@ -126,7 +126,8 @@ static bool beam_session(const Many *many, TextsSize size, SessionOptions *optio
     return true;
 }
 
-/* The beams are dropped before their texts are written; the prompt itself stays. */
+/* Room for the search or for the texts, whichever needs more, since the beams are dropped before the texts are written;
+ * and for the prompt, which stays. */
 static bool then_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options,
                          Error *error) {
     SessionOptions search = *options;

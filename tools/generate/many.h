@@ -1,5 +1,5 @@
-/* Many: what `foretell run` does where more than one continuation is asked for: samples, the best of them, beams, or
- * samples that go on from beams. */
+/* Many: `foretell run` with several continuations of a prompt: samples (-N), the best of them (--best-of), beams (--beam),
+ * or samples that continue beams (--then). */
 #ifndef TOOLS_GENERATE_MANY_H
 #define TOOLS_GENERATE_MANY_H
 
@@ -11,7 +11,7 @@
 #define MANY_OPTIONS 10 /* rows that many_add_options adds */
 
 typedef struct {
-    int samples, best_of, beam;  /* as given; 0: not */
+    int samples, best_of, beam;  /* 0: not given */
     int beam_length, beam_until; /* 0: not given; -1: not given, else BeamUntil */
     const char *rank, *rerank, *length_penalty_text, *then;
     bool rank_all;
@@ -19,11 +19,11 @@ typedef struct {
     double length_penalty;
 } Many;
 
-/* In the order of BEAM_UNTIL_CHOICES: where the prefix that is continued ends. */
+/* Where the beams that are continued end, in the order of BEAM_UNTIL_CHOICES. */
 typedef enum { BEAM_UNTIL_SENTENCE, BEAM_UNTIL_LENGTH } BeamUntil;
 #define BEAM_UNTIL_CHOICES "sentence|length"
 
-/* What a run has after its prompt was read. */
+/* The state of a run after the prompt was read. */
 typedef struct {
     TextsSetup setup;
     const Model *model;
@@ -34,22 +34,22 @@ typedef struct {
     Units units;            /* of the figures listed */
     const int *without;     /* (n_without,) ids of the second prompt, for kld; NULL: none */
     int n_without;
-    Traces *traces; /* open; without items where nothing is traced */
+    Traces *traces; /* open; without items if nothing is traced */
     const TraceHeader *header;
     long long n_decoded, future_rows; /* out: tokens appended; rows computed to look ahead */
-    int rewinds;                      /* out: how often a banned phrase was taken back */
+    int rewinds;                      /* out: the number of times a banned phrase was taken back */
 } ManyRun;
 
 int many_add_options(Option *options, int n_options, Many *many);
-/* Reads the options' texts and ends the program at contradictions, before any model is loaded. With --then the sampler
- * becomes the one that continues the beams. */
+/* Parses the options that are text, and ends the program if options contradict each other, before a model is loaded. With
+ * --then the sampler becomes the one that continues the beams. */
 void many_check(Many *many, Sampler *sampler);
 bool many_is_on(const Many *many);
-/* The number of texts that may be traced. */
+/* The most texts that can be traced. */
 int many_traces(const Many *many);
 
-/* Branches and key/value rows for all of them: the limit and the prompts' lengths are those of `size`, -1 for as many
- * tokens as fit, which is said on stderr. Errors: more rows than a session can have. */
+/* Sets the branches and key/value rows that all texts need. The limit and the lengths of the prompts are those of `size`;
+ * limit -1: as many tokens as fit, which is printed on stderr. Errors: more rows than a session can have. */
 bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error);
 
 /* Prints on stderr how the tokens are chosen. */

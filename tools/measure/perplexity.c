@@ -1,4 +1,4 @@
-/* foretell perplexity: how well a model foresees a text. */
+/* foretell perplexity: measures how well a model predicts a text. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +16,11 @@ typedef struct {
     int context, threads, kv, units;
 } PerplexitySettings;
 
-/* The text as tokens: of each document its own, then, where there are separators, eos, and bos before the next. */
+/* The text as tokens: those of each document; if separators are used, each document is followed by eos, and bos stands
+ * between documents. */
 typedef struct {
     int *tokens;
-    size_t n_tokens, n_bytes, n_documents; /* bytes and documents: those that the tokens stand for */
+    size_t n_tokens, n_bytes, n_documents; /* n_bytes: of the documents, without separators */
 } Stream;
 
 typedef struct {
@@ -35,7 +36,7 @@ typedef struct {
     double nats;
 } Perplexity;
 
-/* The next line of rest, without its newline; false at the end. */
+/* Takes the next line from rest, without its newline; false at the end. */
 static bool next_line(Bytes *rest, Bytes *line) {
     if (rest->size == 0) return false;
     const uint8_t *newline = memchr(rest->data, '\n', rest->size);
@@ -51,7 +52,7 @@ static Bytes trim_newlines(Bytes text) {
     return text;
 }
 
-/* The next document that is not empty; false at the end. Without separators all of rest is one, as it is. */
+/* Takes the next document that is not empty from rest; false at the end. Without separators all of rest is one. */
 static bool next_document(Bytes *rest, const char *separator, Bytes *document) {
     if (!separator) {
         *document = *rest;
@@ -82,7 +83,7 @@ static bool append_document(Perplexity *p, Bytes document, Error *error) {
     return true;
 }
 
-/* A byte is at most one token; to a document may come the vocabulary's space, bos and eos. */
+/* A byte becomes at most one token; a document adds at most three: the vocabulary's own space, bos and eos. */
 static bool read_stream(Perplexity *p, Bytes text, Error *error) {
     const char *separator = p->settings->separator;
     size_t n_documents = 0;
