@@ -1,4 +1,5 @@
-/* Start-up: the time from the start of a process to the first token, with the model's file in the page cache and without. */
+/* Start-up: the time from the start of a process to the first token, with the model's file in the page cache and
+ * without. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>

@@ -16,7 +16,8 @@ typedef struct {
     int red, green, blue;
 } Rgb;
 
-/* Cividis, from dark blue to yellow, looks the same to colour-blind people (Nunez, Anderton and Renslow, PLOS ONE 2018). */
+/* Cividis, from dark blue to yellow, looks the same to colour-blind people (Nunez, Anderton and Renslow, PLOS ONE
+ * 2018). */
 static const Rgb stops[] = {{0, 32, 77},     {49, 68, 107},   {102, 105, 112},
                             {149, 143, 120}, {203, 186, 105}, {255, 234, 70}};
 enum { LAST_STOP = sizeof stops / sizeof stops[0] - 1 };

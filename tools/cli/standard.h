@@ -4,10 +4,10 @@
 
 #include "tensor/error.h"
 
-/* Opens the descriptors that the caller has closed; otherwise a file could get one of their numbers, and receive what is
- * printed. They lead to /dev/null in the wrong direction, so that reading from or writing to them still fails (bad file
- * descriptor) and no text is lost silently. No output (tensor/output.h) replaces a file that a descriptor leads to.
- * Call this before anything else. Errors: /dev/null cannot be opened. */
+/* Opens the descriptors that the caller has closed; otherwise a file could get one of their numbers, and receive what
+ * is printed. They lead to /dev/null in the wrong direction, so that reading from or writing to them still fails (bad
+ * file descriptor) and no text is lost silently. No output (tensor/output.h) replaces a file that a descriptor leads
+ * to. Call this before anything else. Errors: /dev/null cannot be opened. */
 bool standard_open(Error *error);
 
 /* Flushes standard output. standard_close reports the error, if any. */

@@ -1,4 +1,4 @@
-/* Explore view: draws the screen of foretell explore: the end of the text, the table of candidates, two status lines. */
+/* Explore view: draws the screen of foretell explore: the end of the text, the candidates, two status lines. */
 #ifndef TOOLS_EXPLORE_EXPLORE_VIEW_H
 #define TOOLS_EXPLORE_EXPLORE_VIEW_H
 

@@ -23,7 +23,7 @@ typedef struct {
 } Pieces;
 
 /* Token i of a vocabulary in SentencePiece's order: three special tokens, the bytes, the letters, then "_", "_a", ...
- * "_z", "_aa", "_ab" and so on (_ is U+2581). Merging can reach each of these, because it begins with an earlier one. */
+ * "_z", "_aa", "_ab" and so on (_ is U+2581). Merging can reach each of these, since it begins with an earlier one. */
 static int spell(char out[PIECE_BYTES], int i) {
     static const char *const specials[] = {"<unk>", "<s>", "</s>"};
     if (i < FIRST_BYTE) return snprintf(out, PIECE_BYTES, "%s", specials[i]);

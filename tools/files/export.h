@@ -4,8 +4,8 @@
 
 #include "tools/files/shapes.h"
 
-/* Writes the weights that model_random gives with the same arguments, and an arbitrary vocabulary of the right size. The
- * file appears only when it is complete. */
+/* Writes the weights that model_random gives with the same arguments, and an arbitrary vocabulary of the right size.
+ * The file appears only when it is complete. */
 bool export_random(const char *path, const Shape *shape, Dtype dtype, uint64_t seed, Error *error);
 
 #endif

@@ -58,8 +58,8 @@ bool beams_write(const Many *many, ManyRun *run, Error *error) {
 
 /* ---- Texts that continue beams ---- */
 
-/* A beam as the prompt of new texts. It is read again like any prompt, so that a text that continues it has the same bits
- * as a run with this prompt. */
+/* A beam as the prompt of new texts. It is read again like any prompt, so that a text that continues it has the same
+ * bits as a run with this prompt. */
 typedef struct {
     Sequence prompt;
     int *without; /* (n_without,) the second prompt with the beam's tokens; NULL: none */

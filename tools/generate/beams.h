@@ -1,4 +1,5 @@
-/* Beams: what `foretell run` does with --beam: it searches for the likeliest text, or samples on from the beams (--then). */
+/* Beams: what `foretell run` does with --beam: it searches for the likeliest text, or samples on from the beams
+ * (--then). */
 #ifndef TOOLS_GENERATE_BEAMS_H
 #define TOOLS_GENERATE_BEAMS_H
 

@@ -1,5 +1,5 @@
-/* Many: `foretell run` with several continuations of a prompt: samples (-N), the best of them (--best-of), beams (--beam),
- * or samples that continue beams (--then). */
+/* Many: `foretell run` with several continuations of a prompt: samples (-N), the best of them (--best-of), beams
+ * (--beam), or samples that continue beams (--then). */
 #ifndef TOOLS_GENERATE_MANY_H
 #define TOOLS_GENERATE_MANY_H
 
@@ -41,15 +41,15 @@ typedef struct {
 } ManyRun;
 
 int many_add_options(Option *options, int n_options, Many *many);
-/* Parses the options that are text, and ends the program if options contradict each other, before a model is loaded. With
- * --then the sampler becomes the one that continues the beams. */
+/* Parses the options that are text, and ends the program if options contradict each other, before a model is loaded.
+ * With --then the sampler becomes the one that continues the beams. */
 void many_check(Many *many, Sampler *sampler);
 bool many_is_on(const Many *many);
 /* The most texts that can be traced. */
 int many_traces(const Many *many);
 
-/* Sets the branches and key/value rows that all texts need. The limit and the lengths of the prompts are those of `size`;
- * limit -1: as many tokens as fit, which is printed on stderr. Errors: more rows than a session can have. */
+/* Sets the branches and key/value rows that all texts need. The limit and the lengths of the prompts are those of
+ * `size`; limit -1: as many tokens as fit, which is printed on stderr. Errors: more rows than a session can have. */
 bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error);
 
 /* Prints on stderr how the tokens are chosen. */

@@ -75,8 +75,8 @@ typedef struct {
     int n_lines, n_rewinds;
 } TraceSums;
 
-/* The line of an event: a step for DRAWN, a rewind for REWOUND, the end for DONE, which says what stopped the text. There
- * is none for READY, which must not be passed. NULL: out of memory. */
+/* The line of an event: a step for DRAWN, a rewind for REWOUND, the end for DONE, which says what stopped the text.
+ * There is none for READY, which must not be passed. NULL: out of memory. */
 json_t *trace_event_json(TraceSums *sums, const TextEvent *event);
 /* Removes fields from a step that early traces of version 0.1.0 lack, if the recorded step lacks them: the drawn token
  * among the candidates of a step without lookahead, the input of the policy, and what --temp-first dropped at T = 0. */

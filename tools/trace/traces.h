@@ -12,8 +12,8 @@ typedef struct {
     char (*paths)[PATH_MAX];
 } Traces;
 
-/* Creates the files. numbered: the number of the text, from 1, is inserted before the extension. Errors: as trace_open, a
- * path that is too long, out of memory; call traces_close after an error, too. */
+/* Creates the files. numbered: the number of the text, from 1, is inserted before the extension. Errors: as trace_open,
+ * a path that is too long, out of memory; call traces_close after an error, too. */
 bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Units units, Error *error);
 /* Writes the header of the i-th file, with its sequence number. */
 bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model, const Writer *writer,
