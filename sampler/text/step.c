@@ -18,7 +18,7 @@ Step step_of(const Writer *writer, const Sequence *sequence) {
                   .position = sequence->length,
                   .logprob = logits[token] - writer->natural.max_logit - writer->natural.log_sum,
                   .rank = rank_of(logits, writer->candidates.capacity, token),
-                  .hhat = looked ? report->candidates[report->chosen].hhat : NAN};
+                  .hhat = looked ? report->candidates[report->chosen].worth : NAN};
 }
 
 static bool comes_before(const Candidate *a, const Candidate *b) {
