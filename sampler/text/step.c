@@ -3,11 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
-static int rank_of(const float *logits, int vocab_size, int token) {
-    int rank = 1;
-    for (int i = 0; i < vocab_size; i++) rank += logits[i] > logits[token] || (logits[i] == logits[token] && i < token);
-    return rank;
-}
+#include "sampler/text/score.h"
 
 Step step_of(const Writer *writer, const Sequence *sequence) {
     const float *logits = session_logits(writer->session, sequence->branch);
@@ -17,8 +13,8 @@ Step step_of(const Writer *writer, const Sequence *sequence) {
     return (Step){.token = token,
                   .position = sequence->length,
                   .logprob = logits[token] - writer->natural.max_logit - writer->natural.log_sum,
-                  .rank = rank_of(logits, writer->candidates.capacity, token),
-                  .hhat = looked ? report->candidates[report->chosen].hhat : NAN};
+                  .rank = score_rank(logits, writer->candidates.capacity, token),
+                  .hhat = looked ? report->candidates[report->chosen].worth : NAN};
 }
 
 static bool comes_before(const Candidate *a, const Candidate *b) {

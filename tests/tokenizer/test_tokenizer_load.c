@@ -1,19 +1,14 @@
 /* Reading tokenizer files: what is kept of good ones, and the exact words about bad ones. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "tensor/gguf.h"
 #include "tensor/memory.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 #include "tests/support/vocabularies.h"
 
 static MadeUpVocabulary made_up;
@@ -41,7 +36,7 @@ static size_t find(const Image *image, const char *text) {
 static Tokenizer *parse(const Image *image) {
     Tokenizer *tokenizer;
     Error error = {""};
-    if (!tokenizer_parse(&tokenizer, image_bytes(image), &error)) fail_msg("%s", error.message);
+    must(tokenizer_parse(&tokenizer, image_bytes(image), &error), &error);
     return tokenizer;
 }
 
@@ -55,7 +50,7 @@ static void check_facts(const Tokenizer *tokenizer, const MadeUpVocabulary *voca
         const MadeUpToken *token = &vocabulary->tokens[i];
         Bytes spelling = tokenizer_spelling(tokenizer, i);
         assert_int_equal(tokenizer_type(tokenizer, i), token->type);
-        assert_true(tokenizer_score(tokenizer, i) == token->score);
+        assert_that(tokenizer_score(tokenizer, i), ==, token->score);
         assert_int_equal(spelling.size, token->size);
         assert_memory_equal(spelling.data, token->text, token->size);
     }
@@ -136,7 +131,7 @@ static void test_equal_pieces_give_the_lowest_id(void **state) {
     made_up_add(&made_up, " hello", 6, 100, TOKEN_NORMAL);
     image_llama2c(&image, &made_up);
     Tokenizer *tokenizer = parse(&image);
-    assert_true(tokenizer_encode(tokenizer, (Bytes){(const uint8_t *)"hello", 5}, false, &tokens, &n_tokens, &error));
+    must(tokenizer_encode(tokenizer, (Bytes){(const uint8_t *)"hello", 5}, false, &tokens, &n_tokens, &error), &error);
     assert_int_equal(n_tokens, 1);
     assert_int_equal(tokens[0], hello);
     memory_free(tokens);
@@ -317,9 +312,9 @@ static void try_parse(const uint8_t *data, size_t size) {
         for (int i = 0; i < tokenizer_size(tokenizer); i++) (void)tokenizer_piece(tokenizer, i, true);
         tokenizer_close(tokenizer);
     } else {
-        assert_true(strlen(error.message) > 0);
+        assert_that(strlen(error.message), >, 0);
     }
-    assert_true(memory_hooks_largest() <= justified(size));
+    assert_that(memory_hooks_largest(), <=, justified(size));
     assert_int_equal(memory_hooks_alive(), alive);
     free(copy);
 }
@@ -382,14 +377,14 @@ static void test_open_names_the_path(void **state) {
     (void)state;
     char path[] = "/tmp/foretell-tokenizer-XXXXXX", expected[128];
     int file = mkstemp(path);
-    assert_true(file >= 0);
+    assert_that(file, >=, 0);
     Image image = {0};
     Tokenizer *tokenizer;
     Error error = {""};
     made_up_words(&made_up);
     image_gguf(&image, &made_up, true);
     assert_int_equal(write(file, image.data, image.size), (ssize_t)image.size);
-    assert_true(tokenizer_open(&tokenizer, path, &error));
+    must(tokenizer_open(&tokenizer, path, &error), &error);
     check_facts(tokenizer, &made_up);
     tokenizer_close(tokenizer);
     assert_int_equal(ftruncate(file, 2), 0);
