@@ -11,14 +11,14 @@ static const NumberRange wide = {-1e9, 1e9, false, false};
 
 static void check_read(const char *text, double expected) {
     double value = 0;
-    Error error = {""};
+    Error error = {.message = ""};
     must(number_parse(&value, text, strlen(text), wide, "x", &error), &error);
     assert_that(value, ==, expected);
 }
 
 static void check_refused(const char *text, size_t length, NumberRange range, const char *message) {
     double value = 7;
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(number_parse(&value, text, length, range, "--x", &error));
     assert_string_equal(error.message, message);
     assert_that(value, ==, 7);

@@ -7,7 +7,7 @@ static const NumberRange share = {0, 1, false, false}, many = {0, 1e6, false, fa
 
 static Steer parsed(const char *text, bool whole, NumberRange range, const char *what) {
     Steer steer = {.whole = whole};
-    Error error = {""};
+    Error error = {.message = ""};
     must(steer_parse(&steer, text, range, what, &error), &error);
     return steer;
 }
@@ -65,7 +65,7 @@ static void prints(void **state) {
 
 static void check_refused(const char *text, bool whole, const char *message) {
     Steer steer = {3, 4, whole};
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(steer_parse(&steer, text, whole ? many : share, whole ? "--top-k" : "--top-p", &error));
     assert_string_equal(error.message, message);
     assert_that(steer.low, ==, 3);

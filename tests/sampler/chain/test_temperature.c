@@ -256,7 +256,7 @@ static void check_refused(const char *flag, const char *text, const char *messag
     TemperaturePolicy policy = temperature_default(), before;
     memset(policy.knots, 0, sizeof policy.knots);
     memcpy(&before, &policy, sizeof policy);
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(temperature_set(&policy, flag, text, &error));
     assert_string_equal(error.message, message);
     assert_memory_equal(&policy, &before, sizeof policy);
@@ -317,7 +317,7 @@ static void refuses_tables(void **state) {
 }
 
 static void check_invalid(const TemperaturePolicy *policy, const char *message) {
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(temperature_check(policy, &error));
     assert_string_equal(error.message, message);
 }

@@ -7,7 +7,7 @@
 
 static Wave parsed(const char *text) {
     Wave wave = wave_default();
-    Error error = {""};
+    Error error = {.message = ""};
     must(wave_parse(&wave, text, &error), &error);
     return wave;
 }
@@ -36,7 +36,7 @@ static void parses_and_prints(void **state) {
 
 static void check_refused(const char *text, const char *message) {
     Wave wave = wave_default(), before = wave;
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(wave_parse(&wave, text, &error));
     assert_string_equal(error.message, message);
     assert_memory_equal(&wave, &before, sizeof wave);
@@ -66,7 +66,7 @@ static void refuses(void **state) {
 static void parses_the_clock(void **state) {
     (void)state;
     Wave wave = parsed("ramp:1:5");
-    Error error = {""};
+    Error error = {.message = ""};
     for (int i = 0; i < WAVE_UNITS; i++) {
         must(wave_parse_clock(&wave, wave_unit_names[i], &error), &error);
         assert_int_equal(wave.clock, i);

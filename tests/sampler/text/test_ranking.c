@@ -74,7 +74,7 @@ static void refuses(void **state) {
         {"future,2*future", "--rank: expected each metric once, got future twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Error error = {""};
+        Error error = {.message = ""};
         Ranking ranking = {.target = 7};
         assert_false(ranking_parse(&ranking, cases[i].text, "--rank", &error));
         assert_string_equal(error.message, cases[i].message);
