@@ -9,13 +9,14 @@ typedef struct {
     int token, position;
     double logprob; /* ln p in the model's own distribution, before any setting; nats */
     int rank;       /* in that distribution, 1 for the likeliest; the lower id first among equals */
-    double hhat;    /* NAN without lookahead */
+    double hhat;    /* NAN without lookahead, or where the token was forced and not evaluated */
 } Step;
 
 Step step_of(const Writer *writer, const Sequence *sequence);
 
-/* which: the indices of the n <= STEP_SHOWN likeliest candidates, in order; returns their number. */
-#define STEP_SHOWN 10
+/* which: the indices of the n <= STEP_MOST likeliest candidates, in order; returns their number. */
+#define STEP_MOST  64
+#define STEP_SHOWN 10 /* in tables and traces */
 int step_likeliest(const Candidates *candidates, int *which, int n);
 
 /* p of items[i], renormalised over all candidates that are left. */

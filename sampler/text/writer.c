@@ -106,6 +106,7 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
                           .flags = writer->flags,
                           .cost = &writer->cost,
                           .futures = writer->futures,
+                          .scorer = sequence->scorer,
                           .previous = sequence->length > 0 ? sequence->history[sequence->length - 1] : -1};
     lookahead.alpha = writer->alpha;
     return lookahead_draw(&lookahead, &step, &writer->candidates, &writer->chosen, &writer->report, error);

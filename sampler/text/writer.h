@@ -23,7 +23,8 @@ typedef struct {
     const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions; the caller's */
     int n_bans;
     int without; /* a root that lacks the source text and gets the same tokens, for kld; 0: none, since that is TRUNK */
-    bool marked; /* branch and without are forks of start and start_without */
+    const Scorer *scorer; /* of its futures, the caller's; NULL: future entropy */
+    bool marked;          /* branch and without are forks of start and start_without */
     int start, start_without;
 } Sequence;
 

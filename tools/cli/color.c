@@ -193,10 +193,10 @@ static void explain_looked_at(const LookaheadReport *report, const Tokenizer *to
         if (i >= STEP_SHOWN && !item->chosen) continue;
         fprintf(stderr, "  %c ", item->chosen ? '>' : ' ');
         print_piece(tokenizer_spelling(tokenizer, item->token), PIECE_WIDTH);
-        if (item->passed)
+        if (item->skipped)
             fprintf(stderr, "  p %.4f  Hhat    -   s <= %.4f\n", item->p, exp(item->ln_s));
         else
-            fprintf(stderr, "  p %.4f  Hhat %.4f  s %.4f%s\n", item->p, item->hhat, exp(item->ln_s),
+            fprintf(stderr, "  p %.4f  Hhat %.4f  s %.4f%s\n", item->p, item->worth, exp(item->ln_s),
                     item->neutral ? "  neutral" : "");
     }
 }

@@ -87,7 +87,7 @@ static void show_row(const ExploreView *view, int line, int i) {
     if (!row->future)
         snprintf(numbers, sizeof numbers, " %.4f      -      -  ", row->p);
     else
-        snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->hhat, exp(row->future->ln_s),
+        snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->worth, exp(row->future->ln_s),
                  row->future->neutral ? "* " : "  ");
     used = screen_put_string(numbers, COLS - 2 - PIECE_COLUMNS);
     attrset(A_NORMAL);

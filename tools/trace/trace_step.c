@@ -76,12 +76,12 @@ static json_t *looked_at_json(const Tokenizer *tokenizer, const LookaheadCandida
     json_t *object = json_object();
     bool done = put_token(object, tokenizer, item->token);
     done = trace_put(object, "p", number(item->p)) && done;
-    done = trace_put(object, "Hhat", item->passed ? json_null() : number(item->hhat)) && done;
+    done = trace_put(object, "Hhat", item->skipped ? json_null() : number(item->worth)) && done;
     done = trace_put(object, "ln_s", number(item->ln_s)) && done;
     done = trace_put(object, "noise", number(item->noise)) && done;
     done = trace_put(object, "evaluated", json_boolean(item->evaluated)) && done;
     done = trace_put(object, "neutral", json_boolean(item->neutral)) && done;
-    done = trace_put(object, "passed", json_boolean(item->passed)) && done;
+    done = trace_put(object, "passed", json_boolean(item->skipped)) && done;
     done = trace_put(object, "chosen", json_boolean(item->chosen)) && done;
     done = trace_put(object, "futures", futures_json(tokenizer, item)) && done;
     return or_nothing(object, done);
