@@ -150,6 +150,7 @@ static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
 /* The token that the chain draws; the state does not count it yet. */
 static bool choose(Writer *writer, Sequence *sequence, Error *error) {
     writer->chosen = -1;
+    writer->added = false;
     if (!find_candidates(writer, sequence, error)) return false;
     const Sampler *sampler = writer_sampler(writer);
     writer->temperature = sampler_temperature(sampler, &sequence->state, &writer->candidates);
@@ -189,7 +190,8 @@ static void take(Writer *writer, Sequence *sequence, int token) {
     Candidates *all = &writer->candidates;
     writer->chosen = index_of(all, token);
     accept(writer, sequence, token, writer->chosen);
-    if (writer->chosen >= 0) return;
+    writer->added = writer->chosen < 0;
+    if (!writer->added) return;
     const float *logits = session_logits(writer->session, sequence->branch);
     all->items[writer->chosen = all->count++] = (Candidate){.token = token, .logit = logits[token], .branch = -1};
 }
@@ -215,6 +217,24 @@ bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error) {
     if (!find_candidates(writer, sequence, error)) return restore_state(sequence);
     take(writer, sequence, token);
     return true;
+}
+
+static void restate(SamplerState *state, const SamplerState *counted, bool mirostat, bool places) {
+    if (mirostat) state->mirostat = counted->mirostat;
+    if (places) state->place = counted->place;
+}
+
+void writer_restate(Writer *writer, Sequence *sequence, const Sampler *old) {
+    const Sampler *sampler = writer->sampler;
+    bool mirostat = sampler->mirostat_tau != old->mirostat_tau, places = sampler->n_rules > 0 && old->n_rules == 0;
+    if (!mirostat && !places) return;
+    SamplerState counted = sampler_start(sampler);
+    SamplerContext context = context_of(writer, sequence);
+    for (int i = 0; i < sequence->length; i++) {
+        restate(&sequence->states[i], &counted, mirostat, places);
+        sampler_read(sampler, &counted, &context, sequence->history[i]);
+    }
+    restate(&sequence->state, &counted, mirostat, places);
 }
 
 Candidate writer_drawn(const Writer *writer) { return writer->candidates.items[writer->chosen]; }
