@@ -24,8 +24,8 @@ case $- in *x*) ;; *) BASH_XTRACEFD=$tap_write ;; esac
 
 check() { # name, condition
     tap_evaluate "$2"
-    local result=$? commands=()
-    mapfile -t -u "$tap_read" commands
+    local result=$? lines=()
+    mapfile -t -u "$tap_read" lines
     count=$((count + 1))
     if [ $result -eq 0 ]; then
         echo "ok $count - $1"
@@ -36,7 +36,7 @@ check() { # name, condition
     {
         echo "${BASH_SOURCE[-1]}:${BASH_LINENO[-2]}"
         echo "condition: $2"
-        printf '%s\n' "${commands[@]}" | tap_commands $((${#FUNCNAME[@]} + 1))
+        printf '%s\n' "${lines[@]}" | tap_commands $((${#FUNCNAME[@]} + 1))
         echo "status: $status"
         printf '%s\n' "$said" | sed 's/^/said: /'
     } | sed 's/^/# /'
