@@ -138,6 +138,9 @@ bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
  * the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
+/* Whether all settings, biases, rules and the seed are the same. */
+bool sampler_equal(const Sampler *a, const Sampler *b);
+
 /* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
 int sampler_range(const char *name, char *out, size_t capacity);
 /* The i-th setting of a stage by its flag, NULL past the last. */

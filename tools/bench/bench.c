@@ -15,7 +15,7 @@
 typedef struct {
     const char *threads, *rows, *contexts, *k, *looks;
     int dtype, prompt;
-} Given;
+} BenchSettings;
 
 /* ---------------------------------------------------------------- lists */
 
@@ -147,7 +147,7 @@ static bool measure(const Bench *b, Error *error) {
 }
 
 /* What a model is asked where nothing else is: rows and a prompt. */
-static void fill_defaults(Bench *b, const Given *given) {
+static void fill_defaults(Bench *b, const BenchSettings *given) {
     bool only_model = (b->model || b->shape) && !given->rows && !given->contexts && !given->k && given->prompt < 0 &&
                       !b->kernels && !b->memory && !b->start_up;
     if (given->rows) parse_list("rows", given->rows, false, 1, BENCH_MAX_ROWS, &b->rows);
@@ -165,7 +165,7 @@ static void fill_defaults(Bench *b, const Given *given) {
 static int bench_main(int argc, char **argv) {
     Bench b = {.runs = 7};
     BenchList threads = {1, {threads_processors()}};
-    Given given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
+    BenchSettings given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &b.model, 0, 0, OPEN_MODEL_HELP, "the shipped model"},
         {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of this shape instead", NULL},

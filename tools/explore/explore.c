@@ -29,10 +29,10 @@ typedef struct {
     const char *model, *tokenizer, *prompt, *file, *save, *tree;
     int context, threads, kv, units;
     Sampler sampler;
-} Settings;
+} ExploreSettings;
 
 typedef struct {
-    const Settings *settings;
+    const ExploreSettings *settings;
     Model *model;
     Tokenizer *tokenizer;
     TraceHeader header;
@@ -245,7 +245,7 @@ static bool encode(Explore *explore, Bytes text, Error *error) {
 }
 
 static bool read_prompt(Explore *explore, Error *error) {
-    const Settings *settings = explore->settings;
+    const ExploreSettings *settings = explore->settings;
     Bytes text;
     if (!text_choose(&text, settings->prompt, settings->file, error)) return false;
     if (settings->file) text.size -= text.size && text.data[text.size - 1] == '\n';
@@ -256,7 +256,7 @@ static bool read_prompt(Explore *explore, Error *error) {
 
 /* The header of a new tree, but for its prompt. */
 static bool new_header(Explore *explore, Error *error) {
-    const Settings *settings = explore->settings;
+    const ExploreSettings *settings = explore->settings;
     Path path;
     if (!open_find_model(path, settings->model, error)) return false;
     TraceHeader *header = &explore->header;
@@ -278,7 +278,7 @@ static bool check_models(Explore *explore, const json_t *file, Error *error) {
 }
 
 static bool open_tree(Explore *explore, json_t *file, Error *error) {
-    const Settings *settings = explore->settings;
+    const ExploreSettings *settings = explore->settings;
     if (!open_both(&explore->model, &explore->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (!(file ? check_models(explore, file, error) : new_header(explore, error))) return false;
     explore->tree_is_open = true;
@@ -293,7 +293,7 @@ static bool open_tree(Explore *explore, json_t *file, Error *error) {
 }
 
 static bool prepare(Explore *explore, Error *error) {
-    const Settings *settings = explore->settings;
+    const ExploreSettings *settings = explore->settings;
     const char *path = settings->save ? settings->save : settings->tree;
     if (path && snprintf(explore->path, sizeof explore->path, "%s", path) >= (int)sizeof explore->path)
         return error_set(error, "%.200s...: the path is too long", path);
@@ -315,7 +315,7 @@ static void report_idle(const Explore *explore) {
     options_report_idle(&sampler, NULL);
 }
 
-static int explore_settings(const Settings *settings) {
+static int explore_settings(const ExploreSettings *settings) {
     Error error;
     Explore *explore = memory_alloc(1, sizeof *explore, "screen", &error);
     if (!explore) return command_fail(&error);
@@ -340,7 +340,7 @@ static int explore_settings(const Settings *settings) {
 
 static int explore_main(int argc, char **argv) {
     Error error;
-    Settings s = {.sampler = sampler_default()};
+    ExploreSettings s = {.sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     const Sampler usual = s.sampler;
     Option options[OPTIONS_MAX] = {
@@ -363,7 +363,7 @@ static int explore_main(int argc, char **argv) {
     if (next < argc) option_usage_error("explore: expected one tree, got '%s' too", argv[next]);
     if (s.prompt && s.file) option_usage_error("explore: expected one of --prompt and --file, got both");
     if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
-    if (s.tree && (s.context || s.kv || memcmp(&s.sampler, &usual, sizeof usual) != 0))
+    if (s.tree && (s.context || s.kv || !sampler_equal(&s.sampler, &usual)))
         option_usage_error("explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE");
     if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
     if (s.sampler.temperature.kind == TEMPERATURE_KLD)

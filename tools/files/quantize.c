@@ -14,7 +14,7 @@ typedef struct {
     const char *in, *out, *tokenizer;
     int type;
     bool packed;
-} Settings;
+} QuantizeSettings;
 
 /* The metadata of a GGUF file, as they are but for the file type. */
 static bool copy_metadata(GgufWriter *writer, Bytes file, Error *error) {
@@ -76,7 +76,7 @@ static void write_vocabulary(GgufWriter *writer, const Vocabulary *v, const Toke
 }
 
 /* The metadata of a llama2.c model: its sizes, and its vocabulary from the file beside it. */
-static bool make_metadata(GgufWriter *writer, const Model *model, const Settings *settings, Error *error) {
+static bool make_metadata(GgufWriter *writer, const Model *model, const QuantizeSettings *settings, Error *error) {
     Tokenizer *tokenizer;
     Vocabulary vocabulary = {0};
     if (!open_vocabulary(&tokenizer, model, settings->in, settings->tokenizer, error)) return false;
@@ -113,7 +113,7 @@ static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype, bool
 
 static void show_progress(size_t done, size_t total) { terminal_progress("quantize", done, total); }
 
-static bool write_model(const Model *model, const Settings *settings, Error *error) {
+static bool write_model(const Model *model, const QuantizeSettings *settings, Error *error) {
     GgufWriter *writer;
     Dtype dtype = shapes_dtype(settings->type);
     if (!gguf_writer_open(&writer, settings->out, error)) return false;
@@ -132,7 +132,7 @@ static bool write_model(const Model *model, const Settings *settings, Error *err
     return true;
 }
 
-static int quantize(const Settings *settings) {
+static int quantize(const QuantizeSettings *settings) {
     Error error;
     Model *model;
     open_threads(0);
@@ -143,7 +143,7 @@ static int quantize(const Settings *settings) {
 }
 
 static int quantize_main(int argc, char **argv) {
-    Settings s = {.type = SHAPES_Q8_0};
+    QuantizeSettings s = {.type = SHAPES_Q8_0};
     const Option options[] = {
         {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
         {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0, "as foretell computes with them, for it alone: loads at once",

@@ -26,10 +26,10 @@ typedef struct {
     Many many;
     Phrases stops, bans;
     bool hide_prompt, special, ignore_eos, list_samplers, explain;
-} Settings;
+} RunSettings;
 
 typedef struct {
-    const Settings *settings;
+    const RunSettings *settings;
     Model *model;
     Tokenizer *tokenizer;
     Session *session;
@@ -50,7 +50,7 @@ typedef struct {
 
 /* Passes the drawn step to the colours and --explain. */
 static bool show_step(Run *run, const Text *text, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     if (run->color.by == COLOR_NONE && !settings->explain) return true;
     Step step = step_of(&run->writer, &text->item.sequence);
     if (settings->explain) color_explain(&step, &run->writer, run->tokenizer, (Units)settings->units);
@@ -68,7 +68,7 @@ static bool on_event(void *context, const TextEvent *event, Error *error) {
 }
 
 static TextsSetup setup_of(Run *run) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     return (TextsSetup){.writer = &run->writer,
                         .tokenizer = run->tokenizer,
                         .stops = &settings->stops,
@@ -93,7 +93,7 @@ static uint32_t hash_logits(const Run *run, int branch) {
 static bool generate(Run *run, Error *error) {
     Texts texts;
     TextsSetup setup = setup_of(run);
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     TextStart start = {
         .prompt = &run->prompt, .number = settings->sequence - 1, .limit = settings->n_predict, .in_place = true};
     if (!texts_open(&texts, &setup, 1, error)) return false;
@@ -127,7 +127,7 @@ static void drop_last_newline(Bytes *text) { text->size -= text->size && text->d
 
 /* A session with room for the context and, where the sampler looks ahead, for the forks. */
 static bool open_session(Run *run, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     int context = settings->context ? settings->context : run->model->config.context_length;
     SessionOptions options = {
         .context = context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16, .block_rows = 16};
@@ -145,7 +145,7 @@ static bool open_session(Run *run, Error *error) {
 }
 
 static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     double start = terminal_seconds();
     if (!open_both(&run->model, &run->tokenizer, settings->model, settings->tokenizer, error)) return false;
     if (!encode(run, text, "the prompt", &run->prompt.history, &run->prompt.length, error) ||
@@ -180,7 +180,7 @@ static bool read_prompt(Run *run, Error *error) {
 
 /* Several texts, side by side. */
 static bool generate_many(Run *run, Bytes text, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     ManyRun many = {.setup = setup_of(run),
                     .model = run->model,
                     .prompt = &run->prompt,
@@ -202,7 +202,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
 }
 
 static bool fill_header(Run *run, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     Path path;
     if (!open_find_model(path, settings->model, error)) return false;
     run->header = (TraceHeader){.sampler = settings->sampler,
@@ -225,7 +225,7 @@ static bool fill_header(Run *run, Error *error) {
 
 /* The headers of texts that continue beams are written when the beams are known. */
 static bool begin_traces(Run *run, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     int n_texts = many ? many_traces(&settings->many) : 1;
     if (!settings->trace) return true;
@@ -240,7 +240,7 @@ static bool begin_traces(Run *run, Error *error) {
 }
 
 static bool tell(Run *run, Bytes text, Error *error) {
-    const Settings *settings = run->settings;
+    const RunSettings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     interrupts_defer();
     if (!begin_traces(run, error)) return false; /* before anything is printed, so that its failure is the only line */
@@ -320,7 +320,7 @@ static void release(Run *run) {
     model_close(run->model);
 }
 
-static int run_settings(const Settings *settings) {
+static int run_settings(const RunSettings *settings) {
     Error error;
     Bytes text, without;
     Run run = {.settings = settings};
@@ -372,7 +372,7 @@ static int list_samplers(void) {
 }
 
 /* What can be known to be wrong before a model is loaded. */
-static void check_settings(Settings *s) {
+static void check_settings(RunSettings *s) {
     Error error;
     many_check(&s->many, &s->sampler);
     if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
@@ -395,7 +395,7 @@ static void check_settings(Settings *s) {
 }
 
 static int run_main(int argc, char **argv) {
-    Settings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
+    RunSettings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     Option options[OPTIONS_MAX] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},

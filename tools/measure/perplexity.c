@@ -15,7 +15,7 @@
 typedef struct {
     const char *model, *tokenizer, *file, *separator;
     int context, threads, kv, units;
-} Settings;
+} PerplexitySettings;
 
 /* The text as tokens: of each document its own, then, where there are separators, eos, and bos before the next. */
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
 } Stream;
 
 typedef struct {
-    const Settings *settings;
+    const PerplexitySettings *settings;
     Model *model;
     Tokenizer *tokenizer;
     Session *session;
@@ -142,7 +142,7 @@ static void print_result(const Perplexity *p) {
 }
 
 static bool measure(Perplexity *p, Bytes text, Error *error) {
-    const Settings *settings = p->settings;
+    const PerplexitySettings *settings = p->settings;
     SessionOptions options = {
         .context = settings->context, .threads = settings->threads, .kv = settings->kv ? KV_F32 : KV_F16};
     if (!open_both(&p->model, &p->tokenizer, settings->model, settings->tokenizer, error)) return false;
@@ -155,7 +155,7 @@ static bool measure(Perplexity *p, Bytes text, Error *error) {
     return p->inputs && p->exps && score_windows(p, error);
 }
 
-static int perplexity(const Settings *settings) {
+static int perplexity(const PerplexitySettings *settings) {
     Error error;
     Bytes text;
     Perplexity p = {.settings = settings};
@@ -173,7 +173,7 @@ static int perplexity(const Settings *settings) {
 }
 
 static int perplexity_main(int argc, char **argv) {
-    Settings s = {0};
+    PerplexitySettings s = {0};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},

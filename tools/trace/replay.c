@@ -14,10 +14,10 @@
 typedef struct {
     const char *path, *model, *tokenizer;
     int threads, units; /* units -1: no means are printed */
-} Settings;
+} ReplaySettings;
 
 typedef struct {
-    const Settings *settings;
+    const ReplaySettings *settings;
     Bytes rest;   /* of the file, from the next line on */
     int line;     /* the number of the last one read, from 1 */
     json_t *next; /* that line, until it is compared */
@@ -60,7 +60,7 @@ static bool check_ids(const int *ids, int n, int vocab_size, const char *key, Er
 
 /* All that can be checked without computing: the model, the vocabulary, every setting. */
 static bool open_models(Replay *replay, const json_t *line, Error *error) {
-    const Settings *settings = replay->settings;
+    const ReplaySettings *settings = replay->settings;
     const TraceHeader *header = &replay->header;
     bool is_kld = header->sampler.temperature.kind == TEMPERATURE_KLD;
     if (!open_both(&replay->model, &replay->tokenizer, settings->model, settings->tokenizer, error)) return false;
@@ -208,7 +208,7 @@ static void print_means(const TraceTally *tally, Units units) {
            units_of(units, tally->entropy / n), units_name(units), exp(surprisal));
 }
 
-static int replay_settings(const Settings *settings) {
+static int replay_settings(const ReplaySettings *settings) {
     Error error;
     Bytes file;
     Replay replay = {.settings = settings};
@@ -232,7 +232,7 @@ static int replay_settings(const Settings *settings) {
 }
 
 static int replay_main(int argc, char **argv) {
-    Settings settings = {.units = -1};
+    ReplaySettings settings = {.units = -1};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &settings.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
         {"tokenizer", 0, "FILE", OPTION_STRING, &settings.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},

@@ -177,9 +177,39 @@ static void each_says_what_it_needs(void **state) {
     needs("repeat-last-n 0, repeat-penalty 1.1", "repeat-penalty", "needs --repeat-last-n other than 0");
 }
 
+/* Equality reads the settings, not the bytes: padding may hold anything. */
+static void samplers_are_equal_by_their_settings(void **state) {
+    (void)state;
+    static const char *const changes[] = {"temp 0.3",          "fe",
+                                          "top-k 5",           "fe-n 50",
+                                          "wave sine:0:20",    "samplers top-p",
+                                          "logit-bias 5+1",    "logit-bias 5+2",
+                                          "at number:temp=.2", "at number:temp=.3",
+                                          "mirostat-tau 3"};
+    enum { N = sizeof changes / sizeof changes[0] };
+    Sampler samplers[N + 1];
+    Error error;
+    memset(samplers, 0x55, sizeof samplers);
+    for (int i = 0; i <= N; i++) {
+        samplers[i] = sampler_default();
+        if (i < N && !sampler_set_list(&samplers[i], changes[i], &error)) fail_msg("%s: %s", changes[i], error.message);
+    }
+    for (int i = 0; i <= N; i++)
+        for (int j = 0; j <= N; j++) {
+            Sampler other;
+            memset(&other, 0xaa, sizeof other);
+            other = samplers[j];
+            assert_int_equal(sampler_equal(&samplers[i], &other), i == j);
+        }
+    samplers[0] = samplers[1] = sampler_default();
+    samplers[1].seed = 1;
+    assert_false(sampler_equal(&samplers[0], &samplers[1]));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_settings_change_nothing),
+        cmocka_unit_test(samplers_are_equal_by_their_settings),
         cmocka_unit_test(each_says_what_it_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
