@@ -80,7 +80,7 @@ static void wave(void **state) {
 static double score(const char *metric, const Figures *text) {
     Error error;
     Ranking ranking;
-    if (!ranking_parse(&ranking, metric, "--rank", &error)) fail_msg("%s", error.message);
+    if (!ranking_parse(&ranking, metric, "rank", &error)) fail_msg("%s", error.message);
     return ranking_score(&ranking, text);
 }
 

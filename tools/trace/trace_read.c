@@ -62,10 +62,8 @@ static bool copy_string(char *out, size_t capacity, const json_t *object, const 
 /* ---- The header ---- */
 
 static bool is_flag(const char *name) {
-    const SamplerSetting *setting;
-    for (int i = 0; (setting = sampler_setting(i)); i++)
-        if (strcmp(setting->name, name) == 0) return setting->metavar == NULL;
-    return false;
+    SamplerSetting setting;
+    return sampler_setting_named(name, &setting) && setting.metavar == NULL;
 }
 
 static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {
@@ -78,7 +76,7 @@ static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {
     return true;
 }
 
-/* Flags that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these.
+/* Settings that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these.
  * alpha is always there: whether the sampler looks ahead is said by fe, or by wave. */
 static bool read_settings(Sampler *sampler, const json_t *header, Error *error) {
     const json_t *settings = get(header, "settings", JSON_OBJECT, "an object", error);
