@@ -226,7 +226,7 @@ enum { SPEECH, NUMBER, CODE, IDENTIFIER, SENTENCE, PARAGRAPH, LINE };
 
 const PlaceRow place_table[PLACE_KINDS] = {
     {"speech", "in quotation marks, up to the closing one or the end of the paragraph", "speech:alpha=0.6", in_speech,
-     0},
+     1u << PARAGRAPH},
     {"number", "after a digit, after . or , that follows one, after a currency sign", "number:temp=0.2", in_number,
      STARTS | 1u << IDENTIFIER},
     {"code", "between ``` fences, and between ` and ` in a line", "code:preset=precise", in_code,
