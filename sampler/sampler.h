@@ -154,6 +154,9 @@ bool sampler_next_setting(const char **list, char *name, size_t capacity);
  * returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
+/* Whether all settings, biases, rules and the seed are the same. */
+bool sampler_equal(const Sampler *a, const Sampler *b);
+
 /* Whether the setting can change anything in this chain. If not, why says what it needs: "needs fe". A value that means
  * "off" has its effect; so has a name that is no setting. */
 bool sampler_matters(const Sampler *sampler, const char *name, Error *why);

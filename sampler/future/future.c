@@ -29,6 +29,25 @@ double future_entropy(const float *logits, int vocab_size, int n, float *scratch
     return fmin(entropy / log(n), 1); /* equal logits may round to a little more */
 }
 
+static double hhat_of(void *n, const LookaheadCandidate *candidate, const float *logits, int vocab_size,
+                      float *scratch) {
+    (void)candidate;
+    return future_entropy(logits, vocab_size, *(const int *)n, scratch);
+}
+
+static double one(void *n, const LookaheadCandidate *candidate) {
+    (void)n, (void)candidate;
+    return 1;
+}
+
+Scorer future_scorer(const int *n, int vocab_size) {
+    return (Scorer){.worth = hhat_of,
+                    .bound = one,
+                    .context = (void *)n,
+                    .scratch_size = *n < vocab_size ? *n : vocab_size,
+                    .concurrent = true};
+}
+
 double future_log_score(FutureExponents exponents, double log_p, double hhat) {
     double present = exponents.a == 0 ? 0 : exponents.a * log_p;
     double future = exponents.b == 0 ? 0 : exponents.b * log(hhat);

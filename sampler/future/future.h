@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "sampler/future/scorer.h"
+
 /* How alpha in [-1, 1] divides the weight between the present and the future. -1 is p alone, 1 is Hhat alone. */
 typedef enum {
     FUTURE_ARTICLE,  /* a = 1 - max(0, alpha)    b = 1 - max(0, -alpha)   0: p * Hhat */
@@ -27,6 +29,10 @@ FutureExponents future_exponents(FutureCurve curve, double alpha);
  *   scratch (min(n, vocab_size),) f32
  * A permutation of the logits changes no bit. A vocabulary of one token has no other future: 0. */
 double future_entropy(const float *logits, int vocab_size, int n, float *scratch);
+
+/* Future entropy as a scorer: worth = Hhat over the *n largest logits, bound = 1. *n must not change before the scorer's last
+ * call. */
+Scorer future_scorer(const int *n, int vocab_size);
 
 /* ln s; -inf where s = 0. */
 double future_log_score(FutureExponents exponents, double log_p, double hhat);

@@ -25,6 +25,7 @@
 #include "sampler/chain/token_flags.h"
 #include "sampler/future/future.h"
 #include "sampler/future/lookahead_cost.h"
+#include "sampler/future/scorer.h"
 
 #define LOOKAHEAD_MAX_DEPTH 16
 #define LOOKAHEAD_FUTURES   5
@@ -71,6 +72,7 @@ typedef struct {
     int previous;            /* the branch's last token, -1 where there is none; for the sentence gate */
     LookaheadCost *cost;     /* for LOOKAHEAD_AUTO, learns from each pass; NULL: then chunks are LOOKAHEAD_CHUNK */
     bool futures;            /* report the ghosts, and the likeliest next tokens: a softmax over the vocabulary a row */
+    const Scorer *scorer;    /* of the futures; NULL: future entropy */
 } LookaheadStep;
 
 typedef struct {
@@ -78,19 +80,19 @@ typedef struct {
     float prob; /* natural */
 } LookaheadFuture;
 
-typedef struct {
+struct LookaheadCandidate {
     int token;
     double p, ln_p; /* renormalised over all survivors */
-    double hhat;    /* the one used; 1 where it is not known (passed) */
-    double ln_s;    /* where it is not known its bound, a ln p; ln p where all_closed */
+    double worth;   /* of its future: Hhat, or what the scorer returned; its upper bound where it is skipped */
+    double ln_s;    /* an upper bound where it is skipped; ln p where all_closed */
     double noise;   /* 0 for T < 1e-4 */
     bool evaluated; /* its row was computed, and its futures are known */
-    bool neutral;   /* hhat is the others' mean */
-    bool passed;    /* its Hhat was not needed: the bound does not reach the winner's value */
+    bool neutral;   /* worth is the p-weighted mean of the others */
+    bool skipped;   /* its worth was not needed: its bound does not reach the winner's score */
     bool chosen;
     LookaheadFuture futures[LOOKAHEAD_FUTURES]; /* likeliest first */
     int n_futures;
-} LookaheadCandidate;
+};
 
 typedef enum {
     LOOKAHEAD_DONE,
@@ -105,6 +107,7 @@ typedef struct {
     LookaheadCandidate candidates[LOOKAHEAD_MAX_K]; /* by p, descending; none unless DONE */
     int count, chosen;                              /* its index */
     bool all_closed;                                /* every s was 0: p decided */
+    bool refused;                                   /* on errors: the scorer returned a number out of range */
     int passes, rows;                               /* computed in this step */
     int ghost_plain, ghost_argmax; /* tokens that alpha = -1 with the same noise, and the likeliest, would have been; -1
                                       where it looked ahead without futures */

@@ -1,5 +1,6 @@
 /* The sampler as text: its settings by name, and the chain that it prints. */
 #include <stdio.h>
+#include <string.h>
 
 #include "sampler/chain/choice.h"
 #include "sampler/chain/draw.h"
@@ -57,6 +58,23 @@ static int show_field(const Sampler *sampler, const SettingRow *row, char *out, 
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity) {
     const SettingRow *row = settings_find(name);
     return row ? show_field(sampler, row, out, capacity) : snprintf(out, capacity, "%s", "");
+}
+
+static bool equal_setting(const Sampler *a, const Sampler *b, const char *name) {
+    char of_a[2048], of_b[2048];
+    sampler_show(a, name, of_a, sizeof of_a);
+    sampler_show(b, name, of_b, sizeof of_b);
+    return strcmp(of_a, of_b) == 0;
+}
+
+bool sampler_equal(const Sampler *a, const Sampler *b) {
+    const SettingRow *row;
+    bool equal = a->seed == b->seed && a->n_biases == b->n_biases && a->n_rules == b->n_rules;
+    for (int i = 0; equal && (row = settings_row(i)); i++) equal = equal_setting(a, b, row->name);
+    for (int i = 0; equal && i < a->n_biases; i++)
+        equal = a->biases[i].token == b->biases[i].token && a->biases[i].bias == b->biases[i].bias;
+    for (int i = 0; equal && i < a->n_rules; i++) equal = strcmp(a->rules[i].text, b->rules[i].text) == 0;
+    return equal;
 }
 
 static void append_setting(Line *line, const Sampler *sampler, const char *name) {

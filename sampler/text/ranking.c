@@ -12,7 +12,7 @@ const char *const ranking_metric_names[METRICS] = {"logprob", "entropy", "future
 bool ranking_open(Gauge *gauge, int vocab_size, int n, Error *error) {
     *gauge = (Gauge){.n = n < vocab_size ? n : vocab_size};
     gauge->scratch = memory_alloc((size_t)gauge->n, sizeof *gauge->scratch, "largest logits", error);
-    if (gauge->n < 2) gauge->n = 2; /* a vocabulary of one token */
+    if (gauge->n < 2) gauge->n = 2; /* the vocabulary has one token */
     if (gauge->scratch && candidates_open(&gauge->natural, vocab_size, error)) return true;
     ranking_close(gauge);
     return false;
@@ -69,7 +69,7 @@ double ranking_score(const Ranking *ranking, const Figures *figures) {
     return score;
 }
 
-/* One term, up to its comma. */
+/* Parses one term, text[0, length). */
 static bool parse_term(Ranking *ranking, const char *text, size_t length, const char *flag, Error *error) {
     const char *star = memchr(text, '*', length), *name = star ? star + 1 : text;
     size_t n_name = length - (size_t)(name - text);

@@ -1,16 +1,12 @@
 #include "tests/support/twin.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 #define MAX_CONTEXT 96
 #define MAX_VOCAB   96
@@ -74,7 +70,7 @@ static void kill_children(Twin *twin, int branch, int position) {
 
 static void add_to_script(Branch *branch, Call call, const int *tokens, int n) {
     int *at = branch->script + branch->script_length, n_tokens = call == REWIND ? 0 : n;
-    assert_true(branch->script_length + 2 + n_tokens <= MAX_SCRIPT);
+    assert_that(branch->script_length + 2 + n_tokens, <=, MAX_SCRIPT);
     at[0] = (int)call;
     at[1] = n;
     for (int i = 0; i < n_tokens; i++) at[2 + i] = tokens[i];
@@ -157,7 +153,7 @@ static void check_alone(Twin *twin, const Branch *branch) {
         .context = twin->options.context, .batch = twin->options.batch, .kv = twin->options.kv, .threads = 1};
     Session *alone;
     Error error;
-    if (!session_open(&alone, twin->setup->model, options, &error)) fail_msg("%s", error.message);
+    must(session_open(&alone, twin->setup->model, options, &error), &error);
     int call = PREFILL;
     for (int at = 0; at < branch->script_length;) {
         int n = branch->script[at + 1];
@@ -184,7 +180,8 @@ static bool was_done(Twin *twin, bool done, bool must_fail, bool may_fail, const
     if (done && must_fail) fail_msg("%s: expected an error", what);
     if (done) return true;
     if (!must_fail && !may_fail) fail_msg("%s: %s", what, error->message);
-    assert_true(strlen(error->message) > 0 && !strchr(error->message, '\n'));
+    assert_that(strlen(error->message), >, 0);
+    assert_false(strchr(error->message, '\n'));
     assert_int_equal(session_free_rows(twin->session), twin->free_rows_before);
     twin->result.failures++;
     return false;
@@ -222,7 +219,8 @@ typedef struct {
 
 static void visit(void *context, int position, const float *logits) {
     Visits *visits = context;
-    assert_int_equal(position, visits->next_position++);
+    assert_int_equal(position, visits->next_position);
+    visits->next_position++;
     memcpy(visits->logits + (size_t)visits->n++ * (size_t)visits->vocab, logits, (size_t)visits->vocab * sizeof(float));
 }
 
@@ -403,7 +401,7 @@ TwinResult twin_run(const TwinSetup *setup) {
     twin->setup = setup;
     twin->random = setup->choices ? random_from_bytes(setup->choices, setup->n_choices) : random_from(setup->seed);
     twin->spot = random_from(setup->seed + 1);
-    if (!session_open(&twin->session, setup->model, setup->options, &error)) fail_msg("%s", error.message);
+    must(session_open(&twin->session, setup->model, setup->options, &error), &error);
     twin->options = session_options(twin->session);
     twin->free_rows_at_start = session_free_rows(twin->session);
     twin->branches[0] = (Branch){.alive = true, .number = TRUNK, .parent = -1};

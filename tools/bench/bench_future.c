@@ -5,11 +5,9 @@
  *   lazy      only those whose bound can win
  *
  * All draw from the 64 likeliest tokens, and the three ways the same ones, which is checked. */
-#include <math.h>
 #include <string.h>
 
-#include "sampler/chain/noise.h"
-#include "sampler/future/lookahead.h"
+#include "sampler/future/plain_future.h"
 #include "tensor/memory.h"
 #include "tools/bench/bench.h"
 #include "tools/cli/open.h"
@@ -40,35 +38,6 @@ typedef struct {
 
 /* ---------------------------------------------------------------- one token */
 
-static bool look_at(Future *f, const Lookahead *settings, const LookaheadStep *step, const Candidate *item, double *key,
-                    Error *error) {
-    int fork;
-    const Candidates *c = &f->candidates;
-    if (!session_fork(f->session, step->branch, &fork, error)) return false;
-    bool done = session_decode(f->session, &(BranchToken){fork, item->token}, 1, error);
-    if (done) {
-        double hhat = future_entropy(session_logits(f->session, fork), c->capacity, settings->n, c->scratch);
-        double ln_p = item->logit - c->max_logit - c->log_sum;
-        *key = future_log_score(future_exponents(settings->curve, settings->alpha), ln_p, hhat) +
-               noise_gumbel(step->seed, item->token, step->position, step->sequence, NOISE_DRAW);
-    }
-    session_drop(f->session, fork);
-    return done;
-}
-
-static bool draw_naively(Future *f, const Lookahead *settings, const LookaheadStep *step, int *chosen, Error *error) {
-    double best = -INFINITY, key = 0;
-    candidates_top_k(&f->candidates, settings->k);
-    *chosen = 0;
-    for (int i = 0; i < f->candidates.count; i++) {
-        if (!look_at(f, settings, step, &f->candidates.items[i], &key, error)) return false;
-        if (key <= best) continue;
-        best = key;
-        *chosen = i;
-    }
-    return true;
-}
-
 static bool emit(Future *f, Way way, int k, int branch, uint64_t seed, int *token, Error *error) {
     int chosen;
     Lookahead settings = lookahead_default();
@@ -81,12 +50,12 @@ static bool emit(Future *f, Way way, int k, int branch, uint64_t seed, int *toke
     step.previous = -1;
     candidates_from_logits(&f->candidates, session_logits(f->session, branch), f->candidates.capacity);
     candidates_top_k(&f->candidates, LOOKAHEAD_MAX_K);
-    if (way == NAIVE ? !draw_naively(f, &settings, &step, &chosen, error)
+    if (way == NAIVE ? !plain_future_draw(&settings, &step, &f->candidates, &f->report, error)
                      : !lookahead_draw(&settings, &step, &f->candidates, &chosen, &f->report, error))
         return false;
-    const Candidate *drawn = &f->candidates.items[chosen];
+    const Candidate *drawn = &f->candidates.items[way == NAIVE ? f->report.chosen : chosen];
     *token = drawn->token;
-    if (way != NAIVE && drawn->branch >= 0) {
+    if (drawn->branch >= 0) {
         session_promote(f->session, drawn->branch);
         return true;
     }

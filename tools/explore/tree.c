@@ -183,7 +183,8 @@ bool tree_take(Tree *tree, int token, Error *error) {
     return append(tree, tree_current(tree), token, fork, error);
 }
 
-/* A branch that is shorter than where it left its parent, or where another left it, has fewer tokens in common with them. */
+/* A branch that is shorter than where it left its parent, or where another left it, has fewer tokens in common with
+ * them. */
 static void move_forks(Tree *tree, int shortened) {
     int length = tree->branches[shortened].sequence.length;
     for (int i = 1; i < tree->count; i++) {

@@ -22,7 +22,7 @@ void trace_identify(TraceHeader *header) {
 
 /* ---- The header ---- */
 
-/* A name out of a file may be no UTF-8, which JSON's strings must be. */
+/* A name that was read from a file may not be UTF-8, which JSON strings must be. */
 static json_t *string_or_null(const char *text) {
     json_t *string = json_string(text);
     return string ? string : json_null();
@@ -39,7 +39,7 @@ static json_t *model_json(const TraceHeader *header, const Model *model) {
     return NULL;
 }
 
-/* Hashes each token's length before its bytes, so that the borders between tokens count, too. */
+/* Hashes each token's length before its bytes, so that the boundaries between tokens change the hash, too. */
 static uint64_t hash_vocabulary(const Tokenizer *tokenizer) {
     uint64_t hash = BYTES_HASH;
     for (int i = 0; i < tokenizer_size(tokenizer); i++) {
@@ -77,7 +77,7 @@ static json_t *rules_json(const Sampler *sampler) {
     return array;
 }
 
-/* Each setting by its name, as sampler_set takes it; of rules an array. */
+/* Each setting under its name, in the form that sampler_set takes; the rules as an array. */
 static json_t *settings_json(const Sampler *sampler) {
     json_t *object = json_object();
     SamplerSetting setting;
@@ -92,7 +92,7 @@ static json_t *settings_json(const Sampler *sampler) {
     return NULL;
 }
 
-/* [id, bias] each; null bans. */
+/* Pairs [id, bias]; a bias of null bans the token. */
 static json_t *biases_json(const Sampler *sampler) {
     json_t *array = json_array();
     for (int i = 0; i < sampler->n_biases; i++) {
@@ -128,7 +128,7 @@ static json_t *phrases_json(const Phrases *phrases) {
     return array;
 }
 
-/* What only some runs have. */
+/* Fields that only some runs have. */
 static bool put_rare(json_t *line, const TraceHeader *header) {
     bool done = true, edits = header->stops.count || header->bans.count;
     if (header->sequence > 1) done = trace_put(line, "sequence", json_integer(header->sequence));
