@@ -1,5 +1,13 @@
 /* The loaders behind model_parse: each fills model->config, format, name and the table of named tensors, and nothing else
- * (model.c then binds names to layers). The table is memory_alloc'ed; on failure what was set is released by model_close. */
+ * (model.c then binds names to layers). The table is memory_alloc'ed; on failure what was set is released by model_close.
+ *
+ * To add an architecture, touch these files:
+ *   model/load_gguf.c           accept its name as general.architecture, read the keys under it
+ *   model/config.h, config.c    the numbers in which it differs from LLaMA, and their ranges
+ *   model/model.h, model.c      its tensors, where LLaMA has none of them
+ *   model/transformer.c         where its forward pass differs; model/session.c if its cache does
+ *   tokenizer/load_gguf.c       accept the kind of its vocabulary
+ * tests/support/write_model.c writes such a file for the tests, tests/support/naive.c is the plain forward pass. */
 #ifndef MODEL_LOADERS_H
 #define MODEL_LOADERS_H
 

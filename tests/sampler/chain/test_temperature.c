@@ -5,7 +5,6 @@
 
 #include "sampler/sampler.h"
 #include "tests/support/logits.h"
-#include "tests/support/test.h"
 #include "tests/support/random.h"
 #include "tests/support/test.h"
 

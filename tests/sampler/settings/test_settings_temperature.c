@@ -5,8 +5,8 @@
 
 #include "sampler/sampler.h"
 #include "tests/support/logits.h"
-#include "tests/support/test.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static void check_refused(const char *name, const char *text, const char *message) {
     Sampler sampler = sampler_default(), before;
@@ -63,7 +63,8 @@ static void refuses_tables(void **state) {
     Sampler sampler = sampler_default();
     must_set(&sampler, "temp-table", "0:1,1:1,2:1,3:1,4:1,5:1,6:1,7:1,8:1,9:1,10:1,11:1,12:1,13:1,14:1,15:2");
     assert_int_equal(sampler.temperature.n_knots, 16);
-    assert_true(sampler.temperature.knots[15].entropy == 15 && sampler.temperature.knots[15].temperature == 2);
+    assert_that(sampler.temperature.knots[15].entropy, ==, 15);
+    assert_that(sampler.temperature.knots[15].temperature, ==, 2);
 }
 
 static bool check(const TemperaturePolicy *policy, Error *error) {
@@ -85,7 +86,7 @@ static void checks_the_whole(void **state) {
     for (int i = 0; i < TEMPERATURE_KINDS; i++) {
         policy.kind = (TemperatureKind)i;
         if (i == TEMPERATURE_TABLE || i == TEMPERATURE_TARGET) continue; /* which want a table, a target */
-        assert_true(check(&policy, &error));
+        must(check(&policy, &error), &error);
     }
     policy.kind = TEMPERATURE_TABLE;
     check_invalid(&policy, "temp-policy table: expected temp-table with 1 to 16 knots");
@@ -115,7 +116,7 @@ static void checks_the_whole(void **state) {
     policy = usual, policy.kind = TEMPERATURE_LINEAR, policy.entropy_low = 6, policy.entropy_high = 8;
     check_invalid(&policy, "entropy-cap: expected a number above the LO of entropy-range, 6, got 6");
     policy.kind = TEMPERATURE_EDT; /* which has no cap */
-    assert_true(check(&policy, &error));
+    must(check(&policy, &error), &error);
 }
 
 /* The policy as the chain shows it. */
@@ -178,13 +179,13 @@ static void shown_values_read_back(void **state) {
         must_set(&other, "temp-policy", row->name);
         for (int i = 0; row->settings[i]; i++) {
             char value[2000];
-            assert_true(sampler_show(&sampler, row->settings[i], value, sizeof value) < (int)sizeof value);
+            assert_that(sampler_show(&sampler, row->settings[i], value, sizeof value), <, (int)sizeof value);
             if (*value) must_set(&other, row->settings[i], value);
         }
         Error error;
-        assert_true(sampler_check(&other, &error));
+        must(sampler_check(&other, &error), &error);
         TemperatureInput input = {8 * random_unit(&random), 1, 2, 100, .5, .25, 1, .5, 2, 20, &survivors};
-        assert_true(temperature_of(&policy, &input) == temperature_of(&other.temperature, &input));
+        assert_that(temperature_of(&policy, &input), ==, temperature_of(&other.temperature, &input));
     }
     candidates_close(&survivors);
 }
