@@ -175,7 +175,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     *session = NULL;
     assert(model->output.packed || !packed_can(model->output.dtype));
     if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error) ||
-        !ops_start(has_float_weights(model), planned.options.threads, error))
+        !ops_start(has_float_weights(model), planned.options.threads, &planned.workspace.uses_blas, error))
         return false;
     Session *s = memory_alloc(1, sizeof *s, "session", error);
     void *memory = s ? memory_alloc(bytes, 1, "session's key/value cache and activations", error) : NULL;

@@ -21,6 +21,7 @@ typedef struct {
     int max_rows, threads;
     Team team;
     Observer observer;
+    bool uses_blas;               /* ops_start */
     atomic_bool not_finite;       /* some logit of this pass is NaN or infinite */
     float *residual, *normed;     /* (max_rows, dim) */
     float *product;               /* (max_rows, dim) what a layer's part adds to the residual stream */

@@ -25,7 +25,7 @@ typedef void DotRows(float *out, size_t out_stride, const Tensor *w, int first, 
 
 typedef struct {
     const char *name;
-    bool gemm_is_faster; /* OpenBLAS beats dot of float weights where there are many rows of x */
+    bool uses_blas; /* matmul gives float weights to OpenBLAS (tensor/ops.h); dot is then their specification alone */
     DotRows *dot[DTYPE_COUNT];
     /* As quantize_input_row, the same bits. */
     void (*quantize_input)(BlockQ8 *out, const float *x, int cols);

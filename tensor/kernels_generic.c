@@ -202,7 +202,7 @@ static void swiglu(float *gate, const float *up, int n) {
 
 const Kernels kernels_generic = {
     .name = "generic",
-    .gemm_is_faster = true,
+    .uses_blas = true,
     .dot = {[DTYPE_F32] = dot_packed,
             [DTYPE_F16] = dot_packed,
             [DTYPE_BF16] = dot_packed,
