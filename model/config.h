@@ -1,4 +1,4 @@
-/* Config: the sizes of a LLaMA model, and the only place where their products are trusted.
+/* Config: the sizes of a LLaMA model, and the checks that make their products safe.
  *
  *   dim          width of the residual stream              n_heads     query heads
  *   hidden_dim   width of the feed-forward layer           n_kv_heads  key/value heads; n_heads / n_kv_heads queries share one
@@ -15,7 +15,7 @@ typedef struct {
     float rope_theta, rms_epsilon;
 } Config;
 
-/* The caps bound every product that is formed of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
+/* The caps bound every product of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
  * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: none overflows a size_t. */
 enum {
     CONFIG_MAX_DIM = 1 << 20, /* of dim, hidden_dim and n_heads * head_dim */

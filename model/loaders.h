@@ -6,7 +6,7 @@
 #include "model/model.h"
 
 bool load_gguf(Model *model, Bytes bytes, Error *error);
-/* Version 0 has no magic, so this is also where a file that is no model at all is refused. */
+/* Version 0 has no magic, so this function also rejects files that are not models. */
 bool load_llama2c(Model *model, Bytes bytes, Error *error);
 
 /* Binds the table of tensors to layers, checks shapes and numbers, and fills in the rest of the model. */

@@ -21,15 +21,16 @@ struct Session {
     Row *rows;        /* (max_rows,) the pass being made */
     float *logits;    /* (branches + n_spare, vocab_size), its rows here called slots */
     int *logits_slot; /* (branches,) which slot is the branch's */
-    int *spare_slot;  /* (n_spare,) the others: a pass writes there, and what is kept changes places when all is well */
-    int *logits_length; /* (branches,) the branch's length when they were computed, -1: never */
+    int *
+        spare_slot; /* (n_spare,) the other slots: a pass writes there; when it succeeds, branches swap slots with them */
+    int *logits_length; /* (branches,) the length of the branch when its logits were computed; -1: it has none */
     SessionCounts counts;
-    void *memory; /* the one block that everything above lies in */
+    void *memory; /* the one block that holds all of these arrays */
 };
 
 /* ---------------------------------------------------------------- one block of memory, laid out in two passes */
 
-/* The first pass has no base and only adds up sizes; the second hands out places. */
+/* The first pass has no base and only adds sizes; the second assigns addresses. */
 typedef struct {
     uint8_t *base;
     size_t used;
@@ -120,10 +121,10 @@ static void lay_out(Session *s, Arena *a) {
 #define MAX_THREADS  1024
 #define MAX_BLOCK    1024
 
-static bool option(int *value, int otherwise, int high, const char *name, Error *error) {
+static bool option(int *value, int default_value, int high, const char *name, Error *error) {
     if (*value < 0 || *value > high)
         return error_set(error, "session option %s: expected 0 (default) to %d, got %d", name, high, *value);
-    if (*value == 0) *value = otherwise;
+    if (*value == 0) *value = default_value;
     return true;
 }
 

@@ -18,7 +18,7 @@ bool ops_start(bool has_float_weights, int threads, bool *uses_blas, Error *erro
     return !*uses_blas || blas_load(threads, error);
 }
 
-/* In PARTS sums side by side, however wide vectors are. */
+/* PARTS independent partial sums, for any width of vectors. */
 CLONES static float mean_square(const float *x, int n) {
     enum { PARTS = 16 };
     float sums[PARTS] = {0}, sum = 0;
@@ -31,7 +31,7 @@ CLONES static float mean_square(const float *x, int n) {
 }
 
 /* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero:
- * such a row is summed in f64. A row with an infinity or a NaN gives 0 or NaN, and that times the row has a NaN. */
+ * such a row is summed in f64. For a row with an infinity or a NaN the result is 0 or NaN, so the scaled row has a NaN. */
 static float inverse_rms(const float *x, int n, float epsilon) {
     float mean = mean_square(x, n);
     double sum = 0;

@@ -31,7 +31,7 @@ size_t output_folder_length(const char *path) {
 
 /* ---- The target ---- */
 
-/* Sets the target to the path that all links lead to, which need not exist. */
+/* Sets the target to the path after following all links; it need not exist. */
 static bool follow(Output *output, Error *error) {
     char link[PATH_MAX];
     if (strlen(output->path) >= PATH_MAX) return fail_too_long(output, error);
