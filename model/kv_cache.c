@@ -89,7 +89,8 @@ int kv_new_branch(KvCache *cache, int parent) {
     return -1;
 }
 
-/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of branches. */
+/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of
+ * branches. */
 static void drop_children(KvCache *cache, int branch, int position, int kept) {
     for (int i = 0; i < cache->n_branches; i++) {
         const Branch *child = &cache->branches[i];

@@ -139,7 +139,8 @@ static bool read_vocab_size(Model *model, const Gguf *gguf, Error *error) {
     return gguf_get_int(gguf, "llama.vocab_size", false, rows, rows, &rows, error);
 }
 
-/* Cuts the name to the available space, at a whole character, and replaces control characters, which could drive a terminal. */
+/* Cuts the name to the available space, at a whole character, and replaces control characters, which could drive a
+ * terminal. */
 static bool read_name(Model *model, const Gguf *gguf, Error *error) {
     Bytes name = {0};
     if (!gguf_get_string(gguf, "general.name", false, &name, error)) return false;

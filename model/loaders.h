@@ -1,5 +1,6 @@
-/* The loaders behind model_parse: each fills model->config, format, name and the table of named tensors, and nothing else
- * (model.c then binds names to layers). The table is memory_alloc'ed; on failure what was set is released by model_close. */
+/* The loaders behind model_parse: each fills model->config, format, name and the table of named tensors, and nothing
+ * else (model.c then binds names to layers). The table is memory_alloc'ed; on failure what was set is released by
+ * model_close. */
 #ifndef MODEL_LOADERS_H
 #define MODEL_LOADERS_H
 

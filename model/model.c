@@ -36,8 +36,8 @@ static bool check_shape(const NamedTensor *named, Part part, const Config *confi
     return true;
 }
 
-/* Assigns each tensor of the file to its part. An unknown tensor is an error: a model without it would compute something
- * else. */
+/* Assigns each tensor of the file to its part. An unknown tensor is an error: a model without it would compute
+ * something else. */
 static bool find_places(const Model *model, Parts *parts, Error *error) {
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];

@@ -1,4 +1,5 @@
-/* Model: immutable weights, in the mapped file, under names that say what they do. Any number of sessions may share them. */
+/* Model: immutable weights, in the mapped file, under names that say what they do. Any number of sessions may share
+ * them. */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
@@ -46,18 +47,18 @@ bool model_open(Model **model, const char *path, Error *error);
 void model_close(Model *model);
 
 /* Maps a model file, recognised by content: GGUF v2/v3, llama2.c v1 and v2 ("ak42"), llama2.c v0 (no magic: seven
- * sizes that give exactly the length of the file). Weights keep the form and the pages of the file. Every tensor is checked for
- * NaN and infinite values. Errors begin with the path. */
+ * sizes that give exactly the length of the file). Weights keep the form and the pages of the file. Every tensor is
+ * checked for NaN and infinite values. Errors begin with the path. */
 bool model_map(Model **model, const char *path, Error *error);
 /* The same on bytes that outlive the model: what the fuzz targets call. */
 bool model_parse(Model **model, Bytes bytes, Error *error);
 /* Random weights, for measurements: the same arguments give the same weights. Not Q8_GROUP. */
 bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, uint64_t seed, Error *error);
 
-/* Converts the matrices to the form that a session computes with (tensor/packed.h), with all threads, and returns the pages
- * of the file to the system, so that memory use stays that of the weights. Does nothing if all matrices have that form
- * already (a file written by `foretell quantize --packed`). If progress is not NULL, it is called with the bytes done and the
- * total. Errors: out of memory; the model is then unchanged. */
+/* Converts the matrices to the form that a session computes with (tensor/packed.h), with all threads, and returns the
+ * pages of the file to the system, so that memory use stays that of the weights. Does nothing if all matrices have that
+ * form already (a file written by `foretell quantize --packed`). If progress is not NULL, it is called with the bytes
+ * done and the total. Errors: out of memory; the model is then unchanged. */
 typedef void ModelProgress(size_t done, size_t total);
 bool model_pack(Model *model, ModelProgress *progress, Error *error);
 

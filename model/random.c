@@ -46,7 +46,8 @@ static bool fill(const Model *model, uint64_t seed, Error *error) {
     return true;
 }
 
-/* Adds a tensor whose data begins at offset `at` of model->weights; returns the offset of the next one, on a cache line. */
+/* Adds a tensor whose data begins at offset `at` of model->weights; returns the offset of the next one, on a cache
+ * line. */
 static size_t add(Model *model, Part part, int layer, Dtype dtype, size_t at) {
     NamedTensor *named = &model->tensors[model->n_tensors++];
     Tensor *tensor = &named->tensor;

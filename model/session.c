@@ -18,11 +18,10 @@ struct Session {
     SessionOptions options;
     KvCache cache;
     Workspace workspace;
-    Row *rows;        /* (max_rows,) the pass being made */
-    float *logits;    /* (branches + n_spare, vocab_size), its rows here called slots */
-    int *logits_slot; /* (branches,) which slot is the branch's */
-    int *
-        spare_slot; /* (n_spare,) the other slots: a pass writes there; when it succeeds, branches swap slots with them */
+    Row *rows;          /* (max_rows,) the pass being made */
+    float *logits;      /* (branches + n_spare, vocab_size), its rows here called slots */
+    int *logits_slot;   /* (branches,) which slot is the branch's */
+    int *spare_slot;    /* (n_spare,) the other slots: a pass writes there, and swaps slots when it succeeds */
     int *logits_length; /* (branches,) the length of the branch when its logits were computed; -1: it has none */
     SessionCounts counts;
     void *memory; /* the one block that holds all of these arrays */

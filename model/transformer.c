@@ -228,8 +228,8 @@ static void attend_part(const Pass *p, int kv_head, int first, int n) {
     for (int r = 0; r < n; r++, at += (size_t)all_heads) quantize(ws->wide_q8 + at / Q_BLOCK, ws->attended + at, width);
 }
 
-/* attended (n, n_heads, hd) = softmax(query keyT / sqrt(hd)) value, for each head; key and value (positions, hd) are the
- * cache's, of the key/value head that this query head shares. The last rows of a prompt see the most, so they come
+/* attended (n, n_heads, hd) = softmax(query keyT / sqrt(hd)) value, for each head; key and value (positions, hd) are
+ * the cache's, of the key/value head that this query head shares. The last rows of a prompt see the most, so they come
  * first. */
 static void attend(Pass *p) {
     int together = rows_together(p), n_heads = p->config->n_kv_heads, n_sets = (p->n_rows + together - 1) / together;

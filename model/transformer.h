@@ -1,5 +1,5 @@
-/* Transformer: the LLaMA forward pass (Touvron et al. 2023, 2302.13971 and 2307.09288) over a batch of rows. One function
- * serves prompts, decoding, lookahead and scoring. */
+/* Transformer: the LLaMA forward pass (Touvron et al. 2023, 2302.13971 and 2307.09288) over a batch of rows. One
+ * function serves prompts, decoding, lookahead and scoring. */
 #ifndef MODEL_TRANSFORMER_H
 #define MODEL_TRANSFORMER_H
 

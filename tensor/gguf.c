@@ -251,8 +251,8 @@ static bool check_all(const Gguf *gguf, Bytes file, Error *error) {
     return good;
 }
 
-/* Turns offsets from the start of the data into offsets in the file. start is at most one alignment after the end of the
- * file, so no sum overflows. */
+/* Turns offsets from the start of the data into offsets in the file. start is at most one alignment after the end of
+ * the file, so no sum overflows. */
 static bool place_tensor(GgufTensor *tensor, Bytes file, size_t start, Error *error) {
     const Tensor *form = &tensor->tensor;
     size_t bytes, end, units = (size_t)(form->packed ? packed_groups(form) : form->rows);

@@ -66,8 +66,9 @@ void gguf_release(Gguf *gguf);
 
 const GgufValue *gguf_find(const Gguf *gguf, const char *key); /* NULL if absent */
 
-/* Typed reads of a scalar. If the key is absent, *out keeps its value; this is an error only if `required`. A wrong type or
- * a value out of range is an error that names the key, its offset, expected and got. Integers may have any integer type. */
+/* Typed reads of a scalar. If the key is absent, *out keeps its value; this is an error only if `required`. A wrong
+ * type or a value out of range is an error that names the key, its offset, expected and got. Integers may have any
+ * integer type. */
 bool gguf_get_int(const Gguf *gguf, const char *key, bool required, int low, int high, int *out, Error *error);
 bool gguf_get_float(const Gguf *gguf, const char *key, bool required, float *out,
                     Error *error); /* F32 or F64, finite */

@@ -24,13 +24,13 @@ void gguf_write_ints(GgufWriter *writer, const char *key, const int32_t *values,
 /* Adds a tensor that will be stored in the given form; the source (any form) must live until close. n_dims is 1 or 2.
  * Errors: rows that are not a multiple of the block of that form, values too large for it. */
 void gguf_write_tensor(GgufWriter *writer, const char *name, const Tensor *source, int n_dims, Dtype dtype);
-/* The same for a matrix in packed form (tensor/packed.h). First call gguf_write_aligned: the tensors of such a file begin at
- * multiples of 64 bytes. */
+/* The same for a matrix in packed form (tensor/packed.h). First call gguf_write_aligned: the tensors of such a file
+ * begin at multiples of 64 bytes. */
 void gguf_write_aligned(GgufWriter *writer);
 void gguf_write_packed(GgufWriter *writer, const char *name, const Tensor *source, Dtype dtype);
 
-/* Writes the file, converting row by row, and frees the writer in any case. If progress is not NULL, it is called with the
- * bytes written so far and the total. */
+/* Writes the file, converting row by row, and frees the writer in any case. If progress is not NULL, it is called with
+ * the bytes written so far and the total. */
 bool gguf_writer_close(GgufWriter *writer, void (*progress)(size_t done, size_t total), Error *error);
 void gguf_writer_abandon(GgufWriter *writer); /* instead of close: leaves nothing behind */
 

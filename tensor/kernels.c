@@ -54,8 +54,8 @@ const Kernels *kernels_available(int i) {
     return NULL;
 }
 
-/* Chooses the table that KERNELS names, or else the fastest. Returns false if KERNELS is wrong; the fastest is chosen then,
- * too. */
+/* Chooses the table that KERNELS names, or else the fastest. Returns false if KERNELS is wrong; the fastest is chosen
+ * then, too. */
 static bool choose(const Kernels **table, Error *error) {
     const char *name = getenv("KERNELS");
     char here[128] = "";

@@ -1,11 +1,11 @@
 /* Kernels: the few inner loops that take nearly all of the time, in one table of function pointers per instruction set.
  * kernels_generic.c is the specification. The table is chosen once, at run time, by the instructions that the processor
- * has. The environment variable KERNELS=generic|avx2|avx512|neon|neondot overrides the choice, for tests. It is the only
- * environment variable that the library reads, and it is read in kernels() and kernels_check() alone.
+ * has. The environment variable KERNELS=generic|avx2|avx512|neon|neondot overrides the choice, for tests. It is the
+ * only environment variable that the library reads, and it is read in kernels() and kernels_check() alone.
  *
  * The rule that makes forks exact: the sequence of operations that computes an output depends on the number of columns
- * alone, not on the number of outputs computed with it. So a row's result has the same bits alone and in any batch, on any
- * thread. Results of different tables agree only within rounding. */
+ * alone, not on the number of outputs computed with it. So a row's result has the same bits alone and in any batch, on
+ * any thread. Results of different tables agree only within rounding. */
 #ifndef TENSOR_KERNELS_H
 #define TENSOR_KERNELS_H
 
@@ -20,8 +20,8 @@
  *   w   packed, and first a multiple of PACK_ROWS; or Q8_GROUP as files have it, and first any row
  *   x   (n_x, w->cols) f32, or (n_x, w->cols / 32) BlockQ8 where dtype_info[].int8_input
  * Float weights: SUM_COLUMNS products at a time are added in order, starting from zero, and their sum is added to the
- * total: rounding errors grow with the number of such sums, not of columns. Int8 weights: the sum of a block is exact; its
- * scaled value is added to the total, in the order of the blocks. */
+ * total: rounding errors grow with the number of such sums, not of columns. Int8 weights: the sum of a block is exact;
+ * its scaled value is added to the total, in the order of the blocks. */
 typedef void DotRows(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x);
 
 typedef struct {
@@ -55,8 +55,8 @@ extern const Kernels kernels_neondot;
 #endif
 
 /* The table in use. The first call chooses it; later calls cost one load. May be called first from several threads at
- * once. kernels_check, to be called before the first use, reports an error if KERNELS names a table that is unknown or that
- * this processor cannot run. */
+ * once. kernels_check, to be called before the first use, reports an error if KERNELS names a table that is unknown or
+ * that this processor cannot run. */
 const Kernels *kernels(void);
 bool kernels_check(Error *error);
 /* For tests and benchmarks: use this table from now on; NULL: choose again. Not while another thread computes. */

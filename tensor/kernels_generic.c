@@ -1,6 +1,6 @@
 /* The kernels in plain C: the reference for the tests of the others, and the table for processors without a faster one.
- * With this table, products with float weights go through OpenBLAS (tensor/ops.c), so `dot` of those forms only serves as
- * their specification. */
+ * With this table, products with float weights go through OpenBLAS (tensor/ops.c), so `dot` of those forms only serves
+ * as their specification. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>

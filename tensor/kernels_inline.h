@@ -1,6 +1,5 @@
-/* Shared by the tables with vector instructions: loop nests around their inner loops, and plain C that compilers vectorise
- * well.
- * Included by kernels_<isa>.c, once it has defined LANES: the 32-bit lanes of its vectors. */
+/* Shared by the tables with vector instructions: loop nests around their inner loops, and plain C that compilers
+ * vectorise well. Included by kernels_<isa>.c, once it has defined LANES: the 32-bit lanes of its vectors. */
 #ifndef TENSOR_KERNELS_INLINE_H
 #define TENSOR_KERNELS_INLINE_H
 
@@ -15,9 +14,9 @@
 
 /* Packed weights: groups of PACK_ROWS rows against panels of rows of x, a tile of a few rows at a time.
  *
- * A panel's part of the columns stays in the second-level cache, a group's part of those in the first-level cache. The sums
- * of a group are kept in a small array until they are complete: in `out` they are so far apart that caches hold few of
- * them. */
+ * A panel's part of the columns stays in the second-level cache, a group's part of those in the first-level cache. The
+ * sums of a group are kept in a small array until they are complete: in `out` they are so far apart that caches hold
+ * few of them. */
 enum { PANEL_ROWS = 128, PANEL_BYTES = 384 << 10 };
 
 /* The units of columns that a panel processes at once. */
@@ -46,9 +45,9 @@ INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_strid
     for (int r = 0; r < n_x; r++) copy_lanes(out + (size_t)r * out_stride, sum + r * lanes, n, lanes);
 }
 
-/* Prefetches the weights that are AHEAD bytes after those being multiplied: the processor's own prefetching stops at each
- * page. The tiles of a panel share this evenly, because the number of lines in flight is limited: each tile prefetches bytes
- * from .. to - 1 of each block. */
+/* Prefetches the weights that are AHEAD bytes after those being multiplied: the processor's own prefetching stops at
+ * each page. The tiles of a panel share this evenly, because the number of lines in flight is limited: each tile
+ * prefetches bytes from .. to - 1 of each block. */
 enum { AHEAD = 32768, LINE = 64 };
 
 typedef struct {
@@ -108,8 +107,9 @@ INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int 
                        x + (size_t)r * (size_t)(w->cols / Q_BLOCK), min_int(PANEL_ROWS, n_x - r), tile);
 }
 
-/* sum[r * sum_stride + i], i < n_groups * PACK_ROWS, += n_cols <= SUM_COLUMNS columns of n_groups groups, group_bytes apart,
- * times x row r; dtype, n_groups and n_x are constants. For few rows the processor's own prefetching is as good (ahead). */
+/* sum[r * sum_stride + i], i < n_groups * PACK_ROWS, += n_cols <= SUM_COLUMNS columns of n_groups groups, group_bytes
+ * apart, times x row r; dtype, n_groups and n_x are constants. For few rows the processor's own prefetching is as good
+ * (ahead). */
 typedef void TileFloat(float *sum, int sum_stride, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
                        const float *x, size_t x_stride, int n_x, int n_cols, bool ahead);
 
@@ -171,8 +171,8 @@ INLINE void dot_packed_float(float *out, size_t out_stride, Dtype dtype, const T
                         min_int(FLOAT_PANEL, n_x - r), tile);
 }
 
-/* Rows of floats: keys times queries, and matrices that are not packed. Tiles of FLOAT_W rows and up to four of x, each pair with
- * one vector of partial sums over columns. */
+/* Rows of floats: keys times queries, and matrices that are not packed. Tiles of FLOAT_W rows and up to four of x, each
+ * pair with one vector of partial sums over columns. */
 enum { FLOAT_W = 4 };
 
 /* out[r * out_stride + i] = scale * dot(w row i, x row r), i < n (dtype and n_x are constants). */
@@ -200,8 +200,8 @@ INLINE void dot_rows(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
-/* Q8_GROUP with groups of any size: a chunk of the rows is first converted to floats. Chunks are added in the order of the
- * columns. */
+/* Q8_GROUP with groups of any size: a chunk of the rows is first converted to floats. Chunks are added in the order of
+ * the columns. */
 enum { GROUP_CHUNK = 512, GROUP_X = 32 };
 
 INLINE void dot_q8_group_rows(float *out, size_t out_stride, const Tensor *w, int first, int n, const float *x, int n_x,

@@ -16,10 +16,11 @@ void *memory_alloc(size_t count, size_t size, const char *what, Error *error);
 /* Frees a block of memory_alloc; NULL is ignored. */
 void memory_free(void *block);
 
-/* Asks for large pages for a block that is read sequentially: fewer address translations. Call it before the first write. */
+/* Asks for large pages for a block that is read sequentially: fewer address translations. Call it before the first
+ * write. */
 void memory_prefer_large_pages(void *block, size_t bytes);
-/* Returns the whole pages within a range to the system. When touched again, pages of a mapped file are read again; other
- * pages are zero. */
+/* Returns the whole pages within a range to the system. When touched again, pages of a mapped file are read again;
+ * other pages are zero. */
 void memory_give_back(const void *from, size_t bytes);
 
 /* *out = a + b, *out = a * b; false if the result does not fit in a size_t. */

@@ -22,7 +22,7 @@ void rmsnorm(float *out, const float *x, const float *weight, int n_rows, int di
 
 typedef enum {
     PATH_DOT, /* a row's bits do not depend on its batch */
-    PATH_GEMM /* for prompts: with uses_blas, GEMM_MIN_ROWS or more rows of float weights take one sgemm; else the same */
+    PATH_GEMM /* for prompts: where OpenBLAS is used, one sgemm for GEMM_MIN_ROWS or more rows; else the same */
 } MatmulPath;
 
 #define GEMM_MIN_ROWS 32
@@ -35,9 +35,9 @@ int matmul_unit(const Tensor *w);
  *   first        a multiple of matmul_unit; n_w too, unless w ends there
  *   x (n_rows, w.cols) f32   x_q8 the same quantised, if dtype_info[w.dtype].int8_input
  *   converted    (w.cols, PACK_ROWS) f32 of this thread's own, for weights that OpenBLAS cannot read in place
- * A weight is read once for all rows. If the table of kernels says uses_blas, float weights go through OpenBLAS (sgemv for
- * each row, sgemm for prompts), 16 weight rows per call and single-threaded: so the result does not depend on the number
- * of threads, which OpenBLAS's own threads would not promise. Everything else goes through the table's dot. */
+ * A weight is read once for all rows. If the table of kernels says uses_blas, float weights go through OpenBLAS (sgemv
+ * for each row, sgemm for prompts), 16 weight rows per call and single-threaded: so the result does not depend on the
+ * number of threads, which OpenBLAS's own threads would not promise. Everything else goes through the table's dot. */
 void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, const BlockQ8 *x_q8,
             int n_rows, MatmulPath path, float *converted);
 

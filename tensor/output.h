@@ -4,9 +4,9 @@
  *   output_close    file to disk, rename, folder to disk; after an error the temporary file is removed
  *   output_abandon  removes the temporary file
  *
- * Symbolic links are followed: the file that a link points to is replaced (or created), and the link stays. The new file
- * takes the permissions of the one that it replaces. Temporary files are entered in tensor/unfinished.h, so that a signal
- * handler can remove them. */
+ * Symbolic links are followed: the file that a link points to is replaced (or created), and the link stays. The new
+ * file takes the permissions of the one that it replaces. Temporary files are entered in tensor/unfinished.h, so that a
+ * signal handler can remove them. */
 #ifndef TENSOR_OUTPUT_H
 #define TENSOR_OUTPUT_H
 

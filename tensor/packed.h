@@ -3,8 +3,9 @@
  *   rows          r0: a b c d ..   r1: e f g h ..   ..  r15: ..      row by row, as in files
  *   packed        a e .. | b f .. | c g .. | ..                      column by column: 16 rows are one wide vector
  *
- * So a weight is loaded once for any number of inputs, each lane sums one row, no sum crosses lanes, and a group of rows is
- * read sequentially. Groups of 16 rows are adjacent; the last one is padded with zeros; each begins on a cache line:
+ * So a weight is loaded once for any number of inputs, each lane sums one row, no sum crosses lanes, and a group of
+ * rows is read sequentially. Groups of 16 rows are adjacent; the last one is padded with zeros; each begins on a cache
+ * line:
  *
  *   F32, F16, BF16   for each column: 16 values
  *   Q8_0             scales: for each block of 32 columns 16 f16, their total rounded up to a multiple of 64 bytes;

@@ -15,8 +15,8 @@ uint16_t f32_to_f16(float value) {
         /* Below 2^-14: adding 0.5 leaves whole multiples of 2^-24, a half's smallest step, in the low bits. */
         return (uint16_t)(sign | (f32_bits(f32_from_bits(magnitude) + 0.5f) - 0x3f000000));
     }
-    /* Adds half of the unit in the last kept place before 13 bits are cut off, less one if the kept part is even: ties go to
-     * even. */
+    /* Adds half of the unit in the last kept place before 13 bits are cut off, less one if the kept part is even: ties
+     * go to even. */
     uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
     return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
 }

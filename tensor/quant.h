@@ -1,4 +1,5 @@
-/* Quantisation: conversion of numbers to fewer bits and back, in plain C. The kernels' fast forms are tested against it. */
+/* Quantisation: conversion of numbers to fewer bits and back, in plain C. The kernels' fast forms are tested against
+ * it. */
 #ifndef TENSOR_QUANT_H
 #define TENSOR_QUANT_H
 
@@ -70,13 +71,14 @@ static inline void dequantize_group(float *out, const Tensor *w, int row, int co
 }
 
 /* out = x (cols,) in the given form; cols a multiple of its block. Not for Q8_GROUP (tests and exporters write that).
- * Error of a value: F16 2^-11 relative; BF16 2^-8; Q8_0 |x|max / 254 and Q4_0 |x|max / 8 of its block, plus the f16 scale's rounding. */
+ * Error of a value: F16 2^-11 relative; BF16 2^-8; Q8_0 |x|max / 254 and Q4_0 |x|max / 8 of its block, plus the f16
+ * scale's rounding. */
 void quantize_row(void *out, const float *x, int cols, Dtype dtype);
 
 /* out (cols / 32,) = x (cols,): scale = |x|max / 127, q = x * (127 / |x|max) rounded to nearest, ties to even (as the
  * processor's convert instruction rounds, so that every kernel table gives the same bits).
- * A block whose |x|max is so small (below 2^-121) that 127 / |x|max is infinite becomes zero. A block that holds a NaN or
- * an infinite value gets a NaN scale and q = 0, so that every product with it is NaN. */
+ * A block whose |x|max is so small (below 2^-121) that 127 / |x|max is infinite becomes zero. A block that holds a NaN
+ * or an infinite value gets a NaN scale and q = 0, so that every product with it is NaN. */
 void quantize_input_row(BlockQ8 *out, const float *x, int cols);
 
 #endif

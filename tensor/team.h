@@ -1,7 +1,7 @@
 /* Team: how the threads of a parallel region share a sequence of steps.
  *
- * All threads go through the same steps in the same order. A step has n units of work. A free thread claims the next few
- * units; the step ends when all of its units are done:
+ * All threads go through the same steps in the same order. A step has n units of work. A free thread claims the next
+ * few units; the step ends when all of its units are done:
  *
  *     for (int i, end; team_take(&worker, n, 1, &i, &end);)
  *         for (; i < end; i++) do_unit(i);
@@ -40,15 +40,15 @@ typedef struct {
 void team_init(Team *team);
 void team_destroy(Team *team);
 
-/* To be called by one thread before the parallel region. n_threads threads are expected; fewer, or late ones, do no harm.
- * Threads beyond the number of processors leave as soon as they find no work: waking them at each step would only slow
- * down the others. */
+/* To be called by one thread before the parallel region. n_threads threads are expected; fewer, or late ones, do no
+ * harm. Threads beyond the number of processors leave as soon as they find no work: waking them at each step would only
+ * slow down the others. */
 void team_start(Team *team, int n_threads, int processors);
 /* To be called once by each thread of the region. The worker is valid until the region ends. */
 Worker team_enter(Team *team);
 
-/* Claims units begin <= i < end of the current step of n >= 1 units: at least `least` units, or all that are left. Returns
- * false when all units of the step are done; the worker is then at the next step. */
+/* Claims units begin <= i < end of the current step of n >= 1 units: at least `least` units, or all that are left.
+ * Returns false when all units of the step are done; the worker is then at the next step. */
 bool team_take(Worker *worker, int n, int least, int *begin, int *end);
 
 #endif

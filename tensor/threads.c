@@ -65,8 +65,8 @@ static int try_threads(int n) {
     return started;
 }
 
-/* OpenMP keeps a region's threads for the next region, so once they run, no limit can refuse them. Returns their number,
- * which OpenMP's own settings (OMP_THREAD_LIMIT) may have reduced. */
+/* OpenMP keeps a region's threads for the next region, so once they run, no limit can refuse them. Returns their
+ * number, which OpenMP's own settings (OMP_THREAD_LIMIT) may have reduced. */
 static int open_region(int n) {
     int n_open = 1;
 #pragma omp parallel num_threads(n)

@@ -1,7 +1,7 @@
 /* Threads: how many threads this process can have.
  *
- * If a thread of a parallel region cannot be started (limits on processes or on memory), OpenMP ends the program. So code
- * that opens a region calls threads_start first:
+ * If a thread of a parallel region cannot be started (limits on processes or on memory), OpenMP ends the program. So
+ * code that opens a region calls threads_start first:
  *
  *     int n = threads_start(wanted);
  *     #pragma omp parallel num_threads(n)

@@ -23,8 +23,8 @@ void names_release(Names *names);
 void names_add(Names *names, Bytes text, int token);
 void names_sort(Names *names);
 
-/* Returns the token of the longest name that text begins with, and its length in *n_bytes; -1 if there is none. text.size >= 1.
- * O(length log count). */
+/* Returns the token of the longest name that text begins with, and its length in *n_bytes; -1 if there is none.
+ * text.size >= 1. O(length log count). */
 int names_match(const Names *names, Bytes text, size_t *n_bytes);
 
 #endif

@@ -1,6 +1,7 @@
-/* Encoding. The text is cut at positions that no merge can cross, into islands (mostly words), and each island is merged
- * separately. The result is that of merging the whole text, because the order of the merges within an island depends only
- * on the pairs of that island. So the work stays in the cache, and memory is proportional to the longest island. */
+/* Encoding. The text is cut at positions that no merge can cross, into islands (mostly words), and each island is
+ * merged separately. The result is that of merging the whole text, because the order of the merges within an island
+ * depends only on the pairs of that island. So the work stays in the cache, and memory is proportional to the longest
+ * island. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,8 @@
 
 #define MAX_TEXT ((size_t)1 << 30)
 
-/* A symbol is stored at the offset of its first byte in the island; the next symbol is at + size, and the entries in between
- * are not used. */
+/* A symbol is stored at the offset of its first byte in the island; the next symbol is at + size, and the entries in
+ * between are not used. */
 typedef struct {
     uint32_t size;     /* bytes; 0: merged into the previous symbol */
     uint32_t previous; /* offset of the previous symbol; unused for the first one, at offset 0 */

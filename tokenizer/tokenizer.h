@@ -1,9 +1,9 @@
 /* Tokenizer: text to token ids and back, exactly, for every string of bytes.
  *
  * SentencePiece-style byte-pair encoding by score (Kudo & Richardson 2018, 1808.06226): the text is cut into
- * characters; then the adjacent pair whose joined piece has the best score (of equal ones the leftmost) is merged, until no
- * pair is a piece; a symbol that still is not a piece becomes byte tokens. Pieces are kept with plain spaces (U+2581 in a
- * GGUF vocabulary becomes a space), so a U+2581 in the text is not changed. */
+ * characters; then the adjacent pair whose joined piece has the best score (of equal ones the leftmost) is merged,
+ * until no pair is a piece; a symbol that still is not a piece becomes byte tokens. Pieces are kept with plain spaces
+ * (U+2581 in a GGUF vocabulary becomes a space), so a U+2581 in the text is not changed. */
 #ifndef TOKENIZER_TOKENIZER_H
 #define TOKENIZER_TOKENIZER_H
 
@@ -40,25 +40,25 @@ float tokenizer_score(const Tokenizer *tokenizer, int token);
 /* True for tokens that end a text: eos, bos (a new document begins) and further end-of-turn ids the file names. */
 bool tokenizer_ends_text(const Tokenizer *tokenizer, int token);
 
-/* The bytes that a token stands for: the byte of a byte token, a piece with plain spaces. For control tokens and the unknown
- * token: empty, or their name if `special`. Asserts 0 <= token < size. */
+/* The bytes that a token stands for: the byte of a byte token, a piece with plain spaces. For control tokens and the
+ * unknown token: empty, or their name if `special`. Asserts 0 <= token < size. */
 Bytes tokenizer_piece(const Tokenizer *tokenizer, int token, bool special);
 
 /* The piece as the vocabulary spells it (byte tokens as <0x0A>), for display. */
 Bytes tokenizer_spelling(const Tokenizer *tokenizer, int token);
 
 /* Encodes text (any bytes, NUL included) without bos or eos. *tokens is allocated (memory_free), *n_tokens its length;
- * the empty text has none. If `special`, the names of control tokens (and of the unknown token) in the text become those
- * tokens; otherwise they are ordinary characters. User-defined pieces are always matched first, the longest at each position.
- * If the vocabulary adds a space prefix, one space is inserted before the text and before text that follows a control token,
- * but not before the empty text; TokenStream removes these spaces, so that decoding gives the text back, byte for byte.
- * O(n log n). Memory: 5 bytes for each of the text (9 if special) and 44 for each of its longest stretch that could merge
- * into one (mostly a word). Errors: out of memory, text beyond 1 GiB. */
+ * the empty text has none. If `special`, the names of control tokens (and of the unknown token) in the text become
+ * those tokens; otherwise they are ordinary characters. User-defined pieces are always matched first, the longest at
+ * each position. If the vocabulary adds a space prefix, one space is inserted before the text and before text that
+ * follows a control token, but not before the empty text; TokenStream removes these spaces, so that decoding gives the
+ * text back, byte for byte. O(n log n). Memory: 5 bytes for each of the text (9 if special) and 44 for each of its
+ * longest stretch that could merge into one (mostly a word). Errors: out of memory, text beyond 1 GiB. */
 bool tokenizer_encode(const Tokenizer *tokenizer, Bytes text, bool special, int **tokens, size_t *n_tokens,
                       Error *error);
 
-/* Turns a sequence of tokens into text, one token at a time, and holds back bytes that may still become a complete UTF-8
- * character. Plain data; start from token_stream_start. The spaces that encode inserted are removed. */
+/* Turns a sequence of tokens into text, one token at a time, and holds back bytes that may still become a complete
+ * UTF-8 character. Plain data; start from token_stream_start. The spaces that encode inserted are removed. */
 typedef struct {
     const Tokenizer *tokenizer;
     bool special;
