@@ -180,7 +180,7 @@ static void a_prompt_is_its_tokens_one_by_one(void **state) {
     Error error;
     for (int t = first_table(); kernels_available(t); t++) {
         kernels_use(kernels_available(t));
-        if (kernels()->gemm_is_faster) continue;
+        if (kernels()->uses_blas) continue;
         for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             Case c = case_open_wide((uint64_t)dtype, (Dtype)dtype, KV_F16);
             enum { N = 66 };
