@@ -16,8 +16,8 @@
 #define TREE_SCHEMA   1
 
 typedef struct {
-    /* The branch that it was forked from, -1 for the first one, and the position up to which both have the same tokens. Undoing
-     * past that position moves it. For the first branch it is the prompt's length. */
+    /* The branch that it was forked from, -1 for the first one, and the position up to which both have the same tokens.
+     * Undoing past that position moves it. For the first branch it is the length of the prompt. */
     int parent, position;
     bool has_alpha; /* alpha was set by hand; otherwise it is the settings' alpha or wave */
     double alpha;
