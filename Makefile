@@ -51,10 +51,12 @@ SUPPORT      := $(wildcard tests/support/*.c)
 # A test program lies in build/CONFIG/tests/, whatever room its source is in, so its name is unique.
 TEST_SOURCES  := $(call below,tests,test_*.c)
 BENCH_SOURCES := $(call below,tests,bench_*.c)
-TESTS        := $(patsubst %.c,$(B)/tests/%,$(notdir $(TEST_SOURCES)))
-BENCHES      := $(patsubst %.c,$(B)/tests/%,$(notdir $(BENCH_SOURCES)))
-FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
+FUZZ_SOURCES  := $(wildcard tests/fuzz/fuzz_*.c)
+SHELL_TESTS   := $(filter-out tests/support/%,$(call below,tests,*.sh))
+programs      = $(patsubst %.c,$(B)/tests/%,$(notdir $(1)))
+TESTS        := $(call programs,$(TEST_SOURCES))
+BENCHES      := $(call programs,$(BENCH_SOURCES))
+FUZZERS      := $(FUZZ_SOURCES:tests/fuzz/%.c=%)
 HEADERS      := $(filter-out tensor/kernels_%inline.h,$(call below,$(LIB_ROOMS),*.h))
 SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
@@ -113,10 +115,15 @@ run: foretell                        ## tell a story with the shipped model
 $(B)/tests/bad/manifest: tests/bad/make.py tests/bad/formats.py
 	python3 tests/bad/make.py $(@D)
 
-test-programs: $(B)/foretell $(TESTS) $(REPLAYS) $(B)/tests/bad/manifest
+# only=truncate, only='tokenizer/ cli/help.sh': the tests whose path below tests/ contains one of the words.
+has_word = $(strip $(foreach word,$(only),$(findstring $(word),$(1:tests/%=%))))
+chosen   = $(if $(strip $(only)),$(foreach test,$(1),$(if $(call has_word,$(test)),$(test))),$(1))
 
-test: test-programs                  ## all tests; ends with "N passed, N failed, N skipped"
-	@tests/run $(B)
+test-programs: $(call programs,$(call chosen,$(TEST_SOURCES) $(FUZZ_SOURCES))) $(B)/tests/bad/manifest \
+               $(if $(strip $(call chosen,$(SHELL_TESTS))),$(B)/foretell)
+
+test: test-programs                  ## all tests, or those named by only=NAME; ends with "N passed, N failed, N skipped"
+	@RERUN='make $(if $(filter-out release,$(config)),config=$(config) )test only=' tests/run $(B) $(only)
 
 bench: foretell $(BENCHES)           ## speed against this machine's own limits
 	@for program in $(BENCHES); do $$program && echo || exit 1; done

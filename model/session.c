@@ -81,6 +81,7 @@ static void lay_out_workspace(Session *s, Arena *a) {
     size_t kv_heads = (size_t)c->n_kv_heads * (size_t)c->head_dim;
     ws->residual = take(a, n * (size_t)c->dim, sizeof(float));
     ws->normed = take(a, n * (size_t)c->dim, sizeof(float));
+    ws->product = take(a, n * (size_t)c->dim, sizeof(float));
     ws->query = take(a, n * heads, sizeof(float));
     ws->attended = take(a, n * heads, sizeof(float));
     ws->key = take(a, n * kv_heads, sizeof(float));
@@ -89,7 +90,7 @@ static void lay_out_workspace(Session *s, Arena *a) {
     ws->up = take(a, n * hidden, sizeof(float));
     ws->angles = take(a, n * (size_t)c->rope_dim, sizeof(float));
     ws->wanted = take(a, n, sizeof *ws->wanted);
-    ws->sights = take(a, n, sizeof *ws->sights);
+    ws->spans = take(a, n, sizeof *ws->spans);
     ws->runs = take(a, branches * (size_t)kv_max_runs(&s->cache), sizeof *ws->runs);
     ws->n_runs = take(a, branches, sizeof *ws->n_runs);
     ws->scratch = take(a, threads * ws->scratch_floats, sizeof(float));
@@ -202,6 +203,8 @@ void session_close(Session *session) {
     memory_free(session->memory);
     memory_free(session);
 }
+
+void session_observe(Session *s, Observer observer) { s->workspace.observer = observer; }
 
 SessionOptions session_options(const Session *session) { return session->options; }
 SessionCounts session_counts(const Session *session) { return session->counts; }

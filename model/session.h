@@ -14,6 +14,7 @@
 #define MODEL_SESSION_H
 
 #include "model/model.h"
+#include "model/observer.h"
 
 #define TRUNK 0
 
@@ -85,6 +86,9 @@ void session_drop(Session *session, int branch);
 /* Cuts the branch to n_positions tokens, its own or those from before a split. Errors: a child left it later than that, or
  * it never was that long, or the cut lies in its parent. */
 bool session_rewind(Session *session, int branch, int n_positions, Error *error);
+
+/* From now on every pass shows its intermediate tensors to this observer; {0}: to none. Results do not change. */
+void session_observe(Session *session, Observer observer);
 
 /* Rows computed and passes made since session_open, for statistics. */
 typedef struct {

@@ -1,15 +1,9 @@
 /* The chain as data: what it parses, prints, compares. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/sampler.h"
-#include "tests/support/must.h"
+#include "tests/support/test.h"
 
 static void prints(const Sampler *sampler, const char *expected) {
     char text[1024];
@@ -91,7 +85,7 @@ static void presets_can_be_overridden(void **state) {
     Error error;
     for (int i = 0; (preset = sampler_preset(i)); i++) {
         must_set(&sampler, "preset", preset->name);
-        assert_true(sampler_check(&sampler, &error));
+        must(sampler_check(&sampler, &error), &error);
     }
 }
 
@@ -111,17 +105,19 @@ static void lists_hold_several_settings(void **state) {
     Error error;
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         Sampler sampler = sampler_default();
-        assert_true(sampler_set_list(&sampler, same[i], &error));
-        assert_true(sampler.future && sampler.temperature.base == 0.3 && sampler.top_p.low == 0.9);
+        must(sampler_set_list(&sampler, same[i], &error), &error);
+        assert_true(sampler.future);
+        assert_that(sampler.temperature.base, ==, 0.3);
+        assert_that(sampler.top_p.low, ==, 0.9);
     }
     Sampler sampler = sampler_default();
     const char *commas = "temp-policy=table,temp-table=0:0.2,2:1,samplers=top-k,min-p,top-k=7,fe";
-    if (!sampler_set_list(&sampler, commas, &error)) fail_msg("%s", error.message);
+    must(sampler_set_list(&sampler, commas, &error), &error);
     assert_int_equal(sampler.temperature.n_knots, 2);
     assert_int_equal(sampler.n_order, 2);
     assert_int_equal(sampler.top_k.low, 7);
     assert_true(sampler.future);
-    assert_true(sampler_set_list(&sampler, "", &error));
+    must(sampler_set_list(&sampler, "", &error), &error);
     refuses_list("temp 0.3, tmp 4", "--temp: expected a number from 0 to 100, got '0.3, tmp 4'");
     refuses_list("fe on", "--fe: expected no value, got 'on'");
     refuses_list("top-k", "--top-k: expected a value");
@@ -182,7 +178,7 @@ static void what_is_taken_can_be_taken_again(void **state) {
             taken++;
         }
     }
-    assert_true(taken > 200);
+    assert_that(taken, >, 200);
 }
 
 /* All that a sampler shows, set on the default one, is that sampler, to the last bit of every number. */
@@ -217,18 +213,28 @@ static void a_sampler_is_made_again_from_what_it_shows(void **state) {
         sampler_show(&again, setting->name, now, sizeof now);
         assert_string_equal(shown, now);
     }
-    assert_true(again.temperature.base == 0.123456789012345 && again.min_p == 0.0123456789f);
-    assert_true(again.top_p.high == 0.987654321 && again.top_k.low == 5 && again.mirostat_tau == 3.3333333333);
-    assert_true(again.temperature.knots[1].entropy == 2.123456789 && again.temperature.n_knots == 2);
-    assert_true(again.future && again.waves && again.wave.bias == -0.25 && again.wave.clock == WAVE_LINE);
-    assert_true(again.n_order == 2 && again.order[0] == STAGE_MIN_P && again.temperature_first);
+    assert_that(again.temperature.base, ==, 0.123456789012345);
+    assert_that(again.min_p, ==, 0.0123456789f);
+    assert_that(again.top_p.high, ==, 0.987654321);
+    assert_that(again.top_k.low, ==, 5);
+    assert_that(again.mirostat_tau, ==, 3.3333333333);
+    assert_that(again.temperature.knots[1].entropy, ==, 2.123456789);
+    assert_that(again.temperature.n_knots, ==, 2);
+    assert_true(again.future);
+    assert_true(again.waves);
+    assert_that(again.wave.bias, ==, -0.25);
+    assert_that(again.wave.clock, ==, WAVE_LINE);
+    assert_that(again.n_order, ==, 2);
+    assert_that(again.order[0], ==, STAGE_MIN_P);
+    assert_true(again.temperature_first);
     for (int i = 0; i < 2; i++) {
         must_set(&sampler, "samplers", i == 0 ? "" : "none");
         sampler_show(&sampler, "samplers", shown, sizeof shown);
         assert_string_equal(shown, "none");
         assert_int_equal(sampler.n_order, 0);
     }
-    assert_true(again.lookahead.eager && again.lookahead.alpha == -0.987654321012);
+    assert_true(again.lookahead.eager);
+    assert_that(again.lookahead.alpha, ==, -0.987654321012);
 }
 
 static void refuses(const char *name, const char *value, const char *message) {
@@ -244,7 +250,8 @@ static void parses_strictly(void **state) {
     Sampler sampler = sampler_default();
     must_set(&sampler, "top-k", "1000000");
     must_set(&sampler, "temp", "1e-1");
-    assert_true(sampler.top_k.high == 1000000 && sampler.temperature.base == 0.1);
+    assert_that(sampler.top_k.high, ==, 1000000);
+    assert_that(sampler.temperature.base, ==, 0.1);
     refuses("top-q", "1", "--top-q: no such setting of the sampler");
     refuses("top-p", "1.5", "--top-p: expected a number from 0 to 1, got '1.5'");
     refuses("min-p", "", "--min-p: expected a number from 0 to 1, got ''");

@@ -1,12 +1,9 @@
 #include "tests/support/continuations.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "tests/support/test.h"
 
 #include "sampler/future/plain_future.h"
 
@@ -14,9 +11,9 @@ const int continuations_prompt[CONTINUATIONS_PROMPT] = {1, 3, 2, 4};
 
 Sequence continuations_start(Session **session, const Model *model, SessionOptions options, int *history) {
     Error error;
-    if (!session_open(session, model, options, &error) ||
-        !session_prefill(*session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error))
-        fail_msg("%s", error.message);
+    must(session_open(session, model, options, &error) &&
+             session_prefill(*session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error),
+         &error);
     memcpy(history, continuations_prompt, sizeof continuations_prompt);
     return (Sequence){.branch = TRUNK, .history = history, .length = CONTINUATIONS_PROMPT};
 }
@@ -59,7 +56,7 @@ void assert_same_figures(const Figures *a, const Figures *b) {
     assert_int_equal(a->steps, b->steps);
     assert_int_equal(a->pairs, b->pairs);
     assert_int_equal(a->distinct, b->distinct);
-    assert_true(fabs(a->log_prob - b->log_prob) < 1e-4 * (1 + fabs(b->log_prob)));
-    assert_true(fabs(a->entropy - b->entropy) < 1e-4 * (1 + b->entropy));
-    assert_true(fabs(a->future - b->future) < 1e-4 * (1 + b->future));
+    assert_that(fabs(a->log_prob - b->log_prob), <, 1e-4 * (1 + fabs(b->log_prob)));
+    assert_that(fabs(a->entropy - b->entropy), <, 1e-4 * (1 + b->entropy));
+    assert_that(fabs(a->future - b->future), <, 1e-4 * (1 + b->future));
 }

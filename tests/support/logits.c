@@ -1,13 +1,9 @@
 #include "tests/support/logits.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "tests/support/test.h"
 
 void random_logits(Random *random, float *logits, int n) {
     int kind = random_int(random, 0, 4);
@@ -59,10 +55,11 @@ static const Candidate *find(const Candidates *candidates, int token) {
 
 void check_candidates(const Candidates *candidates, const Candidate *expected, int n) {
     assert_int_equal(candidates->count, n);
-    assert_true(n >= 1);
+    assert_that(n, >=, 1);
     for (int i = 0; i < n; i++) {
         const Candidate *item = find(candidates, expected[i].token);
-        assert_true(item->logit == expected[i].logit && item->prob == expected[i].prob);
+        assert_that(item->logit, ==, expected[i].logit);
+        assert_that(item->prob, ==, expected[i].prob);
         assert_int_equal(item->branch, expected[i].branch);
     }
 }
@@ -70,6 +67,6 @@ void check_candidates(const Candidates *candidates, const Candidate *expected, i
 Candidates open_candidates(int n) {
     Error error;
     Candidates candidates;
-    assert_true(candidates_open(&candidates, n, &error));
+    must(candidates_open(&candidates, n, &error), &error);
     return candidates;
 }

@@ -1,15 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tensor/packed.h"
 #include "tensor/quant.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static Tensor random_rows(Random *random, Dtype dtype, int rows, int cols) {
     Tensor tensor = {.dtype = dtype, .rows = rows, .cols = cols};

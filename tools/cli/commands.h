@@ -5,7 +5,7 @@
 #include "tools/cli/options.h"
 
 extern const Command run_command, tokenize_command, inspect_command, perplexity_command, quantize_command,
-    bench_command, export_command, replay_command, explore_command;
+    bench_command, export_command, replay_command, explore_command, look_command;
 
 /* Prints "foretell: <message>" and returns 1. */
 int command_fail(const Error *error);

@@ -1,45 +1,48 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/steer.h"
+#include "tests/support/test.h"
 
 static const NumberRange share = {0, 1, false, false}, many = {0, 1e6, false, false};
 
 static Steer parsed(const char *text, bool whole, NumberRange range, const char *what) {
     Steer steer = {.whole = whole};
-    Error error = {""};
-    if (!steer_parse(&steer, text, range, what, &error)) fail_msg("%s", error.message);
+    Error error = {.message = ""};
+    must(steer_parse(&steer, text, range, what, &error), &error);
     return steer;
 }
 
 static void between_two_ends(void **state) {
     (void)state;
     Steer p = parsed(".7:.98@entropy", false, share, "--top-p");
-    assert_true(steer_value(p, 0) == .7 && steer_value(p, 1) == .98);
-    assert_true(steer_value(p, .5) > .8399 && steer_value(p, .5) < .8401);
-    assert_true(steer_value(p, -.1) == .7 && steer_value(p, 1.5) == .98);
+    assert_that(steer_value(p, 0), ==, .7);
+    assert_that(steer_value(p, 1), ==, .98);
+    assert_that(steer_value(p, .5), >, .8399);
+    assert_that(steer_value(p, .5), <, .8401);
+    assert_that(steer_value(p, -.1), ==, .7);
+    assert_that(steer_value(p, 1.5), ==, .98);
     double before = 0;
     for (double h = 0; h <= 1; h += .001) {
         double value = steer_value(p, h);
-        assert_true(value > before && value <= .98); /* wider where H is higher */
+        assert_that(value, >, before);
+        assert_that(value, <=, .98); /* wider where H is higher */
         before = value;
     }
-    assert_true(steer_value((Steer){.04, .11, false}, 1) == .11); /* .04 + (.11 - .04) is a bit more */
+    assert_that(steer_value((Steer){.04, .11, false}, 1), ==, .11); /* .04 + (.11 - .04) is a bit more */
     Steer k = parsed("1:40@entropy", true, many, "--top-k");
-    assert_true(steer_value(k, 0) == 1 && steer_value(k, 1) == 40);
-    assert_true(steer_value(k, .5) == 21 && steer_value(k, .49) == 20);
+    assert_that(steer_value(k, 0), ==, 1);
+    assert_that(steer_value(k, 1), ==, 40);
+    assert_that(steer_value(k, .5), ==, 21);
+    assert_that(steer_value(k, .49), ==, 20);
 }
 
 static void fixed_values(void **state) {
     (void)state;
     Steer p = parsed(".95", false, share, "--top-p"), k = parsed("0", true, many, "--top-k");
-    assert_true(steer_value(p, 0) == .95 && steer_value(p, .3) == .95 && steer_value(p, 1) == .95);
-    assert_true(steer_value(k, .3) == 0);
+    assert_that(steer_value(p, 0), ==, .95);
+    assert_that(steer_value(p, .3), ==, .95);
+    assert_that(steer_value(p, 1), ==, .95);
+    assert_that(steer_value(k, .3), ==, 0);
 }
 
 static void check_print(const char *text, bool whole, const char *expected) {
@@ -48,7 +51,9 @@ static void check_print(const char *text, bool whole, const char *expected) {
     assert_int_equal(steer_print(steer, out, sizeof out), strlen(expected));
     assert_string_equal(out, expected);
     Steer again = parsed(out, whole, many, "--x");
-    assert_true(again.low == steer.low && again.high == steer.high && again.whole == whole);
+    assert_that(again.low, ==, steer.low);
+    assert_that(again.high, ==, steer.high);
+    assert_that(again.whole, ==, whole);
 }
 
 static void prints(void **state) {
@@ -60,10 +65,11 @@ static void prints(void **state) {
 
 static void check_refused(const char *text, bool whole, const char *message) {
     Steer steer = {3, 4, whole};
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(steer_parse(&steer, text, whole ? many : share, whole ? "--top-k" : "--top-p", &error));
     assert_string_equal(error.message, message);
-    assert_true(steer.low == 3 && steer.high == 4);
+    assert_that(steer.low, ==, 3);
+    assert_that(steer.high, ==, 4);
 }
 
 static void refuses(void **state) {

@@ -42,7 +42,7 @@ static Lookahead settings(LookaheadEog eog) {
 }
 
 static void refuses(Lookahead lookahead, const char *message) {
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(lookahead_check(&lookahead, &error));
     assert_string_equal(error.message, message);
 }
@@ -76,7 +76,7 @@ static int by_token(const void *a, const void *b) {
 
 /* Fails with the message; session and survivors are as they were. Then the same draw, with alpha = -1, goes through. */
 static void check_failure(Looker *looker, Lookahead lookahead, const char *message) {
-    Error error = {""};
+    Error error = {.message = ""};
     int free_branches = session_free_branches(looker->session), free_rows = session_free_rows(looker->session);
     size_t bytes = (size_t)looker->candidates.capacity * sizeof(float);
     float *logits = malloc(bytes);

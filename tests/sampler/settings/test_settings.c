@@ -1,17 +1,11 @@
 /* Which settings matter: what sampler_matters calls idle changes nothing that is drawn. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/draw.h"
 #include "sampler/sampler.h"
 #include "tests/support/logits.h"
-#include "tests/support/must.h"
+#include "tests/support/test.h"
 
 enum { V = 40, STEPS = 3 };
 
@@ -88,7 +82,7 @@ static void write(const Sampler *sampler, Candidates *c, uint64_t seed, int *tok
         random_logits(&random, logits, V);
         state.kl = random_unit(&random);
         candidates_from_logits(c, logits, V);
-        if (!sampler_apply(sampler, &state, &context, c, &error)) fail_msg("%s", error.message);
+        must(sampler_apply(sampler, &state, &context, c, &error), &error);
         int chosen = draw_candidate(c, sampler_temperature(sampler, &state, c), sampler->seed, 4 + i, 0);
         tokens[i] = history[4 + i] = c->items[chosen].token;
         sampler_accept(sampler, &state, &context, c, chosen);
@@ -132,14 +126,14 @@ static void idle_settings_change_nothing(void **state) {
                            strcmp(values[i][0], "dry-multiplier") != 0;
         if (may_be_idle && idle[i] < 5) fail_msg("--%s was idle %d times", values[i][0], idle[i]);
     }
-    assert_true(changed > 2000);
+    assert_that(changed, >, 2000);
     candidates_close(&c);
 }
 
 static void needs(const char *list, const char *name, const char *expected) {
     Error error, why;
     Sampler sampler = sampler_default();
-    if (!sampler_set_list(&sampler, list, &error)) fail_msg("%s", error.message);
+    must(sampler_set_list(&sampler, list, &error), &error);
     bool matters = sampler_matters(&sampler, name, &why);
     if (matters != !expected) fail_msg("%s in '%s': %s", name, list, matters ? "matters" : why.message);
     if (expected) assert_string_equal(why.message, expected);

@@ -1,17 +1,11 @@
 /* Score: the figures of given tokens beside naive ones, in double precision, of the logits after each prefix. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #include "sampler/text/score.h"
 #include "tests/support/logits.h"
-#include "tests/support/must.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 
 static Score naive_score(const float *logits, int n, int token) {
     double *p = malloc((size_t)n * sizeof *p);

@@ -1,16 +1,10 @@
 /* The writer beside what it says it does: the prompt's entropy, the second root, and the passes it takes. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/text/writer.h"
-#include "tests/support/must.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 
 enum { CONTEXT = 40, PROMPT = 9, OTHER = 5, VOCAB_MAX = 67 };
 
@@ -74,7 +68,7 @@ static void prompt_entropy_is_the_mean(void **state) {
         session_drop(plain.session, root);
     }
     assert_float_equal(desk.sequence.state.prompt_entropy, sum / PROMPT, 1e-5);
-    assert_true(plain.sequence.state.prompt_entropy == 0); /* nobody asked for it */
+    assert_that(plain.sequence.state.prompt_entropy, ==, 0); /* nobody asked for it */
     must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
     const TemperaturePolicy *policy = &desk.sampler.temperature;
     double expected = policy->base * pow(policy->edt_n, policy->edt_theta / (sum / PROMPT));
@@ -101,7 +95,7 @@ static void second_root_is_decoded_in_step(void **state) {
                 temperature_kl(session_logits(desk.session, TRUNK), session_logits(desk.session, *without), vocab);
             must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
             assert_float_equal(desk.writer.temperature, (0.8 * exp2(-kl / 0.5)), 1e-9);
-            assert_true(kl > 1e-4);
+            assert_that(kl, >, 1e-4);
             bool has_pass = writer_drawn(&desk.writer).branch >= 0;
             SessionCounts before = session_counts(desk.session);
             must(writer_advance(&desk.writer, &desk.sequence, &error), &error);

@@ -46,6 +46,7 @@ BASE = {
              ("--ctx-size", "64")], []),
     "tokenize": ([("--model", "{M}"), ("--prompt", "Once")], []),
     "inspect": ([("--model", "{M}")], []),
+    "look": ([("--model", "{M}"), ("--prompt", "Once"), ("--threads", "1")], []),
     "perplexity": ([("--model", "{M}"), ("--threads", "1"), ("--ctx-size", "64")], ["{T}"]),
     "quantize": ([], ["{M}", "out.gguf"]),
     "bench": ([("--model", "{M}"), ("--rows", "1"), ("--prompt", "4"), ("--runs", "5"), ("--threads", "1")], []),
