@@ -9,7 +9,7 @@
 static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     for (int i = 0; i < sampler->n_biases; i++)
         if (sampler->biases[i].token >= vocab_size)
-            return error_set(error, "--logit-bias: expected a token id below %d, got %d", vocab_size,
+            return error_set(error, "logit-bias: expected a token id below %d, got %d", vocab_size,
                              sampler->biases[i].token);
     return true;
 }
@@ -175,36 +175,47 @@ static int index_of(const Candidates *candidates, int token) {
     return i;
 }
 
-static bool choose_from(Writer *writer, Sequence *sequence, Error *error) {
+static void keep_state(Sequence *sequence) {
     if (sequence->states) sequence->states[sequence->length] = sequence->state;
-    if (choose(writer, sequence, error)) return true;
+}
+
+/* After an error; returns false. */
+static bool restore_state(Sequence *sequence) {
     if (sequence->states) sequence->state = sequence->states[sequence->length];
     return false;
 }
 
+/* The token takes the place of the drawn one; if the chain dropped it, it is appended to the candidates. */
+static void take(Writer *writer, Sequence *sequence, int token) {
+    Candidates *all = &writer->candidates;
+    writer->chosen = index_of(all, token);
+    accept(writer, sequence, token, writer->chosen);
+    writer->added = writer->chosen < 0;
+    if (!writer->added) return;
+    const float *logits = session_logits(writer->session, sequence->branch);
+    all->items[writer->chosen = all->count++] = (Candidate){.token = token, .logit = logits[token], .branch = -1};
+}
+
 bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
-    if (!choose_from(writer, sequence, error)) return false;
+    keep_state(sequence);
+    if (!choose(writer, sequence, error)) return restore_state(sequence);
     accept(writer, sequence, writer_drawn(writer).token, writer->chosen);
     return true;
 }
 
 bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error) {
-    Candidates *all = &writer->candidates;
-    if (!choose_from(writer, sequence, error)) return false;
+    keep_state(sequence);
+    if (!choose(writer, sequence, error)) return restore_state(sequence);
     if (writer_drawn(writer).token != token) writer_forget(writer);
-    writer->chosen = index_of(all, token);
-    accept(writer, sequence, token, writer->chosen);
-    writer->added = writer->chosen < 0;
-    if (writer->added) {
-        const float *logits = session_logits(writer->session, sequence->branch);
-        all->items[writer->chosen = all->count++] = (Candidate){.token = token, .logit = logits[token], .branch = -1};
-    }
+    take(writer, sequence, token);
     return true;
 }
 
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error) {
-    if (!find_candidates(writer, sequence, error)) return false;
-    accept(writer, sequence, token, index_of(&writer->candidates, token));
+    writer->report = (LookaheadReport){.outcome = LOOKAHEAD_OFF};
+    keep_state(sequence);
+    if (!find_candidates(writer, sequence, error)) return restore_state(sequence);
+    take(writer, sequence, token);
     return true;
 }
 

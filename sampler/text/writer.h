@@ -5,7 +5,7 @@
  *   writer_rewind     takes tokens back
  *
  * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, except matching a
- * /REGEX/ of --at. If the sampler has rules (--at), each step is drawn by the sampler under the rules that hold there. */
+ * /REGEX/ of a rule. If the sampler has rules (at), each step is drawn by the sampler under the rules that hold there. */
 #ifndef SAMPLER_TEXT_WRITER_H
 #define SAMPLER_TEXT_WRITER_H
 
@@ -93,8 +93,8 @@ Candidate writer_drawn(const Writer *writer);
  * behind the candidates, at items[chosen], and of the state only what reads the text moves on. Errors: as writer_draw. */
 bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error);
 
-/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay.
- * If the chain drops the token, only its text counts, for the places. Errors: nothing is left possible. */
+/* The same without temperature, lookahead and draw: for a token that is known before the step. Errors: nothing is left
+ * possible. */
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
 
 /* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */

@@ -122,7 +122,7 @@ static void save(Explore *explore) {
 static double own_alpha(const Tree *tree) {
     const TreeBranch *branch = &tree->branches[tree->current];
     const Sequence *sequence = &branch->sequence;
-    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
+    return sampler_alpha(&tree->sampler, tree->drawn ? &sequence->states[sequence->length] : &sequence->state);
 }
 
 static bool move_alpha(Explore *explore, int steps, Error *error) {
@@ -340,18 +340,17 @@ static int explore_settings(const ExploreSettings *settings) {
 }
 
 static int explore_main(int argc, char **argv) {
-    Error error;
     ExploreSettings s = {.sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     const Sampler usual = s.sampler;
     Option options[OPTIONS_MAX] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file", NULL},
         {"save", 0, "FILE", OPTION_STRING, &s.save, 0, 0, "what s saves to", "the file opened; else it asks"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is shown"},
@@ -366,7 +365,7 @@ static int explore_main(int argc, char **argv) {
     if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
     if (s.tree && (s.context || s.kv || !sampler_equal(&s.sampler, &usual)))
         option_usage_error("explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE");
-    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
+    options_check_sampler(&s.sampler);
     if (s.sampler.temperature.kind == TEMPERATURE_KLD)
         option_usage_error("--temp-policy kld: explore has no second prompt");
     return explore_settings(&s);

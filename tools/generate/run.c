@@ -340,24 +340,20 @@ static int run_settings(const RunSettings *settings) {
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
 
-static void list_settings(const Sampler *usual, Stage stage) {
-    const char *name;
-    for (int i = 0; (name = sampler_stage_setting(stage, i)); i++) {
-        char range[64], value[64];
-        if (sampler_range(name, range, sizeof range) == 0) continue;
-        sampler_show(usual, name, value, sizeof value);
-        printf("    --%-20s %s, default %s\n", name, range, value);
-    }
+static void list_settings(const SamplerStage *stage) {
+    SamplerSetting setting;
+    for (int i = 0; stage->settings[i]; i++)
+        if (sampler_setting_named(stage->settings[i], &setting) && *setting.range)
+            printf("    --%-20s %s, default %s\n", setting.name, setting.range, setting.default_text);
 }
 
 /* Prints every stage with its formula, source, ranges and defaults, every temperature policy, place and preset. */
 static int list_samplers(void) {
     const SamplerPreset *preset;
-    Sampler usual = sampler_default();
     printf("stages, in their usual order:\n");
     for (int i = 0; i < SAMPLER_STAGES; i++) {
         printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
-        list_settings(&usual, (Stage)i);
+        list_settings(&sampler_stages[i]);
     }
     printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
            "Count Bayesie, 2026-07-01");
@@ -373,9 +369,8 @@ static int list_samplers(void) {
 
 /* Ends the program if options contradict each other, before a model is loaded. */
 static void check_settings(RunSettings *s) {
-    Error error;
     many_check(&s->many, &s->sampler);
-    if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
+    options_check_sampler(&s->sampler);
     if ((s->sampler.temperature.kind == TEMPERATURE_KLD) != (s->without != NULL))
         option_usage_error("--temp-policy kld and --kld-without FILE: expected both, got only --%s",
                            s->without ? "kld-without" : "temp-policy kld");
@@ -398,13 +393,13 @@ static int run_main(int argc, char **argv) {
     RunSettings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     Option options[OPTIONS_MAX] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
         {"sequence", 0, "K", OPTION_INT, &s.sequence, 1, 1 << 30, "number of the text, or of the first of several",
