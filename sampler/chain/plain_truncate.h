@@ -1,8 +1,9 @@
-/* PlainTruncate: each truncation as its paper defines it, over sorted candidates. candidates.h and truncate.h keep the same
- * tokens without sorting the vocabulary; tests compare the two.
+/* PlainTruncate: each truncation as its paper defines it, over sorted candidates. candidates.h and truncate.h keep the
+ * same tokens without sorting the vocabulary; tests compare the two.
  *
  * Each function returns how many candidates it keeps, at least 1, and leaves these in front. p is prob, the natural
- * probability, which no stage renormalises; z is the logit; H and what else concerns all tokens is read from `whole`. */
+ * probability, which no stage renormalises; z is the logit; H and what else concerns all tokens is read from
+ * `whole`. */
 #ifndef SAMPLER_CHAIN_PLAIN_TRUNCATE_H
 #define SAMPLER_CHAIN_PLAIN_TRUNCATE_H
 
@@ -35,8 +36,8 @@ int plain_top_nsigma(PlainSet set, float n);
 int plain_top_h(PlainSet set, float a);
 /* -log2 p <= mu (Basu et al., 2007.14966; the form of llama.cpp's mirostat 2). */
 int plain_mirostat(PlainSet set, double mu);
-/* Drops all with p >= threshold except the least likely of them, where uniform < probability. Exempt tokens, (vocab_size,),
- * do not count (P. E. Weidmann, text-generation-webui, pull request 6335). */
+/* Drops all with p >= threshold except the least likely of them, where uniform < probability. Exempt tokens,
+ * (vocab_size,), do not count (P. E. Weidmann, text-generation-webui, pull request 6335). */
 int plain_xtc(PlainSet set, float probability, float threshold, double uniform, const bool *exempt);
 
 #endif

@@ -18,7 +18,8 @@ double future_entropy(const float *logits, int vocab_size, int n, float *scratch
     assert(vocab_size >= 1 && n >= 2);
     if (n > vocab_size) n = vocab_size;
     if (n == 1) return 0;
-    floats_largest(scratch, n, logits, vocab_size); /* sorted, so that the order of the sums is not the vocabulary's */
+    floats_largest(scratch, n, logits,
+                   vocab_size); /* sorted: so the order of the sums does not depend on the vocabulary */
     double max = scratch[0], sum = 0, entropy = 0;
     assert(isfinite(max));
     for (int i = 0; i < n; i++) sum += exp(scratch[i] - max);

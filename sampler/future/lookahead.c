@@ -60,7 +60,7 @@ static bool ends_text(const LookaheadStep *step, int token) {
     return has(step, token, TOKEN_ENDS_TEXT | TOKEN_IS_CONTROL);
 }
 
-/* Moves what is excluded behind the others, which keep their order. */
+/* Moves the excluded candidates to the end; the others keep their order. */
 static void exclude_ends(const LookaheadStep *step, Candidates *candidates) {
     int kept = 0;
     for (int i = 0; i < candidates->count; i++) {
@@ -82,10 +82,10 @@ typedef struct {
     LookaheadForks forks;
     int order[LOOKAHEAD_MAX_K];  /* candidates by bound, descending, then by token */
     double key[LOOKAHEAD_MAX_K]; /* what is compared: ln_s / T + noise, or its bound */
-    int best;                    /* the highest key that is exact, -1: none yet */
+    int best;                    /* the candidate with the highest exact key; -1: none is known yet */
 } Look;
 
-/* What the draw compares. At T = 0 there is no noise, and dividing by T would say nothing more. */
+/* What the draw compares. At T = 0 there is no noise, and ln s alone has the same order. */
 static double key_of(const Look *look, const LookaheadCandidate *item) {
     return is_greedy(look->step) ? item->ln_s : item->ln_s / look->step->temperature + item->noise;
 }
@@ -106,7 +106,7 @@ static void set_score(Look *look, int i, double worth, double ln_s) {
     if (look->best < 0 || wins(look, i, look->best)) look->best = i;
 }
 
-/* p in double precision, from the logits: a probability that is zero as a float may win here. */
+/* p is computed in double precision from the logits: a token whose p is zero as a float may still win. */
 static double sum_of_exps(const Candidates *candidates, float max) {
     float *logits = candidates->scratch;
     for (int i = 0; i < candidates->count; i++) logits[i] = candidates->items[i].logit;
@@ -118,8 +118,8 @@ static bool is_neutral(const Look *look, int token) {
     return look->lookahead->gate != LOOKAHEAD_AT_TOKEN && !has(look->step, token, TOKEN_BEGINS_WORD);
 }
 
-/* worth, the upper bound of each. A mean is no more than the largest of the others, so that is a neutral one's bound; 1 is
- * the worth of candidates that are all neutral. */
+/* Sets the worth of each candidate to its upper bound. The bound of a neutral candidate is the largest bound of the
+ * others, because a mean of their worths cannot exceed it. If all are neutral, each is worth 1. */
 static bool find_bounds(Look *look, Error *error) {
     const Scorer *scorer = &look->forks.scorer;
     LookaheadReport *report = look->report;
@@ -177,8 +177,8 @@ static double seconds_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* The exact scores of m candidates. A score is never above its bound, even if a logarithm rounds up: else lazy evaluation
- * could miss the winner. */
+/* The exact scores of m candidates. A score is never above its bound, even if a logarithm rounds up: else lazy
+ * evaluation could miss the winner. */
 static bool evaluate(Look *look, const int *which, int m, Error *error) {
     double worths[LOOKAHEAD_MAX_K], start = seconds_now();
     LookaheadCost *cost = look->step->cost;
@@ -194,7 +194,8 @@ static bool evaluate(Look *look, const int *which, int m, Error *error) {
     return true;
 }
 
-/* When all others are known: the mean is summed in the order of p, so that it does not depend on when each was. */
+/* Called when the worths of all others are known. The mean is summed in the order of p, so its bits do not depend on
+ * the order of evaluation. */
 static void set_neutral_scores(Look *look) {
     LookaheadReport *report = look->report;
     double mass = 0, sum = 0;
@@ -212,7 +213,7 @@ static void set_neutral_scores(Look *look) {
     }
 }
 
-/* The one at the front of those that are not known; -1: there is none. */
+/* The candidate with the highest bound among those whose worth is not known; -1: all are known. */
 static int next_of(const Look *look) {
     for (int i = 0; i < look->report->count; i++)
         if (look->report->candidates[look->order[i]].skipped) return look->order[i];
@@ -224,7 +225,8 @@ static bool is_settled(const Look *look, int next) {
     return !look->lookahead->eager && look->best >= 0 && !wins(look, next, look->best);
 }
 
-/* Of the m candidates at the front, all of which may win, how many to evaluate now. */
+/* How many of the first m candidates to evaluate in the next pass; each of them may win. Those without a bound are all
+ * needed. */
 static int chunk_of(const Look *look, const int *which, int m) {
     double bounds[LOOKAHEAD_MAX_K], b = look->report->exponents.b;
     int chunk = look->lookahead->chunk, unbounded = 0;
@@ -239,7 +241,8 @@ static int chunk_of(const Look *look, const int *which, int m) {
     return chunk < m ? chunk : m;
 }
 
-/* The front of those not yet evaluated. What is neutral needs all others, and gets a row only where all do. */
+/* The candidates of the next pass. A neutral candidate needs the worths of all others; it gets a row of its own only in
+ * eager evaluation. */
 static int next_batch(const Look *look, int next, int *which) {
     bool eager = look->lookahead->eager, all = eager || look->report->candidates[next].neutral;
     int m = 0;
@@ -264,7 +267,7 @@ static bool look_ahead(Look *look, Error *error) {
     return true;
 }
 
-/* s is zero for every candidate: p decides. */
+/* Every s is zero: p alone decides. */
 static void fall_back_to_p(Look *look) {
     look->report->all_closed = true;
     look->best = -1;
@@ -298,7 +301,7 @@ static void look_at_some(Look *look) {
     float max = candidates->items[candidates_argmax(candidates)].logit;
     double sum = sum_of_exps(candidates, max);
     candidates_top_k(candidates, look->lookahead->k);
-    /* Those that were banned, with a logit of -inf: where p has no weight they would be as good as any. */
+    /* Banned tokens have a logit of -inf. With a = 0 they would be as good as any other. */
     while (candidates->count > 1 && candidates->items[candidates->count - 1].logit == -INFINITY) candidates->count--;
     set_candidates(look, max, log(sum));
 }
@@ -313,7 +316,7 @@ static bool draw(Look *look, int *chosen, Error *error) {
     LookaheadReport *report = look->report;
     report->outcome = outcome_of(look);
     report->ghost_plain = report->ghost_argmax = -1;
-    if (report->outcome != LOOKAHEAD_DONE || look->step->futures) { /* a look at each survivor */
+    if (report->outcome != LOOKAHEAD_DONE || look->step->futures) { /* costs a pass over all survivors */
         *chosen = plain_draw(look->step, look->candidates);
         report->ghost_plain = look->candidates->items[*chosen].token;
         report->ghost_argmax = look->candidates->items[candidates_argmax(look->candidates)].token;

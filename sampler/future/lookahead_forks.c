@@ -67,8 +67,8 @@ static bool check_worth(LookaheadForks *forks, const LookaheadCandidate *item, d
                      item->token, item->worth, worth);
 }
 
-/* worths[i][step] of candidate which[i] from the logits of branches[i]. The bits of a worth do not depend on the thread that
- * computes it. A neutral candidate is not asked for: its worth is the mean of the others. */
+/* worths[i][step] of candidate which[i] from the logits of branches[i]. The bits of a worth do not depend on the thread
+ * that computes it. A neutral candidate is not asked for: its worth is the mean of the others. */
 static bool find_worths(LookaheadForks *forks, const int *which, const int *branches, int m, int step, Worths *worths,
                         Error *error) {
     const Scorer *scorer = &forks->scorer;

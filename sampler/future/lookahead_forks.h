@@ -1,7 +1,7 @@
-/* LookaheadForks: the part of a lookahead that runs the model. It forks the text for each candidate, runs the forks in one
- * pass per step of depth, and asks the scorer what their logits are worth.
+/* LookaheadForks: the part of a lookahead that runs the model. It forks the text for each candidate, runs the forks in
+ * one pass per step of depth, and asks the scorer what their logits are worth.
  *
- * With depth > 1 a fork of each fork is continued greedily, so that the fork itself keeps one row and can be promoted. */
+ * With depth > 1 a fork of each fork is continued greedily, so the fork itself keeps one row and can be promoted. */
 #ifndef SAMPLER_FUTURE_LOOKAHEAD_FORKS_H
 #define SAMPLER_FUTURE_LOOKAHEAD_FORKS_H
 
@@ -16,13 +16,13 @@ typedef struct {
     bool refused;              /* the scorer returned a worth that is out of range */
 } LookaheadForks;
 
-/* Whether the session has room for the forks of k candidates. That is the most that can be alive at once, so lazy and eager
- * evaluation fail at the same place, before anything is computed. Errors say what is missing. */
+/* Whether the session has room for the forks of k candidates. That is the most that can be alive at once, so lazy and
+ * eager evaluation fail at the same place, before anything is computed. Errors say what is missing. */
 bool lookahead_forks_fit(const Lookahead *lookahead, const LookaheadStep *step, int k, Error *error);
 
-/* worths[i] = the worth of candidate which[i] (its mean over the depth), i < m; not set for neutral candidates. Marks all m
- * as evaluated and fills their futures if the step reports them. Errors: logits that are not finite; a worth out of range.
- * The forks that were made stay the caller's, on errors too. */
+/* worths[i] = the worth of candidate which[i] (its mean over the depth), i < m; not set for neutral candidates. Marks
+ * all m as evaluated and fills their futures if the step reports them. Errors: logits that are not finite; a worth out
+ * of range. The forks that were made stay the caller's, on errors too. */
 bool lookahead_forks_evaluate(LookaheadForks *forks, const int *which, int m, double *worths, Error *error);
 
 /* Drops the fork of each candidate except `kept`; -1 drops all. */

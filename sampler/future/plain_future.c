@@ -32,8 +32,8 @@ static int likeliest(const float *logits, int vocab_size) {
     return best;
 }
 
-/* Runs the model on the text + w and sets w->worth. With depth > 1 the model then continues greedily, and the worth is the
- * mean over the steps, weighted by 1, discount, discount^2, ... */
+/* Runs the model on the text + w and sets w->worth. With depth > 1 the model then continues greedily, and the worth is
+ * the mean over the steps, weighted by 1, discount, discount^2, ... */
 static bool find_worth(const Lookahead *lookahead, const LookaheadStep *step, const Candidates *candidates,
                        LookaheadCandidate *w, Error *error) {
     int fork, token = w->token, vocab_size = candidates->capacity;

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The tree has every room and every file that a rule names: all of the sources, empty.
-git ls-files '*.[ch]' 2>/dev/null | grep . >"$work/list" || find tensor tokenizer model sampler tools tests -name '*.[ch]' >"$work/list"
+git ls-files '*.[ch]' 2>/dev/null | grep / >"$work/list" || find tensor tokenizer model sampler tools tests -name '*.[ch]' >"$work/list"
 while read -r file; do mkdir -p "$work/${file%/*}" && : >"$work/$file"; done <"$work/list"
 files=$(wc -l <"$work/list")
 layers() {
@@ -48,6 +48,8 @@ breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
 breach 'signals' sampler/chain/a.c 'signal(SIGINT, f);' 'signal handling belongs in'
 breach 'a file of its own' tools/cli/a.c 'FILE *file = fopen(path, "wb");' 'creating a file belongs in'
 breach 'a fixed temporary name' tools/cli/a.c 'rename(part, path);' 'creating a file belongs in'
+breach 'an option in a message' sampler/chain/a.c 'error_set(error, "needs --temp above 0");' 'an option of the command line belongs in'
+breach 'a short option in a message' model/a.c 'error_set(error, "too long (-n N is shorter)");' 'an option of the command line belongs in'
 printf 'FILE *file = fopen(path, "rb");\nopen_signal(SIGINT);\n' >"$work/tensor/bytes.c"
 layers
 check 'in order again' '[ $status -eq 0 ]'

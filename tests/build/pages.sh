@@ -77,6 +77,13 @@ def names(text):
             yield f"the name {name}"
 
 
+def calls(text):
+    for block in re.findall(r"^```c\n(.*?)^```", text, re.M | re.S):
+        for name in re.findall(r"\b([a-z]\w*)\(", re.sub(r"/\*.*?\*/", "", block, flags=re.S)):
+            if not re.search(rf"\b{name}\(", code):
+                yield f"the function {name}"
+
+
 def commands(text):
     for target in re.findall(r"(?:^ {4}|`|&& )(?:SLOW=1 )?make (?:config=\w+ )?([a-z-]+)", text, re.M):
         if target not in targets:
@@ -96,7 +103,7 @@ def commands(text):
 root = sys.argv[1]
 for page in sorted(walk(root, ".md")):
     text = read(os.path.join(root, page))
-    for breach in [*links(page, text), *paths(text), *names(text), *commands(text)]:
+    for breach in [*links(page, text), *paths(text), *names(text), *calls(text), *commands(text)]:
         print(f"{page}: {breach}: not there")
 PYTHON
 pages() { said=$(python3 "$work/pages.py" "$1" "$program" 2>&1); }
@@ -114,6 +121,7 @@ if [ -x "$program" ]; then
     breach 'the path build/release/tests/bench_nothing' '    build/release/tests/bench_nothing && build/release/tests/bench_gemm'
     breach 'the file nowhere.c' 'In `nowhere.c` and `sampler.c`.'
     breach 'the name candidates_top_q' '`candidates_top_q` and `candidates_top_k`'
+    breach 'the function texts_stop' $'```c\ntexts_step(&texts); /* or texts_skip() */\ntexts_stop();\n```'
     breach 'make nothing' '    tools/scripts/deps -y && make nothing'
     breach 'foretell rum' '    ./foretell rum -p "--no option"'
     breach 'foretell bench --alphas' '    ./foretell bench --alphas 1 --k 8 # --comment'
@@ -123,6 +131,10 @@ if [ -x "$program" ]; then
 else
     skip 'what the pages name is there' "$program is not built"
 fi
+awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' README.md >"$work/story.c"
+said=$("${CC:-cc}" -std=c11 -Wall -Wextra -Werror -fsyntax-only -I. "$work/story.c" 2>&1)
+status=$?
+check 'the program in README.md compiles' '[ $status -eq 0 ] && grep -q "int main" "$work/story.c"'
 said=$(wc -l <README.md)
 check 'README.md has fewer than 180 lines' '[ "$said" -lt 180 ]'
 done_testing

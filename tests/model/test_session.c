@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
+#include "tensor/row.h"
 #include "tests/support/random_model.h"
 #include "tests/support/test.h"
 #include "tests/support/twin.h"
@@ -32,8 +33,8 @@ typedef struct {
 static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int steps) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
     Case c = {model, naive_open(model, true), {0}};
-    SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
-    options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
+    SessionOptions options = {.branches = TWIN_HELD, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
+    options.rows = 2 * TWIN_HELD * model->config.context_length; /* never short */
     c.setup = (TwinSetup){.model = model,
                           .naive = c.naive,
                           .tolerance = tolerance_of(dtype, kv),
@@ -170,7 +171,7 @@ typedef struct {
 
 static void keep_scores(void *context, int position, const float *logits) {
     Scores *scores = context;
-    memcpy(scores->logits + (size_t)position * scores->vocab, logits, scores->vocab * sizeof *logits);
+    memcpy(row(scores->logits, position, scores->vocab), logits, scores->vocab * sizeof *logits);
 }
 
 /* Where no product goes to OpenBLAS, a prompt's rows are those of decoding it token by token, whatever the batch. */
@@ -196,7 +197,7 @@ static void a_prompt_is_its_tokens_one_by_one(void **state) {
                 must(session_score(session, TRUNK, tokens, N, keep_scores, &prompt, &error), &error);
                 for (int i = 0; i < N; i++) {
                     must(session_decode(session, &(BranchToken){alone, tokens[i]}, 1, &error), &error);
-                    assert_memory_equal(session_logits(session, alone), prompt.logits + (size_t)i * vocab,
+                    assert_memory_equal(session_logits(session, alone), row(prompt.logits, i, vocab),
                                         vocab * sizeof(float));
                 }
                 session_close(session);

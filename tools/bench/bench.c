@@ -167,7 +167,7 @@ static int bench_main(int argc, char **argv) {
     BenchList threads = {1, {threads_processors()}};
     BenchSettings given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &b.model, 0, 0, OPEN_MODEL_HELP, "the shipped model"},
+        OPEN_MODEL_OPTION(&b.model),
         {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of this shape instead", NULL},
         {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &given.dtype, 0, 0, "their form", NULL},
         {"rows", 0, "N,N,...", OPTION_STRING, &given.rows, 0, 0, "rows of one prefix in a pass", "1,2,4,8,20"},

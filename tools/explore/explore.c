@@ -344,13 +344,13 @@ static int explore_main(int argc, char **argv) {
     s.sampler.seed = prompt_random_seed();
     const Sampler usual = s.sampler;
     Option options[OPTIONS_MAX] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file", NULL},
         {"save", 0, "FILE", OPTION_STRING, &s.save, 0, 0, "what s saves to", "the file opened; else it asks"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is shown"},

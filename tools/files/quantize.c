@@ -148,7 +148,7 @@ static int quantize_main(int argc, char **argv) {
         {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
         {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0, "as foretell computes with them, for it alone: loads at once",
          NULL},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
     };
     int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);
     if (argc - next < 2) option_usage_error("quantize: expected two arguments, IN and OUT, got %d", argc - next);

@@ -104,7 +104,7 @@ static int tokenize_main(int argc, char **argv) {
     TokenizeSettings s = {0};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, "take this model's vocabulary", OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text", "standard input"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"bos", 0, NULL, OPTION_FLAG, &s.bos, 0, 0, "begin with the token that begins a text", NULL},

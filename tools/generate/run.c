@@ -393,13 +393,13 @@ static int run_main(int argc, char **argv) {
     RunSettings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     Option options[OPTIONS_MAX] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
         {"sequence", 0, "K", OPTION_INT, &s.sequence, 1, 1 << 30, "number of the text, or of the first of several",

@@ -197,8 +197,8 @@ static int find_step(const char *name) {
 static int look_main(int argc, char **argv) {
     Settings s = {.layer = -1, .step = -1};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text to compute", "empty"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read control tokens in the prompt by name", NULL},
@@ -206,7 +206,7 @@ static int look_main(int argc, char **argv) {
         {"only", 0, "NAME", OPTION_STRING, &s.only, 0, 0, "show this tensor alone", "all"},
         {"save", 0, "DIR", OPTION_STRING, &s.folder, 0, 0, "write what is shown to .npy files in this folder", NULL},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
     };
     int next = options_parse(&look_command, options, sizeof options / sizeof *options, argc, argv);

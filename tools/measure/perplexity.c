@@ -170,13 +170,13 @@ static int perplexity(const PerplexitySettings *settings) {
 static int perplexity_main(int argc, char **argv) {
     PerplexitySettings s = {0};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the text; - is standard input", "standard input"},
         {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "lines equal to this separate documents", "one"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of a window",
          "the model's context"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, "unit of the mean surprisal of a token", NULL},
     };

@@ -235,9 +235,9 @@ static int replay_settings(const ReplaySettings *settings) {
 static int replay_main(int argc, char **argv) {
     ReplaySettings settings = {.units = -1};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &settings.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &settings.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
-        {"threads", 't', "N", OPTION_INT, &settings.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_MODEL_OPTION(&settings.model),
+        OPEN_TOKENIZER_OPTION(&settings.tokenizer),
+        OPEN_THREADS_OPTION(&settings.threads),
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &settings.units, 0, 0, "print the means of the steps, too, in these",
          "no means"},
     };

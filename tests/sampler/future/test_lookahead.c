@@ -1,4 +1,4 @@
-/* Future entropy as a search: lazy finds what eager finds, the scores are those of separate sessions, the draws follow them,
+/* Future entropy as a search: lazy finds what eager finds and what the plain algorithm finds, the draws follow the scores,
  * and what was looked at and not taken leaves no trace. */
 #include <math.h>
 #include <setjmp.h>
@@ -240,9 +240,9 @@ static void threads_do_not_matter(void **state) {
     model_close(model);
 }
 
-/* ---- k + 1 separate sessions ---- */
+/* ---- the plain algorithm ---- */
 
-static void scores_are_those_of_separate_sessions(void **state) {
+static void it_is_the_plain_algorithm(void **state) {
     (void)state;
     int outcomes[4] = {0};
     for (uint64_t seed = 0; seed < 120; seed++) {
@@ -319,7 +319,7 @@ int main(void) {
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(rejected_forks_leave_no_trace),
         cmocka_unit_test(threads_do_not_matter),
-        cmocka_unit_test(scores_are_those_of_separate_sessions),
+        cmocka_unit_test(it_is_the_plain_algorithm),
         cmocka_unit_test(draws_follow_the_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
