@@ -33,8 +33,8 @@ typedef struct {
 static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int steps) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
     Case c = {model, naive_open(model, true), {0}};
-    SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
-    options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
+    SessionOptions options = {.branches = TWIN_HELD, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
+    options.rows = 2 * TWIN_HELD * model->config.context_length; /* never short */
     c.setup = (TwinSetup){.model = model,
                           .naive = c.naive,
                           .tolerance = tolerance_of(dtype, kv),
