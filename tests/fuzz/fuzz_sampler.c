@@ -85,7 +85,7 @@ static void set_line(Case *it, char *line) {
         check_refusal(&error);
 }
 
-/* The numbers that looking ahead would use, with futures that stand for a model's. */
+/* The numbers that looking ahead would use, with made-up futures in place of a model's. */
 static void check_future(const Lookahead *lookahead, Candidates *candidates, double temperature, double alpha) {
     LookaheadCost cost = {0};
     Lookahead now = *lookahead;

@@ -1,4 +1,4 @@
-/* One model through every door: llama2.c v0, v1 and v2, GGUF in every form, written by tests/support/write_model and read
+/* One model in every file format: llama2.c v0, v1 and v2, GGUF in every form, written by tests/support/write_model and read
  * by model_open. Bits where the weights are the same, bounds where they were rounded, a known text from a real model. */
 #include <math.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static Session *session_or_fail(const Model *model, KvType kv) {
     return session;
 }
 
-/* Files of this run lie in a folder of their own and go as soon as they are mapped. */
+/* The files of this run are in a folder of their own, and are unlinked as soon as they are mapped. */
 typedef struct {
     char path[96];
 } Path;
@@ -74,7 +74,7 @@ static Model *through_gguf(const Model *source, Dtype dtype) {
     return model;
 }
 
-/* Sizes that llama2.c can say and whose columns are multiples of 32. */
+/* Sizes that a llama2.c file can express, with columns that are multiples of 32. */
 static Model *plain_random_model(bool tied) {
     Config config = {.dim = 64,
                      .hidden_dim = 96,

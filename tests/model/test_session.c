@@ -1,4 +1,4 @@
-/* The engine under random operations, beside the naive forward pass and beside itself.
+/* The engine under random operations, compared with the naive forward pass and with itself.
  *
  * Tolerances, relative to the largest exact logit, over texts of up to 80 tokens and 3 layers:
  *   float weights, F32 cache   rounding alone: 2^-24 a step over a few thousand steps; seen 2e-6, allowed 1e-4
@@ -174,7 +174,7 @@ static void keep_scores(void *context, int position, const float *logits) {
     memcpy(row(scores->logits, position, scores->vocab), logits, scores->vocab * sizeof *logits);
 }
 
-/* Where no product goes to OpenBLAS, a prompt's rows are those of decoding it token by token, whatever the batch. */
+/* If no product goes to OpenBLAS, a prompt's rows have the bits of decoding it token by token, in any batch. */
 static void a_prompt_is_its_tokens_one_by_one(void **state) {
     (void)state;
     Error error;
@@ -269,7 +269,7 @@ static void assert_same_logits(const Session *session, int branch, const float *
     assert_memory_equal(logits, expected, (size_t)n * sizeof(float));
 }
 
-/* A fork keeps the logits it began with until it is decoded itself, whatever its ancestors do. */
+/* A fork keeps its first logits until it is decoded itself; what happens to its ancestors does not matter. */
 static void forks_keep_their_logits(void **state) {
     (void)state;
     Model *model = random_model(6, DTYPE_F32, false);

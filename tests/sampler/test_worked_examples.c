@@ -14,7 +14,7 @@
 #include "tests/support/page.h"
 #include "tests/support/test.h"
 
-/* "{0, 2}": the tokens that are left. */
+/* "{0, 2}": the remaining tokens. */
 static void print_set(char *out, size_t capacity, const Candidates *candidates) {
     int n = snprintf(out, capacity, "{");
     for (int token = 0; token < candidates->capacity; token++)
@@ -24,7 +24,7 @@ static void print_set(char *out, size_t capacity, const Candidates *candidates) 
     snprintf(out + n, capacity - (size_t)n, "}");
 }
 
-/* The first set after the anchor is what is left. */
+/* The first set after the anchor is that of the remaining tokens. */
 static void keeps(const char *anchor, const Candidates *candidates) {
     char set[64];
     print_set(set, sizeof set, candidates);
@@ -73,7 +73,7 @@ static void repeat_frequency_presence(void **state) {
     candidates_close(&all);
 }
 
-/* What token 9 loses after w1 .. wL 9 w1 .. wL. */
+/* The penalty of token 9 after w1 .. wL 9 w1 .. wL. */
 static double dry_loss(int length) {
     int text[16], n = 0, scratch[16];
     float z[10] = {0};
@@ -387,7 +387,7 @@ static void target(void **state) {
 
 /* ---- Settings by place ---- */
 
-/* What holds after these pieces, and the sampler's T there. */
+/* The rules that hold after these pieces, and the sampler's T there. */
 static double temperature_after(const Sampler *sampler, const char *const *pieces, int n, PlaceSet *held) {
     Error error;
     Sampler under;

@@ -31,7 +31,7 @@ static double log_sum_exp(const float *logits, int n) {
     return max + log(sum);
 }
 
-/* Selects the n largest one after the other. */
+/* Selects the n largest, one at a time. */
 static double normalized_entropy_of_largest(const float *logits, int vocab_size, int n) {
     bool taken[1024] = {false};
     float largest[1024] = {0};

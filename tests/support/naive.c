@@ -113,7 +113,7 @@ static void rotate(double *heads, int n_heads, const Model *model, int position)
     }
 }
 
-/* One query head over the keys and values of positions 0 .. position; rows lie `stride` values apart. */
+/* One query head over the keys and values of positions 0 .. position; rows are `stride` values apart. */
 static void attend(double *out, const double *query, const double *keys, const double *values, size_t stride,
                    int position, int head_dim) {
     double *weights = doubles(1, position + 1), largest = -INFINITY, sum = 0;

@@ -1,5 +1,5 @@
 /* Naive: the LLaMA forward pass straight from the papers, in double precision, with no cache, no batch and no thread:
- * every call computes the whole text from its first token. What the engine is measured against.
+ * every call computes the whole text from its first token. The engine's twin.
  *
  *   RMSNorm    Zhang & Sennrich 2019, 1910.07467         rotary positions  Su et al. 2021, 2104.09864 (adjacent pairs)
  *   SwiGLU     Shazeer 2020, 2002.05202                  grouped queries   Ainslie et al. 2023, 2305.13245 */

@@ -21,7 +21,7 @@ typedef struct {
     bool ignore_ends, special, at_start;
 } TextCase;
 
-/* Everything at random; stop strings and banned phrases only if asked for. Fails the test on errors. */
+/* All of it at random; stop strings and banned phrases only if `phrases`. Fails the test on errors. */
 TextCase *text_case_open(uint64_t seed, bool phrases);
 void text_case_close(TextCase *c);
 bool text_case_is_kld(const TextCase *c);

@@ -24,7 +24,7 @@ static int make_directory(void **state) {
     return 0;
 }
 
-/* Fails where a test or the writer left a file behind. */
+/* Fails if a test or the writer left a file. */
 static int remove_directory(void **state) {
     (void)state;
     return rmdir(directory);
@@ -245,7 +245,7 @@ static void typed_reads_refuse_what_does_not_fit(void **state) {
 
 /* ---- Bad input ---- */
 
-/* A copy in memory of exactly its size, so that a read past the end is seen. */
+/* A copy in memory of exactly its size, so that the sanitizers see a read past the end. */
 static bool parses(const uint8_t *data, size_t size, Error *error) {
     Gguf gguf;
     uint8_t *copy = malloc(size ? size : 1);

@@ -7,7 +7,7 @@
 static void test_utf8_length_of_every_start(void **state) {
     (void)state;
     for (uint32_t start = 0; start < 1 << 16; start++) {
-        /* Whole characters: the two bytes and every kind of continuation behind them. */
+        /* Whole characters: the two bytes and every kind of continuation after them. */
         static const uint8_t ends[] = {0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xff};
         for (size_t i = 0; i < sizeof ends * sizeof ends; i++) {
             uint8_t bytes[4] = {(uint8_t)(start >> 8), (uint8_t)start, ends[i / sizeof ends], ends[i % sizeof ends]};

@@ -1,4 +1,4 @@
-/* Encoding and decoding: against llama.cpp's ids, against a plain twin, and there and back for every kind of bytes. */
+/* Encoding and decoding: compared with llama.cpp's ids and with a plain twin; round trips of every kind of bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static Tokenizer *words(void) {
     return tokenizer;
 }
 
-/* NULL where the file is missing, for which the caller skips. */
+/* NULL if the file is missing: then the caller skips. */
 static Tokenizer *open_shared(const char *path) {
     Tokenizer *tokenizer;
     Error error = {""};
@@ -345,7 +345,7 @@ static void test_a_space_after_each_control_token(void **state) {
 
 /* ---- Streaming ---- */
 
-/* Each character leaves as a whole, and nothing is held back that could leave. */
+/* Characters are given out whole, and as early as possible. */
 static void check_stream(const Tokenizer *tokenizer, const int *tokens, size_t n_tokens, bool special) {
     size_t bound = token_stream_bound(tokenizer), n_out = 0, next_start = 0;
     uint8_t *out = malloc((n_tokens + 1) * bound), *expected = malloc((n_tokens + 1) * bound);
@@ -421,7 +421,7 @@ static void test_stream_holds_and_strips(void **state) {
 
 /* ---- Cost ---- */
 
-/* Were the time quadratic, this would take minutes. */
+/* Quadratic time would take minutes here. */
 static void test_long_runs_take_time_and_memory_in_proportion(void **state) {
     (void)state;
     static const char *const patterns[] = {"a", " ", "the "};

@@ -1,4 +1,4 @@
-/* Reading tokenizer files: what is kept of good ones, and the exact words about bad ones. */
+/* Reading tokenizer files: what is read from valid ones, and the exact messages about invalid ones. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static MadeUpVocabulary made_up;
 
-/* The message for a file; nothing may be left of it. */
+/* The message about a file; no allocation of it may remain. */
 static void assert_refused(Bytes bytes, const char *expected) {
     Tokenizer *tokenizer = NULL;
     Error error = {""};
@@ -74,7 +74,7 @@ static void test_both_forms_hold_the_same(void **state) {
     }
 }
 
-/* Renames a key to one that nobody reads. */
+/* Renames a key, so that the parser does not find it. */
 static void forget(Image *image, const char *key) { image->data[find(image, key)] = '-'; }
 
 static void test_keys_that_may_be_absent(void **state) {
@@ -247,7 +247,7 @@ static void test_refuses_gguf_files_that_lack_a_key(void **state) {
     }
 }
 
-/* Lengths that each fit the file, and do not fit each other. */
+/* Lengths that fit the file each, but contradict each other. */
 static void test_refuses_gguf_arrays_of_other_lengths(void **state) {
     (void)state;
     Image image = {0};

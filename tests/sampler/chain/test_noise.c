@@ -8,7 +8,7 @@ static void check_words(const uint32_t counter[4], const uint32_t key[2], const 
     for (int i = 0; i < 4; i++) assert_int_equal(x.word[i], expected[i]);
 }
 
-/* The known answers that come with the paper's own library. */
+/* The known answers from the library of the paper's authors. */
 static void philox_known_answers(void **state) {
     (void)state;
     check_words((uint32_t[4]){0}, (uint32_t[2]){0}, (uint32_t[4]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});

@@ -62,7 +62,7 @@ static void names_the_range(void **state) {
     assert_string_equal(error.message, "--x: expected a number from -1e+09 to 1e+09, got 'nan'");
 }
 
-/* What is stored must be in the range: 1e-320 is above 0, the float that it becomes is not. */
+/* The stored value must be in the range: 1e-320 is above 0, but as a float it is 0. */
 static void checks_the_stored_float(void **state) {
     (void)state;
     const NumberRange above = {0, 1, true, false}, any = {-1e30, 1e30, false, false}, from = {0.01, 100, false, false};

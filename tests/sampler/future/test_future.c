@@ -179,7 +179,7 @@ static void a_constant_and_an_order_change_nothing(void **state) {
     }
 }
 
-/* Only the n largest matter: what lies below them may be anything. */
+/* Only the n largest logits matter; the others may be anything. */
 static void the_rest_does_not_matter(void **state) {
     (void)state;
     float logits[300], scratch[20];

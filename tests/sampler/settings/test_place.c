@@ -1,4 +1,4 @@
-/* Places: the machine beside a twin that reads the whole text again, rules as text, regular expressions. */
+/* Places: the state machine compared with a twin that reads the whole text again; rules as text; regular expressions. */
 #include <stdio.h>
 #include <string.h>
 
@@ -148,7 +148,7 @@ static bool holds_after(const char *place, const char *text) {
     return false;
 }
 
-/* The definitions of place.h, by hand: what both of the above might have misunderstood. */
+/* Examples of the definitions in place.h, which the machine and its twin might both have misunderstood. */
 static void as_defined(void **unused) {
     (void)unused;
     static const struct {

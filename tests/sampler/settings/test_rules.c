@@ -35,7 +35,7 @@ typedef struct {
     int history[CONTEXT + 1];
 } Desk;
 
-/* Each rule's T tells it from the others. */
+/* Each rule has a T of its own, which identifies it. */
 static Sampler random_sampler(Random *random) {
     static const char *const places[] = {"speech",          "number",     "code",     "identifier", "sentence-start",
                                          "paragraph-start", "line-start", "/[ab].?/", "/\"[^\"]*/"};
@@ -120,7 +120,7 @@ static Bytes text_of(const World *world, const int *history, int n, char *out) {
     return (Bytes){(const uint8_t *)out, size};
 }
 
-/* The two patterns of random_sampler, by hand; each byte that is no UTF-8 is a character. */
+/* The two patterns of random_sampler without PCRE2; each byte that is not UTF-8 is a character. */
 static bool pattern_holds(const char *rule, Bytes text) {
     char last = ' ', before = ' '; /* 'x' for what is not ASCII */
     bool quote = false;

@@ -1,4 +1,4 @@
-/* The editor on random models whose tokens have short random texts, so that phrases come and cross tokens all the time. */
+/* The editor on random models whose tokens have short random texts, so that phrases are frequent and cross tokens. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 enum { CONTEXT = 80, PROMPT = 45, VOCAB_MAX = 300, BANS_MAX = 4096, TOKEN_BYTES = 3 };
 
-/* What a text is written with. */
+/* The model and vocabulary of the texts. */
 typedef struct {
     Model *model;
     Sampler sampler;
@@ -133,7 +133,7 @@ static size_t open_end(const Phrases *phrases, const Outcome *outcome, const Edi
     return phrases_open_end(phrases, (Bytes){(const uint8_t *)text, outcome->size + held});
 }
 
-/* What may become a phrase is held; where no banned one can come any more, nothing else is. */
+/* Bytes that may become part of a phrase are held back, and no others. */
 static void check_held(const Outcome *outcome, const Editor *editor) {
     size_t ban = open_end(editor->banned, outcome, editor), stop = open_end(editor->stops, outcome, editor);
     size_t held = editor->size - editor->given;
@@ -203,7 +203,7 @@ static void same_desks(const Desk *a, const Desk *b) {
     assert_same_state(&a->sequence.state, &b->sequence.state);
 }
 
-/* A run in which the banned tokens could never be drawn. */
+/* A run in which the banned tokens have no probability from the beginning. */
 static void write_with_bans(Desk *desk, const Outcome *outcome, int length) {
     Error error;
     desk->sequence.bans = outcome->bans;
@@ -279,7 +279,7 @@ static void stops_before_the_first(void **state) {
     assert_that(stopped, <, 60);
 }
 
-/* Where every token says the same: all are tried, then it is an error, and nothing is given out. */
+/* If every token completes the banned phrase, all are tried; then it is an error, and no byte is given out. */
 static void nothing_left(void **state) {
     (void)state;
     Error error;
@@ -301,7 +301,7 @@ static void nothing_left(void **state) {
     world_close(&world);
 }
 
-/* More tokens say the banned phrase than are banned at one position. */
+/* More tokens complete the banned phrase than can be banned at one position. */
 static void too_many_bans_at_a_position(void **state) {
     (void)state;
     Error error;
@@ -321,7 +321,7 @@ static void too_many_bans_at_a_position(void **state) {
     world_close(&world);
 }
 
-/* Phrases in one another: each a at the first position costs a round of all b and c at the later ones, whose bans are
+/* Nested phrases: each a at the first position costs a round of all b and c at the later ones, whose bans are
  * forgotten each time. No position has many, and it would still take long. */
 static void too_many_rewinds(void **state) {
     (void)state;
@@ -356,7 +356,7 @@ static void too_many_rewinds(void **state) {
     world_close(&world);
 }
 
-/* Both complete in one token: the one that ends first, the stop string of two that end together. */
+/* If one token completes both, the phrase that ends first counts; the stop string if they end together. */
 static void which_of_two(void **state) {
     (void)state;
     static const struct {

@@ -1,4 +1,4 @@
-/* Phrases in a text that grows: against looking at every place. */
+/* Phrases in a growing text: compared with a search at every position. */
 #include <stdio.h>
 #include <string.h>
 

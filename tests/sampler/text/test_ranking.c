@@ -1,4 +1,4 @@
-/* Ranking: figures by hand, what is read as a ranking, the order it gives. */
+/* Ranking: figures computed by hand, parsing of rankings, and the order that they give. */
 #include <math.h>
 #include <string.h>
 
