@@ -2,8 +2,10 @@
  *
  * Tolerances, relative to the largest exact logit, over texts of up to 80 tokens and 3 layers:
  *   float weights, F32 cache   rounding alone: 2^-24 a step over a few thousand steps; seen 2e-6, allowed 1e-4
- *   F16 cache                  keys and values lose 2^-12 each, sharp attention multiplies that; seen 3e-3, allowed 1e-2
- *   Q8_0, Q4_0                 inputs are rounded to int8, by both sides. Where the two round alike the rest is as above
+ *   F16 cache                  keys and values lose 2^-12 each, sharp attention multiplies that; seen 3e-3, allowed
+ * 1e-2
+ *   Q8_0, Q4_0                 inputs are rounded to int8, by both sides. Where the two round alike the rest is as
+ * above
  *                              (seen in 80 to 99 of 100 texts; half must be within 1e-5); where a value lies
  *                              so near the middle of two steps that they do not, it moves by a whole step, 1/127 of
  *                              the largest of 32, and others after it; seen 8e-2, allowed 0.15

@@ -11,8 +11,8 @@
 typedef struct Naive Naive;
 
 /* Takes the weights as doubles, exactly what dequantize_row gives. The model must outlive the Naive.
- * round_inputs: what is multiplied by a matrix whose dtype_info has int8_input is first rounded by quantize_input_row, as
- * kernels.h says; the rest stays in double precision. Without it those forms are as exact as any other. */
+ * round_inputs: what is multiplied by a matrix whose dtype_info has int8_input is first rounded by quantize_input_row,
+ * as kernels.h says; the rest stays in double precision. Without it those forms are as exact as any other. */
 Naive *naive_open(const Model *model, bool round_inputs);
 void naive_close(Naive *naive);
 

@@ -1,5 +1,5 @@
-/* Page: a page of documentation beside the code that it describes. A test computes what the page prints, and compares it with the
- * page at the precision printed. A mismatch fails the test, with the place. */
+/* Page: a page of documentation beside the code that it describes. A test computes what the page prints, and compares
+ * it with the page at the precision printed. A mismatch fails the test, with the place. */
 #ifndef TESTS_SUPPORT_PAGE_H
 #define TESTS_SUPPORT_PAGE_H
 
@@ -25,8 +25,8 @@ void page_figures(const char *anchor, const double *values, size_t n);
 /* The first "{...}" after the anchor is this. */
 void page_set(const char *anchor, const char *set);
 
-/* How many figures have at least that many decimals, from the section `from` up to the section `to` (NULL: the beginning,
- * the end of the page). Fails at the first one that page_figures did not compare. */
+/* How many figures have at least that many decimals, from the section `from` up to the section `to` (NULL: the
+ * beginning, the end of the page). Fails at the first one that page_figures did not compare. */
 int page_count_compared(size_t least_decimals, const char *from, const char *to);
 
 #endif

@@ -56,8 +56,8 @@
 
 /* ---- Behind the macros ---- */
 
-/* The operands are evaluated once. A constant loses by this that its value is known, so the warnings about mixed signs and
- * rounded constants are off. */
+/* The operands are evaluated once. A constant loses by this that its value is known, so the warnings about mixed signs
+ * and rounded constants are off. */
 #define test_compare(expression, a, op, b)                                                                             \
     do {                                                                                                               \
         __auto_type test_left = (a);                                                                                   \

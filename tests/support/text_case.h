@@ -1,4 +1,5 @@
-/* Text case: what the tests of texts write: a model, a vocabulary of short pieces, a sampler, phrases, and how many texts. */
+/* Text case: what the tests of texts write: a model, a vocabulary of short pieces, a sampler, phrases, and how many
+ * texts. */
 #ifndef TESTS_SUPPORT_TEXT_CASE_H
 #define TESTS_SUPPORT_TEXT_CASE_H
 

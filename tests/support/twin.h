@@ -1,5 +1,5 @@
-/* Twin: a session under random operations, compared with a plain model of what it must hold: for each branch the list of
- * its tokens, a copy of its logits and the calls that made them. Every step is checked:
+/* Twin: a session under random operations, compared with a plain model of what it must hold: for each branch the list
+ * of its tokens, a copy of its logits and the calls that made them. Every step is checked:
  *
  *   lengths, who is alive, free branches, which logits there are and that no others changed;
  *   errors where the header says so, and nothing changed by them, free rows included; nothing allocated;

@@ -23,7 +23,8 @@ static void uniform_is_the_first_word(void **state) {
     double expected = (0x6627e8d5u + 0.5) / 4294967296.0;
     assert_that(noise_uniform(0, 0, 0, 0, NOISE_DRAW), ==, expected);
     assert_that(noise_gumbel(0, 0, 0, 0, NOISE_DRAW), ==, -log(-log(expected)));
-    /* Counter (token, position, sequence, stage) and key (low, high half of the seed), as the third known answer has them. */
+    /* Counter (token, position, sequence, stage) and key (low, high half of the seed), as the third known answer has
+     * them. */
     expected = (0xd16cfe09u + 0.5) / 4294967296.0;
     assert_that(noise_uniform(0x299f31d0a4093822u, 0x243f6a88, (int)0x85a308d3, 0x13198a2e, (NoiseStage)0x03707344), ==,
                 expected);

@@ -82,7 +82,8 @@ static void a_long_repetition_stays_finite(void **state) {
     candidates_close(&c);
 }
 
-/* The largest and the smallest floats, under the largest penalties: finite logits stay finite, excluded ones excluded. */
+/* The largest and the smallest floats, under the largest penalties: finite logits stay finite, excluded ones excluded.
+ * */
 static void extreme_logits_stay_finite(void **state) {
     (void)state;
     const float extreme[] = {FLT_MAX, -FLT_MAX, 1e-45f, 0, -INFINITY};

@@ -65,7 +65,8 @@ static void temperature_first_keeps_another_set(void **state) {
     }
 }
 
-/* Logits of any size at the least T that is not argmax: if a quotient overflows, differences to the largest logit are divided. */
+/* Logits of any size at the least T that is not argmax: if a quotient overflows, differences to the largest logit are
+ * divided. */
 static void temperature_first_stays_finite(void **state) {
     (void)state;
     static const float rows[][V] = {{3e38f, 2e38f, -3e38f, 0, -INFINITY},

@@ -1,4 +1,5 @@
-/* Places: the state machine compared with a twin that reads the whole text again; rules as text; regular expressions. */
+/* Places: the state machine compared with a twin that reads the whole text again; rules as text; regular expressions.
+ * */
 #include <stdio.h>
 #include <string.h>
 

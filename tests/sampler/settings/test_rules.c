@@ -1,5 +1,5 @@
-/* Rules (--at) in the writer on random models whose tokens hold quotes, digits and newlines: each step's sampler is that of
- * the places that a twin finds in the whole text, whatever was rewound, forked, promoted or banned before. */
+/* Rules (--at) in the writer on random models whose tokens hold quotes, digits and newlines: each step's sampler is
+ * that of the places that a twin finds in the whole text, whatever was rewound, forked, promoted or banned before. */
 #include <stdio.h>
 #include <string.h>
 

@@ -292,8 +292,8 @@ static void phrases_cross_the_prefix(void **state) {
     assert_that(crossed, >, 10);
 }
 
-/* A first token that is taken back takes its place at the beginning of the text along: the space of the next one is not text
- * either. */
+/* A first token that is taken back takes its place at the beginning of the text along: the space of the next one is not
+ * text either. */
 static void going_back_to_the_start(void **state) {
     (void)state;
     int stripped = 0;
