@@ -11,23 +11,11 @@
 #include "tensor/memory.h"
 #include "tensor/packed.h"
 #include "tensor/quant.h"
+#include "tests/support/folder.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/test.h"
 
-static char directory[] = "/tmp/foretell-model-XXXXXX";
-static char path[64];
-
-static int make_directory(void **state) {
-    (void)state;
-    if (!mkdtemp(directory)) return -1;
-    snprintf(path, sizeof path, "%s/model", directory);
-    return 0;
-}
-
-static int remove_directory(void **state) {
-    (void)state;
-    return rmdir(directory);
-}
+static char *const path = folder_file;
 
 /* ---- A small model, written in every format ---- */
 
@@ -509,7 +497,7 @@ static void check_open(const char *name, const char *message) {
 static void what_is_no_file_is_refused(void **state) {
     (void)state;
     check_open(path, "cannot open: No such file or directory");
-    check_open(directory, "expected a regular file");
+    check_open(folder_path, "expected a regular file");
     check_open("/dev/null", "expected a regular file");
     assert_int_equal(mkfifo(path, 0600), 0);
     check_open(path, "expected a regular file");
@@ -577,5 +565,5 @@ int main(void) {
         cmocka_unit_test(both_stories260K_hold_the_same),
         cmocka_unit_test(trained_gguf_opens),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }
