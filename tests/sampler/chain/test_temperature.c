@@ -23,7 +23,7 @@ static double at_entropy(const TemperaturePolicy *policy, double entropy) {
 static const float quarters[] = {1.38629436111989f, .693147180559945f, 0, 0};
 #define QUARTERS_ENTROPY 1.2130075659799042
 
-static void fixed(void **state) {
+static void fixed_is_always_the_base(void **state) {
     (void)state;
     TemperaturePolicy policy = temperature_default();
     assert_that(at_entropy(&policy, 0), ==, .8);
@@ -99,7 +99,7 @@ static void edt_golden(void **state) {
     assert_near(at_entropy(&policy, 1.5 * log(.8) / log(.5)), .5, 1e-14); /* half of T0 at .3219 theta */
 }
 
-static void edt_limits(void **state) {
+static void edt_stays_within_its_limits(void **state) {
     (void)state;
     TemperaturePolicy policy = policy_of(TEMPERATURE_EDT);
     assert_that(at_entropy(&policy, 0), ==, 0);
@@ -262,7 +262,7 @@ static void check_refused(const char *flag, const char *text, const char *messag
     assert_memory_equal(&policy, &before, sizeof policy);
 }
 
-static void refuses_values(void **state) {
+static void wrong_values_are_refused(void **state) {
     (void)state;
     check_refused("edt-n", "1", "--edt-n: expected a number above 0 and below 1, got '1'");
     check_refused("edt-n", "0", "--edt-n: expected a number above 0 and below 1, got '0'");
@@ -291,7 +291,7 @@ static void refuses_values(void **state) {
     check_refused("edt", "1", "--edt: no such parameter of a temperature policy");
 }
 
-static void refuses_tables(void **state) {
+static void wrong_tables_are_refused(void **state) {
     (void)state;
     check_refused("temp-table", "", "--temp-table: knot 1: expected H:T, got ''");
     check_refused("temp-table", "1", "--temp-table: knot 1: expected H:T, got '1'");
@@ -322,7 +322,7 @@ static void check_invalid(const TemperaturePolicy *policy, const char *message) 
     assert_string_equal(error.message, message);
 }
 
-static void checks_the_whole(void **state) {
+static void contradictions_are_refused(void **state) {
     (void)state;
     Error error;
     TemperaturePolicy usual = temperature_default(), policy = usual;
@@ -368,7 +368,7 @@ static void check_print(const TemperaturePolicy *policy, const char *expected) {
     assert_string_equal(out, expected);
 }
 
-static void prints_what_matters(void **state) {
+static void only_the_settings_of_the_policy_are_printed(void **state) {
     (void)state;
     const char *expected[] = {
         "--temp-policy fixed --temp 0.8",
@@ -436,13 +436,13 @@ static void printed_text_reads_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixed),
+        cmocka_unit_test(fixed_is_always_the_base),
         cmocka_unit_test(linear_between_its_ends),
         cmocka_unit_test(linear_by_what_was_observed),
         cmocka_unit_test(sigmoid_turns_at_its_middle),
         cmocka_unit_test(table_goes_through_its_knots),
         cmocka_unit_test(edt_golden),
-        cmocka_unit_test(edt_limits),
+        cmocka_unit_test(edt_stays_within_its_limits),
         cmocka_unit_test(edt_instance_reads_the_prompt_alone),
         cmocka_unit_test(udt_measures),
         cmocka_unit_test(kld_golden_and_limits),
@@ -451,10 +451,10 @@ int main(void) {
         cmocka_unit_test(policies_have_their_names),
         cmocka_unit_test(kl_equals_its_twin),
         cmocka_unit_test(kl_of_what_is_excluded),
-        cmocka_unit_test(refuses_values),
-        cmocka_unit_test(refuses_tables),
-        cmocka_unit_test(checks_the_whole),
-        cmocka_unit_test(prints_what_matters),
+        cmocka_unit_test(wrong_values_are_refused),
+        cmocka_unit_test(wrong_tables_are_refused),
+        cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(only_the_settings_of_the_policy_are_printed),
         cmocka_unit_test(printed_text_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

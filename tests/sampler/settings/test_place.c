@@ -302,7 +302,7 @@ static void refuses(const char *rule, const char *expected) {
     assert_true(sampler_equal(&sampler, &before));
 }
 
-static void mistakes_are_told(void **unused) {
+static void wrong_rules_are_refused(void **unused) {
     (void)unused;
     char text[PLACE_RULE_BYTES + 40] = "number:temp-table=";
     refuses("number", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'");
@@ -443,7 +443,7 @@ int main(void) {
         cmocka_unit_test(of_the_present_text_alone),
         cmocka_unit_test(within_the_window),
         cmocka_unit_test(limits_count_as_no_match),
-        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(one_too_many),
         cmocka_unit_test(later_rules_override_earlier_ones),
         cmocka_unit_test(contradictions_are_found),

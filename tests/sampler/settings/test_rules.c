@@ -294,7 +294,7 @@ static void sampler_may_change(void **unused) {
 
 /* ---- Mistakes ---- */
 
-static void mistakes_are_told(void **unused) {
+static void wrong_rules_are_refused(void **unused) {
     (void)unused;
     Error error;
     Writer writer;
@@ -350,7 +350,7 @@ int main(void) {
         cmocka_unit_test(lazy_is_eager),
         cmocka_unit_test(taken_as_drawn),
         cmocka_unit_test(sampler_may_change),
-        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(rules_that_contradict_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

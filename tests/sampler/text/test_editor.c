@@ -223,7 +223,7 @@ static void check_text(const Desk *desk, const Outcome *outcome, const Phrases *
     assert_false(phrases_find(bans, (Bytes){(const uint8_t *)whole, strlen(whole)}, 0, &begin, &end));
 }
 
-static void as_if_never_drawn(void **state) {
+static void banned_tokens_might_never_have_been_drawn(void **state) {
     (void)state;
     int rewinds = 0, stuck = 0;
     static Outcome outcome;
@@ -251,7 +251,7 @@ static void as_if_never_drawn(void **state) {
     assert_that(stuck, <, 20);
 }
 
-static void stops_before_the_first(void **state) {
+static void the_text_ends_before_the_first_stop_string(void **state) {
     (void)state;
     int stopped = 0;
     static Outcome free_text, cut;
@@ -280,7 +280,7 @@ static void stops_before_the_first(void **state) {
 }
 
 /* If every token completes the banned phrase, all are tried; then it is an error, and no byte is given out. */
-static void nothing_left(void **state) {
+static void a_position_where_all_is_banned_is_an_error(void **state) {
     (void)state;
     Error error;
     static Outcome outcome;
@@ -302,7 +302,7 @@ static void nothing_left(void **state) {
 }
 
 /* More tokens complete the banned phrase than can be banned at one position. */
-static void too_many_bans_at_a_position(void **state) {
+static void bans_at_a_position_are_limited(void **state) {
     (void)state;
     Error error;
     static Outcome outcome;
@@ -323,7 +323,7 @@ static void too_many_bans_at_a_position(void **state) {
 
 /* Nested phrases: each a at the first position costs a round of all b and c at the later ones, whose bans are
  * forgotten each time. No position has many, and it would still take long. */
-static void too_many_rewinds(void **state) {
+static void rewinds_are_limited(void **state) {
     (void)state;
     enum { EACH = 20 };
     static const char *const phrases[] = {"b", "cc", "aa", "acd"}; /* the last one holds the a of "ac" */
@@ -357,7 +357,7 @@ static void too_many_rewinds(void **state) {
 }
 
 /* If one token completes both, the phrase that ends first counts; the stop string if they end together. */
-static void which_of_two(void **state) {
+static void the_phrase_that_ends_first_counts(void **state) {
     (void)state;
     static const struct {
         const char *stop, *ban;
@@ -381,7 +381,7 @@ static void which_of_two(void **state) {
     }
 }
 
-static void without_memory(void **state) {
+static void failed_allocations_are_reported(void **state) {
     (void)state;
     Error error;
     Editor editor;
@@ -398,10 +398,13 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_if_never_drawn), cmocka_unit_test(stops_before_the_first),
-        cmocka_unit_test(nothing_left),      cmocka_unit_test(too_many_bans_at_a_position),
-        cmocka_unit_test(too_many_rewinds),  cmocka_unit_test(which_of_two),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(banned_tokens_might_never_have_been_drawn),
+        cmocka_unit_test(the_text_ends_before_the_first_stop_string),
+        cmocka_unit_test(a_position_where_all_is_banned_is_an_error),
+        cmocka_unit_test(bans_at_a_position_are_limited),
+        cmocka_unit_test(rewinds_are_limited),
+        cmocka_unit_test(the_phrase_that_ends_first_counts),
+        cmocka_unit_test(failed_allocations_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
