@@ -1,5 +1,5 @@
-/* Doc page: the figures on a page of documentation, compared with what the code computes. A test computes what the page
- * prints, and compares it with the page at the precision printed. A mismatch fails the test, with the place. */
+/* Doc page: a page of documentation beside the code that it describes. A test computes what the page prints, and
+ * compares it with the page at the precision printed. A mismatch fails the test, with the place. */
 #ifndef TESTS_SUPPORT_DOC_PAGE_H
 #define TESTS_SUPPORT_DOC_PAGE_H
 

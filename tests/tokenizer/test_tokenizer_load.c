@@ -101,7 +101,7 @@ static void keys_that_may_be_absent(void **state) {
 
 /* A mark that the file calls a normal piece must not come out of ordinary text all the same. A name is no text, and
  * keeps its U+2581. */
-static void test_end_of_turn(void **state) {
+static void the_end_of_turn_ends_text(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
@@ -417,7 +417,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms_hold_the_same),
         cmocka_unit_test(keys_that_may_be_absent),
-        cmocka_unit_test(test_end_of_turn),
+        cmocka_unit_test(the_end_of_turn_ends_text),
         cmocka_unit_test(equal_pieces_give_the_lowest_id),
         cmocka_unit_test(refuses_truncated_llama2c_files),
         cmocka_unit_test(refuses_lying_llama2c_files),
