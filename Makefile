@@ -52,7 +52,7 @@ SUPPORT      := $(wildcard tests/support/*.c)
 TEST_SOURCES  := $(call below,tests,test_*.c)
 BENCH_SOURCES := $(call below,tests,bench_*.c)
 FUZZ_SOURCES  := $(wildcard tests/fuzz/fuzz_*.c)
-SHELL_TESTS   := $(filter-out tests/support/%,$(call below,tests,*.sh))
+SHELL_SOURCES := $(filter-out tests/support/%,$(call below,tests,*.sh))
 programs      = $(patsubst %.c,$(B)/tests/%,$(notdir $(1)))
 TESTS        := $(call programs,$(TEST_SOURCES))
 BENCHES      := $(call programs,$(BENCH_SOURCES))
@@ -120,7 +120,7 @@ has_word = $(strip $(foreach word,$(only),$(findstring $(word),$(1:tests/%=%))))
 chosen   = $(if $(strip $(only)),$(foreach test,$(1),$(if $(call has_word,$(test)),$(test))),$(1))
 
 test-programs: $(call programs,$(call chosen,$(TEST_SOURCES) $(FUZZ_SOURCES))) $(B)/tests/bad/manifest \
-               $(if $(strip $(call chosen,$(SHELL_TESTS))),$(B)/foretell)
+               $(if $(strip $(call chosen,$(SHELL_SOURCES))),$(B)/foretell)
 
 test: test-programs                  ## all tests, or those named by only=NAME; ends with "N passed, N failed, N skipped"
 	@RERUN='make $(if $(filter-out release,$(config)),config=$(config) )test only=' tests/run $(B) $(only)

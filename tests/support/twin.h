@@ -1,10 +1,10 @@
-/* Twin: a session driven by random operations beside a plain model of what it must hold: for each branch the list of
- * its tokens, a copy of its logits and the calls that made them. Every step is checked:
+/* Twin: a session under random operations, compared with a plain model of what it must hold: for each branch the list
+ * of its tokens, a copy of its logits and the calls that made them. Every step is checked:
  *
  *   lengths, who is alive, free branches, which logits there are and that no others changed;
  *   errors where the header says so, and nothing changed by them, free rows included; nothing allocated;
  *   new logits within a tolerance of the naive forward pass on the branch's whole text;
- *   now and then, and at the end: a branch's calls made again in a fresh session of its own give the same bits. */
+ *   sometimes, and at the end: a branch's calls repeated in a new session of its own give the same bits. */
 #ifndef TESTS_SUPPORT_TWIN_H
 #define TESTS_SUPPORT_TWIN_H
 

@@ -48,7 +48,7 @@ static void test_rmsnorm(void **state) {
     }
 }
 
-/* Squares that f32 cannot hold must not make the row vanish; what is not finite stays so. */
+/* Squares that overflow f32 must not turn the row to zeros; values that are not finite stay so. */
 static void test_rmsnorm_of_large_values(void **state) {
     (void)state;
     enum { N = 40 };
@@ -177,7 +177,7 @@ static Product *product_new(Dtype dtype) {
     return p;
 }
 
-/* In parts of so many units. */
+/* In parts of that number of units. */
 static void product_run(Product *p, int n_rows, MatmulPath path, int units) {
     int part = units * matmul_unit(&p->w);
     float *converted = malloc(sizeof(float) * PACK_ROWS * COLS);
