@@ -44,3 +44,13 @@ bool error_prefix(Error *error, const char *format, ...) {
     va_end(arguments);
     return error_set_kind(error, old.kind, "%s%s", prefix, old.message);
 }
+
+bool error_add(Error *error, const char *format, ...) {
+    char more[sizeof error->message];
+    Error old = *error;
+    va_list arguments;
+    va_start(arguments, format);
+    format_message(more, sizeof more, format, arguments);
+    va_end(arguments);
+    return error_set_kind(error, old.kind, "%s%s", old.message, more);
+}

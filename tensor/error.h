@@ -23,5 +23,7 @@ bool error_set_kind(Error *error, ErrorKind kind, const char *format, ...) __att
 
 /* Puts text (printf format) in front of the message that is there, which keeps its kind; returns false. */
 bool error_prefix(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same behind it. */
+bool error_add(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

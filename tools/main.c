@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "foretell.h"
 #include "tensor/kernels.h"
 #include "tensor/unfinished.h"
 #include "tools/cli/commands.h"
@@ -69,19 +69,10 @@ static int dispatch(int argc, char **argv) {
     return find_command(first)->main(argc - 1, argv + 1);
 }
 
-/* Between passes OpenMP's threads spin for up to 5 ms; the limit can only be set before a program starts. On a busy
- * machine spinning threads keep the processor from the threads that they wait for (README, "A busy machine"). So the
- * program restarts itself with a limit of 100 spins, a microsecond. A policy set in the environment is kept. If the
- * program cannot be restarted, it runs without the limit. */
-static void limit_spinning(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("GOMP_SPINCOUNT", "100", 1) == 0) execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv) {
     Error error;
     if (!standard_open(&error)) return command_fail(&error);
-    limit_spinning(argv);
+    foretell_limit_spinning(argv); /* where it fails, the program runs without the limit */
     interrupts_catch();
     mapped_guard(unfinished_remove_all);
     if (!kernels_check(&error)) return command_fail(&error);

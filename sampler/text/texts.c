@@ -419,6 +419,14 @@ bool texts_append(Texts *texts, int i, const TextsPrompt *prompt, Error *error) 
     return true;
 }
 
+void texts_restate(Texts *texts, int i, const Sampler *old) {
+    Text *text = &texts->items[i];
+    Sequence *sequence = &text->item.sequence;
+    forget_end(text);
+    writer_restate(texts->setup.writer, sequence, old);
+    if (text->item.end == TEXT_END_OF_TEXT) text->states[sequence->length] = sequence->state;
+}
+
 /* More is to come after what there is, though it had ended. */
 static void resume(Texts *texts, Text *text) {
     if (text->is_live) return;

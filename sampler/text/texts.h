@@ -174,6 +174,9 @@ typedef struct {
 } TextsPrompt;
 bool texts_append(Texts *texts, int i, const TextsPrompt *prompt, Error *error);
 
+/* After writer_use: what the states have counted for mirostat and for rules, as writer_restate. */
+void texts_restate(Texts *texts, int i, const Sampler *old);
+
 /* texts_draw of this text alone, as writer_force. */
 bool texts_force(Texts *texts, int i, int token, Error *error);
 /* Takes the text back to its first `length` tokens, the sampler's state and what is held back, too; computes nothing.

@@ -150,6 +150,7 @@ static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
 /* The token that the chain draws; the state does not count it yet. */
 static bool choose(Writer *writer, Sequence *sequence, Error *error) {
     writer->chosen = -1;
+    writer->added = false;
     if (!find_candidates(writer, sequence, error)) return false;
     const Sampler *sampler = writer_sampler(writer);
     writer->temperature = sampler_temperature(sampler, &sequence->state, &writer->candidates);
@@ -174,36 +175,66 @@ static int index_of(const Candidates *candidates, int token) {
     return i;
 }
 
-static bool choose_from(Writer *writer, Sequence *sequence, Error *error) {
+static void keep_state(Sequence *sequence) {
     if (sequence->states) sequence->states[sequence->length] = sequence->state;
-    if (choose(writer, sequence, error)) return true;
+}
+
+/* After an error; returns false. */
+static bool restore_state(Sequence *sequence) {
     if (sequence->states) sequence->state = sequence->states[sequence->length];
     return false;
 }
 
+/* The token takes the place of the drawn one; if the chain dropped it, it is appended to the candidates. */
+static void take(Writer *writer, Sequence *sequence, int token) {
+    Candidates *all = &writer->candidates;
+    writer->chosen = index_of(all, token);
+    accept(writer, sequence, token, writer->chosen);
+    writer->added = writer->chosen < 0;
+    if (!writer->added) return;
+    const float *logits = session_logits(writer->session, sequence->branch);
+    all->items[writer->chosen = all->count++] = (Candidate){.token = token, .logit = logits[token], .branch = -1};
+}
+
 bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
-    if (!choose_from(writer, sequence, error)) return false;
+    keep_state(sequence);
+    if (!choose(writer, sequence, error)) return restore_state(sequence);
     accept(writer, sequence, writer_drawn(writer).token, writer->chosen);
     return true;
 }
 
 bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error) {
-    Candidates *all = &writer->candidates;
-    if (!choose_from(writer, sequence, error)) return false;
+    keep_state(sequence);
+    if (!choose(writer, sequence, error)) return restore_state(sequence);
     if (writer_drawn(writer).token != token) writer_forget(writer);
-    writer->chosen = index_of(all, token);
-    accept(writer, sequence, token, writer->chosen);
-    if (writer->chosen < 0) {
-        const float *logits = session_logits(writer->session, sequence->branch);
-        all->items[writer->chosen = all->count++] = (Candidate){.token = token, .logit = logits[token], .branch = -1};
-    }
+    take(writer, sequence, token);
     return true;
 }
 
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error) {
-    if (!find_candidates(writer, sequence, error)) return false;
-    accept(writer, sequence, token, index_of(&writer->candidates, token));
+    writer->report = (LookaheadReport){.outcome = LOOKAHEAD_OFF};
+    keep_state(sequence);
+    if (!find_candidates(writer, sequence, error)) return restore_state(sequence);
+    take(writer, sequence, token);
     return true;
+}
+
+static void restate(SamplerState *state, const SamplerState *counted, bool mirostat, bool places) {
+    if (mirostat) state->mirostat = counted->mirostat;
+    if (places) state->place = counted->place;
+}
+
+void writer_restate(Writer *writer, Sequence *sequence, const Sampler *old) {
+    const Sampler *sampler = writer->sampler;
+    bool mirostat = sampler->mirostat_tau != old->mirostat_tau, places = sampler->n_rules > 0 && old->n_rules == 0;
+    if (!mirostat && !places) return;
+    SamplerState counted = sampler_start(sampler);
+    SamplerContext context = context_of(writer, sequence);
+    for (int i = 0; i < sequence->length; i++) {
+        restate(&sequence->states[i], &counted, mirostat, places);
+        sampler_read(sampler, &counted, &context, sequence->history[i]);
+    }
+    restate(&sequence->state, &counted, mirostat, places);
 }
 
 Candidate writer_drawn(const Writer *writer) { return writer->candidates.items[writer->chosen]; }

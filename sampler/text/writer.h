@@ -52,6 +52,7 @@ typedef struct {
     int survivors;              /* those that were left then; lookahead looks at k of them */
     Candidates candidates;      /* those that were drawn from */
     int chosen;                 /* the index of the drawn one; its branch is its fork or -1 */
+    bool added;                 /* it was forced, though the chain had dropped it: it stands behind the others */
     double temperature, alpha;
     LookaheadCost cost;     /* what the passes cost, over all steps */
     LookaheadReport report; /* LOOKAHEAD_OFF, all else zero, where the sampler does not look ahead */
@@ -59,6 +60,10 @@ typedef struct {
 
 /* Takes over the settings of `sampler`, which must outlive the writer. Errors: as writer_open; then nothing is changed. */
 bool writer_use(Writer *writer, const Sampler *sampler, Error *error);
+
+/* After writer_use, for a sequence with states: mirostat begins again where tau has changed, and places count the text where
+ * the sampler had no rules. */
+void writer_restate(Writer *writer, Sequence *sequence, const Sampler *old);
 
 /* The sampler, session and token traits must outlive the writer. Pieces may be NULL if the sampler has no rules.
  * Errors: out of memory; a bias on a token id that does not exist; settings of a rule that contradict the sampler's. */
@@ -88,8 +93,8 @@ Candidate writer_drawn(const Writer *writer);
  * behind the candidates, at items[chosen], and of the state only what reads the text moves on. Errors: as writer_draw. */
 bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error);
 
-/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay.
- * If the chain drops the token, only its text counts, for the places. Errors: nothing is left possible. */
+/* The same without temperature, lookahead and draw: for a token that is known before the step. Errors: nothing is left
+ * possible. */
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
 
 /* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */

@@ -41,6 +41,14 @@ check 'so is a command substitution, by its output' "line \"# culprit: '[' 2 -eq
 check 'values of several lines' 'contains "# culprit: '"'['"' '"'"'a" && contains "b'"' = c ']'"'"'
 check 'parts of ||' 'line "# ran: false" && line "# ran: inner"'
 
+shell_test 'for name in result commands level trace; do
+    declare "$name=mine"
+    said=$name
+    check "a variable of the test named $name" "[ \"\${!said}\" = mine ]"
+done
+done_testing'
+check 'shell: conditions see the variables of the test' '[ $status -eq 0 ]'
+
 shell_test 'x=1
 check "values that a condition sets stay" "x=2 && true"
 check "and a passed check prints one line" "[ \$x -eq 2 ]"
@@ -66,7 +74,7 @@ static void nearness(void **state) { (void)state; double x = 1.5; assert_near(x,
 static void not_a_number(void **state) { (void)state; assert_near(0.0 / 0.0, 1, 1e9); }
 static void errors(void **state) {
     (void)state;
-    Error error = {"file 'x': expected 4, got 5"};
+    Error error = {.message = "file 'x': expected 4, got 5"};
     bool opened = true, read = false;
     must(opened, &error);
     must(read, &error);

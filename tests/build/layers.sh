@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The tree has every room and every file that a rule names: all of the sources, empty.
-git ls-files '*.[ch]' 2>/dev/null | grep . >"$work/list" || find tensor tokenizer model sampler tools tests -name '*.[ch]' >"$work/list"
+git ls-files '*.[ch]' 2>/dev/null | grep / >"$work/list" || find tensor tokenizer model sampler tools tests -name '*.[ch]' >"$work/list"
 while read -r file; do mkdir -p "$work/${file%/*}" && : >"$work/$file"; done <"$work/list"
 files=$(wc -l <"$work/list")
 layers() {

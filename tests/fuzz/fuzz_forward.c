@@ -46,7 +46,7 @@ static bool open_model(Model **model, Bytes file, bool must_open) {
     Error error = {.message = ""};
     bool parsed = model_parse(model, file, &error);
     if (parsed) walk_model(*model);
-    if (!parsed || !model_pack(*model, NULL, &error)) {
+    if (!parsed || !model_pack(*model, NULL, NULL, &error)) {
         require(!must_open);
         check_refusal(&error);
         return false;

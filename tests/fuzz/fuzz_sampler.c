@@ -52,7 +52,7 @@ static void read_logits(float *logits, const char *text) {
 static void check_refusal(const Error *error) { assert(error->message[0] != '\0' && !strchr(error->message, '\n')); }
 
 static void rank(const char *text) {
-    Error error = {{0}};
+    Error error = {0};
     Ranking ranking;
     const Figures figures = {.log_prob = -12.5, .entropy = 7, .future = 2, .steps = 5, .pairs = 4, .distinct = 3};
     if (ranking_parse(&ranking, text, "--rank", &error))
@@ -68,7 +68,7 @@ static void read_text(Case *it, const char *text) {
 }
 
 static void set_line(Case *it, char *line) {
-    Error error = {{0}};
+    Error error = {0};
     char *value = strchr(line, ' ');
     if (value) *value++ = '\0';
     if (value && strcmp(line, "z") == 0)
@@ -123,7 +123,7 @@ static bool has_finite(const float *logits) {
 /* One token; false: nothing is left possible, or the rules that hold contradict each other. */
 static bool step(const Case *it, SamplerState *state, SamplerContext *context, PlaceRegexes *regexes,
                  Candidates *candidates) {
-    Error error = {{0}};
+    Error error = {0};
     Sampler under;
     const Sampler *sampler = &under, *base = &it->sampler;
     PlaceText text = {context->history, context->n_history, it->pieces, context->flags};

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "tensor/kernels.h"
+#include "tensor/row.h"
 #include "tests/support/random_model.h"
 #include "tests/support/test.h"
 #include "tests/support/twin.h"
@@ -170,7 +171,7 @@ typedef struct {
 
 static void keep_scores(void *context, int position, const float *logits) {
     Scores *scores = context;
-    memcpy(scores->logits + (size_t)position * scores->vocab, logits, scores->vocab * sizeof *logits);
+    memcpy(row(scores->logits, position, scores->vocab), logits, scores->vocab * sizeof *logits);
 }
 
 /* Where no product goes to OpenBLAS, a prompt's rows are those of decoding it token by token, whatever the batch. */
@@ -196,7 +197,7 @@ static void a_prompt_is_its_tokens_one_by_one(void **state) {
                 must(session_score(session, TRUNK, tokens, N, keep_scores, &prompt, &error), &error);
                 for (int i = 0; i < N; i++) {
                     must(session_decode(session, &(BranchToken){alone, tokens[i]}, 1, &error), &error);
-                    assert_memory_equal(session_logits(session, alone), prompt.logits + (size_t)i * vocab,
+                    assert_memory_equal(session_logits(session, alone), row(prompt.logits, i, vocab),
                                         vocab * sizeof(float));
                 }
                 session_close(session);

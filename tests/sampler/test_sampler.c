@@ -95,7 +95,7 @@ static void refuses_list(const char *list, const char *expected) {
     Error error;
     assert_false(sampler_set_list(&sampler, list, &error));
     assert_string_equal(error.message, expected);
-    assert_memory_equal(&sampler, &before, sizeof sampler);
+    assert_true(sampler_equal(&sampler, &before));
 }
 
 static void lists_hold_several_settings(void **state) {
@@ -136,7 +136,7 @@ static void settings_show_what_they_take(void **state) {
         sampler_show(&sampler, setting->name, again, sizeof again);
         assert_string_equal(shown, again);
         if (strcmp(setting->name, "alpha") == 0) before.future = true;
-        assert_memory_equal(&sampler, &before, sizeof sampler);
+        assert_true(sampler_equal(&sampler, &before));
     }
 }
 
@@ -242,7 +242,7 @@ static void refuses(const char *name, const char *value, const char *message) {
     Sampler sampler = sampler_default(), before = sampler;
     assert_false(sampler_set(&sampler, name, value, &error));
     assert_string_equal(error.message, message);
-    assert_memory_equal(&sampler, &before, sizeof sampler);
+    assert_true(sampler_equal(&sampler, &before));
 }
 
 static void parses_strictly(void **state) {

@@ -60,3 +60,18 @@ void assert_same_figures(const Figures *a, const Figures *b) {
     assert_that(fabs(a->entropy - b->entropy), <, 1e-4 * (1 + b->entropy));
     assert_that(fabs(a->future - b->future), <, 1e-4 * (1 + b->future));
 }
+
+void assert_same_clock(const WaveClock *a, const WaveClock *b) {
+    assert_memory_equal(a->count, b->count, sizeof a->count);
+    assert_int_equal(a->last, b->last);
+}
+
+void assert_same_state(const SamplerState *a, const SamplerState *b) {
+    assert_that(a->mirostat.mu, ==, b->mirostat.mu);
+    assert_same_clock(&a->clock, &b->clock);
+    assert_int_equal(a->window.count, b->window.count);
+    assert_int_equal(a->window.next, b->window.next);
+    assert_memory_equal(a->window.entropy, b->window.entropy, sizeof a->window.entropy);
+    assert_that(a->prompt_entropy, ==, b->prompt_entropy);
+    assert_memory_equal(&a->place, &b->place, sizeof a->place); /* bytes only: no padding */
+}

@@ -23,11 +23,10 @@ rm "$tap_trace"
 case $- in *x*) ;; *) BASH_XTRACEFD=$tap_write ;; esac
 
 check() { # name, condition
-    local trace=() level=$((${#FUNCNAME[@]} + 1))
-    count=$((count + 1))
     tap_evaluate "$2"
-    local result=$?
-    mapfile -t -u "$tap_read" trace
+    local result=$? lines=()
+    mapfile -t -u "$tap_read" lines
+    count=$((count + 1))
     if [ $result -eq 0 ]; then
         echo "ok $count - $1"
         return
@@ -37,20 +36,21 @@ check() { # name, condition
     {
         echo "${BASH_SOURCE[-1]}:${BASH_LINENO[-2]}"
         echo "condition: $2"
-        printf '%s\n' "${trace[@]}" | tap_commands "$level"
+        printf '%s\n' "${lines[@]}" | tap_commands $((${#FUNCNAME[@]} + 1))
         echo "status: $status"
         printf '%s\n' "$said" | sed 's/^/said: /'
     } | sed 's/^/# /'
 }
 
+# The condition sees the variables of the test, so there are no local ones here that could hide them.
 tap_evaluate() { # condition
     case $- in *x*) eval "$1"; return ;; esac
-    local PS4='+${#FUNCNAME[@]}: ' result
+    PS4='+${#FUNCNAME[@]}: '
     set -x
     eval "$1"
-    result=$?
+    tap_result=$?
     set +x
-    return $result
+    return $tap_result
 }
 
 # The trace of tap_evaluate, without what ran inside functions and command substitutions. The shell repeats the first

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/row.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random.h"
 #include "tests/support/test.h"
@@ -107,8 +108,7 @@ static void compare_to_naive(Twin *twin, const Branch *branch, const float *logi
     naive_logits(twin->setup->naive, exact, branch->tokens, branch->length);
     for (int i = 0; i < n; i++) {
         int position = branch->length - n + i;
-        double difference =
-            logits_difference(logits + (size_t)i * (size_t)vocab, exact + (size_t)position * (size_t)vocab, vocab);
+        double difference = logits_difference(row(logits, i, vocab), row(exact, position, vocab), vocab);
         if (!(difference <= twin->setup->tolerance))
             fail_msg("seed %llu: branch %d, position %d: logits differ by %g of the largest, allowed %g",
                      (unsigned long long)twin->setup->seed, branch->number, position, difference,

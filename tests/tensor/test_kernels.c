@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tensor/kernels.h"
+#include "tensor/row.h"
 #include "tests/support/test.h"
 
 #define CANARY   12345.678f
@@ -67,7 +68,7 @@ static void case_make_weights(Case *c, Dtype dtype, int rows, int cols) {
     float *row = malloc((size_t)cols * sizeof *row);
     for (int i = 0; dtype != DTYPE_Q8_GROUP && i < rows; i++) {
         for (int k = 0; k < cols; k++) row[k] = random_float();
-        quantize_row(c->data.data + (size_t)i * row_bytes, row, cols, dtype);
+        quantize_row(row(c->data.data, i, row_bytes), row, cols, dtype);
     }
     /* All bytes, not just those that our own quantisation gives: -128 above all. */
     for (int i = 0; dtype == DTYPE_Q8_0 && i < rows; i++)
@@ -96,7 +97,7 @@ static Case case_make(Dtype dtype, int rows, int cols, int n_x) {
         c.x_memory = guarded_take(n / Q_BLOCK * sizeof(BlockQ8));
         BlockQ8 *blocks = (void *)c.x_memory.data;
         for (int r = 0; r < n_x; r++) {
-            quantize_input_row(blocks + r * (cols / Q_BLOCK), x + (size_t)r * (size_t)cols, cols);
+            quantize_input_row(blocks + r * (cols / Q_BLOCK), row(x, r, cols), cols);
         }
         for (size_t i = 0; i < n; i++) {
             c.x_values[i] = (double)blocks[i / Q_BLOCK].scale * blocks[i / Q_BLOCK].q[i % Q_BLOCK];
@@ -135,13 +136,13 @@ static float *canaries_take(size_t n) {
 }
 
 static void canaries_check_and_free(float *out, int n_rows, size_t stride, int n_used) {
-    const float *end = out + (size_t)n_rows * stride;
+    const float *end = row(out, n_rows, stride);
     for (int i = 0; i < MARGIN; i++) {
         assert_that(out[-1 - i], ==, CANARY);
         assert_that(end[i], ==, CANARY);
     }
     for (int r = 0; r < n_rows; r++) {
-        for (size_t i = (size_t)n_used; i < stride; i++) assert_that(out[(size_t)r * stride + i], ==, CANARY);
+        for (size_t i = (size_t)n_used; i < stride; i++) assert_that(row(out, r, stride)[i], ==, CANARY);
     }
     free(out - MARGIN);
 }
@@ -155,11 +156,11 @@ static void check_dot(const Case *c, const float *out, size_t stride, int first,
         for (int r = 0; r < c->n_x; r++) {
             double expected = 0, size = 0;
             for (int k = 0; k < c->w.cols; k++) {
-                double product = (double)row[k] * c->x_values[(size_t)r * (size_t)c->w.cols + (size_t)k];
+                double product = (double)row[k] * row(c->x_values, r, c->w.cols)[k];
                 expected += product;
                 size += fabs(product);
             }
-            assert_that(fabs((double)out[(size_t)r * stride + (size_t)i] - expected), <=, steps * ROUNDING * size);
+            assert_that(fabs((double)row(out, r, stride)[i] - expected), <=, steps * ROUNDING * size);
         }
     }
     free(row);
@@ -172,7 +173,7 @@ static void check_alone(const Kernels *table, const Case *c, const float *out, s
             float alone[PACK_ROWS];
             int n = n_w - i < PACK_ROWS ? n_w - i : PACK_ROWS;
             table->dot[c->w.dtype](alone, 1, &c->packed, first + i, n, case_input(c, r), 1);
-            assert_memory_equal(&out[(size_t)r * stride + (size_t)i], alone, (size_t)n * sizeof *alone);
+            assert_memory_equal(&row(out, r, stride)[i], alone, (size_t)n * sizeof *alone);
         }
     }
 }
@@ -318,8 +319,8 @@ static void attention_scores_of_random_shapes(void **unused) {
                 for (int i = 0; i < n; i++) {
                     const uint8_t *key = tensor_row(&c.w, i);
                     table->attention_scores[dtype](&alone, 1, case_input(&c, h), 1, key, 1, head_dim, 0.5f);
-                    assert_memory_equal(&out[(size_t)h * stride + (size_t)i], &alone, sizeof alone);
-                    out[(size_t)h * stride + (size_t)i] *= 2;
+                    assert_memory_equal(&row(out, h, stride)[i], &alone, sizeof alone);
+                    row(out, h, stride)[i] *= 2;
                 }
             }
             check_dot(&c, out, stride, 0, n);
@@ -337,7 +338,7 @@ static void check_mix(const Case *c, const float *start, const float *out, const
         for (int i = 0; i < c->w.rows; i++) {
             dequantize_row(row, &c->w, i);
             for (int d = 0; d < c->w.cols; d++) {
-                double product = (double)row[d] * (double)weights[(size_t)h * stride + (size_t)i];
+                double product = (double)row[d] * (double)row(weights, h, stride)[i];
                 sum[d] += product;
                 size[d] += fabs(product);
             }
@@ -357,7 +358,7 @@ static void check_mix_split(const Kernels *table, const Case *c, const float *st
     int head_dim = c->w.cols, cut = (int)random_below((uint32_t)c->w.rows);
     float *head = malloc((size_t)head_dim * sizeof *head);
     for (int h = 0; h < c->n_x; h++) {
-        const float *row = weights + (size_t)h * stride;
+        const float *row = row(weights, h, stride);
         memcpy(head, start + h * head_dim, (size_t)head_dim * sizeof *head);
         table->attention_mix[c->w.dtype](head, row, 1000, 1, c->w.data, cut, head_dim);
         table->attention_mix[c->w.dtype](head, row + cut, 0, 1, tensor_row(&c->w, cut), c->w.rows - cut, head_dim);

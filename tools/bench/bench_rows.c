@@ -12,7 +12,7 @@ enum { FILL = 512 };      /* positions filled between two progress reports */
 
 bool bench_draw(Model **model, const Config *config, Dtype dtype, bool tied, Error *error) {
     if (!model_random(model, config, dtype, tied, 1, error)) return false;
-    if (model_pack(*model, NULL, error)) return true;
+    if (model_pack(*model, NULL, NULL, error)) return true;
     model_close(*model);
     return false;
 }

@@ -122,7 +122,7 @@ static void save(Explore *explore) {
 static double own_alpha(const Tree *tree) {
     const TreeBranch *branch = &tree->branches[tree->current];
     const Sequence *sequence = &branch->sequence;
-    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
+    return sampler_alpha(&tree->sampler, tree->drawn ? &sequence->states[sequence->length] : &sequence->state);
 }
 
 static bool move_alpha(Explore *explore, int steps, Error *error) {

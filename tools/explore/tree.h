@@ -22,9 +22,8 @@ typedef struct {
     int parent, position;
     bool has_alpha; /* its alpha was set by hand; else it is the settings', fixed or a wave */
     double alpha;
-    Sequence sequence;    /* its history begins with the prompt */
-    SamplerState *before; /* (context + 1,) before[i]: as it was when the token at i was to be drawn */
-    float *surprisal;     /* (context + 1,) of the token at i, nats; 0 in the prompt */
+    Sequence sequence; /* its history begins with the prompt; its states are kept */
+    float *surprisal;  /* (context + 1,) -ln p of the token at i; 0 in the prompt */
 } TreeBranch;
 
 /* Does not move after tree_open: the writer points into it. */

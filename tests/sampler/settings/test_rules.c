@@ -5,6 +5,7 @@
 
 #include "sampler/text/editor.h"
 #include "tensor/utf8.h"
+#include "tests/support/continuations.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/naive_places.h"
@@ -261,7 +262,7 @@ static void taken_as_drawn(void **unused) {
             must(session_decode(taken.session, &step, 1, &error), &error);
             taken.history[taken.sequence.length++] = candidate.token;
             assert_memory_equal(&drawn.sequence.state.place, &taken.sequence.state.place, sizeof(PlaceState));
-            assert_memory_equal(&drawn.sequence.state.clock, &taken.sequence.state.clock, sizeof(WaveClock));
+            assert_same_clock(&drawn.sequence.state.clock, &taken.sequence.state.clock);
         }
         desk_close(&drawn);
         desk_close(&taken);

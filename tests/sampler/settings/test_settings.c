@@ -101,7 +101,7 @@ static void idle_settings_change_nothing(void **state) {
     Candidates c = open_candidates(V);
     int idle[SETTINGS] = {0}, changed = 0;
     for (int round = 0; round < 40000; round++) {
-        Error why = {{0}};
+        Error why = {0};
         Sampler sampler = random_sampler(&random);
         int at = random_int(&random, 0, SETTINGS - 1);
         const char *const *row = values[at];

@@ -151,8 +151,9 @@ changed 'h["settings"]["at"][0] = 3' '1: settings: at: 0: expected a string'
 changed 'h["settings"]["at"][0] = "number:temp=101"' '1: settings: --at number: --temp: expected a number from 0 to 100, got '"'101'"
 changed 'h["settings"]["at"] = ["number:temp=1"] * 17' '1: settings: --at: expected at most 16 of them'
 
-if ! command -v tmux >/dev/null; then
-    skip 'in explore' 'tmux is not installed'
+missing=$(terminal_missing tmux)
+if [ -n "$missing" ]; then
+    skip 'in explore' "$missing"
     done_testing
 fi
 . tests/support/tmux.sh
