@@ -55,10 +55,10 @@ static foretell_status set_seed(Sampler *sampler, const char *value) {
     return api_refuse("seed: expected a whole number from 0, got '%s'", value ? value : "");
 }
 
-static foretell_status set_flag(Sampler *sampler, const SettingRow *row, const char *value) {
+static foretell_status set_switch(Sampler *sampler, const SettingRow *row, const char *value) {
     bool on = !value || strcmp(value, "on") == 0;
     if (!on && strcmp(value, "off") != 0)
-        return api_refuse("%s: expected on, off or NULL, got '%s'", row->setting.name, value);
+        return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
     *(bool *)((char *)sampler + row->offset) = on;
     return FORETELL_OK;
 }
@@ -66,7 +66,7 @@ static foretell_status set_flag(Sampler *sampler, const SettingRow *row, const c
 static foretell_status set_one(Sampler *sampler, const char *name, const char *value) {
     Error error;
     const SettingRow *row = settings_find(name);
-    if (row && row->kind == KIND_FLAG) return set_flag(sampler, row, value);
+    if (row && row->kind == KIND_SWITCH) return set_switch(sampler, row, value);
     if (!row && strcmp(name, "seed") == 0) return set_seed(sampler, value);
     bool is_list = strcmp(name, "settings") == 0;
     if (is_list && !value) return api_refuse("settings: expected a list, got NULL");
@@ -106,22 +106,16 @@ foretell_status foretell_text_chain(const foretell_text *text, char *chain, size
 }
 
 foretell_status foretell_setting(size_t index, foretell_setting_info *info) {
-    static const SamplerSetting seed = {"seed", "N", "seed of the noise"};
     int n = 0;
     foretell_status status = api_check_size(info, END_OF(foretell_setting_info, value), "foretell_setting_info");
     if (status) return status;
-    while (sampler_setting(n)) n++;
-    bool has_seed = settings_find("seed") != NULL;
-    if (index >= (size_t)n + !has_seed) return api_refuse("index: expected a setting from 0 to %d, got %zu", n, index);
-    const SamplerSetting *setting = index < (size_t)n ? sampler_setting((int)index) : &seed;
-    foretell_setting_info full = {.name = setting->name, .metavar = setting->metavar, .help = setting->help};
-    Sampler usual = sampler_default();
-    if (setting == &seed) {
-        snprintf(full.value, sizeof full.value, "0");
-    } else {
-        sampler_range(setting->name, full.range, sizeof full.range);
-        sampler_show(&usual, setting->name, full.value, sizeof full.value);
-    }
+    while (settings_row(n)) n++;
+    if (index > (size_t)n) return api_refuse("index: expected a setting from 0 to %d, got %zu", n, index);
+    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
+    if (index < (size_t)n) sampler_setting((int)index, &setting);
+    foretell_setting_info full = {.name = setting.name, .metavar = setting.metavar, .help = setting.help};
+    snprintf(full.range, sizeof full.range, "%s", setting.range);
+    snprintf(full.value, sizeof full.value, "%s", setting.default_text);
     api_fill(info, &full, sizeof full);
     return FORETELL_OK;
 }

@@ -63,8 +63,6 @@ typedef struct {
 
 /* k 20, n 20, alpha 0, article, token, neutral, depth 1, discount 1, lazy, chunk LOOKAHEAD_AUTO */
 Lookahead lookahead_default(void);
-/* Errors: a setting out of range (named by its flag, with the value and the range). */
-bool lookahead_check(const Lookahead *lookahead, Error *error);
 /* Free branches and key/value rows (whole blocks) that a step may need in addition to the branch that it looks ahead
  * from. */
 int lookahead_branches(const Lookahead *lookahead);

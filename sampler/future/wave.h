@@ -34,16 +34,15 @@ typedef struct {
     TokenFlags last; /* of the last token */
 } WaveClock;
 
-extern const char *const wave_shape_names[WAVE_SHAPES]; /* "sine", ... */
-extern const char *const wave_unit_names[WAVE_UNITS];   /* "token", "word", "sentence", "line" */
+/* The names of both, in the order of the enums (choice.h). */
+#define WAVE_SHAPE_NAMES "sine|triangle|square|ramp"
+#define WAVE_UNIT_NAMES  "token|word|sentence|line"
 
 Wave wave_default(void); /* sine:1:60:0:0, by tokens */
 
 /* "SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]]"; phase and bias are 0 where they are not given, the clock stays as it is.
- * Errors name --wave: another form, no such shape (they are listed), not a number, out of range (which is named). */
+ * Errors begin with "wave": another form, no such shape (they are listed), not a number, out of range (which is named). */
 bool wave_parse(Wave *wave, const char *text, Error *error);
-/* One of wave_unit_names; the error names --wave-clock. */
-bool wave_parse_clock(Wave *wave, const char *text, Error *error);
 
 /* All five fields, as wave_parse reads them. Cut to capacity as snprintf does; returns the length it wants. */
 int wave_print(const Wave *wave, char *out, size_t capacity);

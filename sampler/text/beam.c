@@ -304,7 +304,8 @@ bool beam_step(Beam *beam, Error *error) {
     assert(beam->n_live > 0);
     int n_extensions = extend_all(beam), n_next = select_next(beam, n_extensions);
     if (n_extensions == 0 && beam->n_finished == 0)
-        return error_set(error, "position %d: --ban leaves no token possible", beam->live[0].sequence.length);
+        return error_set(error, "position %d: the banned phrases leave no token possible",
+                         beam->live[0].sequence.length);
     if (n_next > 0) {
         const Continuation *first = &beam->next[0]; /* all are equally long */
         bool is_last = first->figures.steps == beam->limit;

@@ -109,10 +109,10 @@ static bool has_patience(const Editor *editor, int position, Bytes phrase, Error
     int length = phrase.size < 100 ? (int)phrase.size : 100, here = 0;
     for (int i = 0; i < editor->n_bans; i++) here += editor->bans[i].position == position;
     if (here >= EDITOR_BANS)
-        return error_set(error, "position %d: --ban '%.*s': %d tokens are banned here, no more are tried", position,
-                         length, (const char *)phrase.data, EDITOR_BANS);
+        return error_set(error, "position %d: banned phrase '%.*s': %d tokens are banned here, no more are tried",
+                         position, length, (const char *)phrase.data, EDITOR_BANS);
     if (editor->since >= EDITOR_REWINDS)
-        return error_set(error, "position %d: --ban '%.*s': %d times back without getting further, no more are tried",
+        return error_set(error, "position %d: banned phrase '%.*s': %d rewinds without progress, no more are tried",
                          position, length, (const char *)phrase.data, EDITOR_REWINDS);
     return true;
 }

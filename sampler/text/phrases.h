@@ -11,8 +11,8 @@ typedef struct {
     int count;
 } Phrases;
 
-/* Errors name the flag: an empty phrase, one too many. */
-bool phrases_add(Phrases *phrases, const char *text, const char *flag, Error *error);
+/* Errors begin with `name`: an empty phrase, one too many. */
+bool phrases_add(Phrases *phrases, const char *text, const char *name, Error *error);
 
 size_t phrases_longest(const Phrases *phrases); /* in bytes; 0 without phrases */
 

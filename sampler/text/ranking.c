@@ -77,7 +77,7 @@ static bool parse_term(Ranking *ranking, const char *text, size_t length, const 
     size_t n_rest = colon ? n_name - (size_t)(colon - name) - 1 : 0;
     double weight = 1;
     if (star &&
-        !number_parse(&weight, text, (size_t)(star - text), (NumberRange){-1e6, 1e6, false, false}, flag, error))
+        !number_parse(&weight, text, (size_t)(star - text), (NumberRange){.low = -1e6, .high = 1e6}, flag, error))
         return false;
     if (weight == 0)
         return error_set(error, "%s: expected a weight that is not 0, got '%.*s'", flag, (int)length, text);
@@ -93,7 +93,7 @@ static bool parse_term(Ranking *ranking, const char *text, size_t length, const 
         return error_set(error, "%s: expected each metric once, got %s twice", flag, ranking_metric_names[metric]);
     ranking->weight[metric] = weight;
     return !colon ||
-           number_parse(&ranking->target, colon + 1, n_rest, (NumberRange){0, 100, false, false}, flag, error);
+           number_parse(&ranking->target, colon + 1, n_rest, (NumberRange){.low = 0, .high = 100}, flag, error);
 }
 
 bool ranking_parse(Ranking *ranking, const char *text, const char *flag, Error *error) {

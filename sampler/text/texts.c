@@ -34,7 +34,7 @@ bool texts_size(SessionOptions *options, const Sampler *sampler, TextsSize size,
     long long rows = size.in_place ? rows_in_place(options, size) : rows_of_forks(options, size);
     rows += writer_rows(sampler, options->block_rows);
     if (rows > 1 << 30)
-        return error_set(error, "%d texts of %d tokens need %lld key/value rows, more than %d (-n N takes fewer)",
+        return error_set(error, "%d texts of %d tokens need %lld key/value rows: expected at most %d",
                          size.n_prompts * size.count, size.limit, rows, 1 << 30);
     options->branches = branches + writer_branches(sampler);
     options->rows = (int)rows;

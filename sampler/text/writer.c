@@ -9,7 +9,7 @@
 static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     for (int i = 0; i < sampler->n_biases; i++)
         if (sampler->biases[i].token >= vocab_size)
-            return error_set(error, "--logit-bias: expected a token id below %d, got %d", vocab_size,
+            return error_set(error, "logit-bias: expected a token id below %d, got %d", vocab_size,
                              sampler->biases[i].token);
     return true;
 }

@@ -5,7 +5,7 @@
  *   writer_rewind     takes tokens back
  *
  * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, except matching a
- * /REGEX/ of --at. If the sampler has rules (--at), each step is drawn by the sampler under the rules that hold there. */
+ * /REGEX/ of a rule. If the sampler has rules (at), each step is drawn by the sampler under the rules that hold there. */
 #ifndef SAMPLER_TEXT_WRITER_H
 #define SAMPLER_TEXT_WRITER_H
 

@@ -340,7 +340,6 @@ static int explore_settings(const ExploreSettings *settings) {
 }
 
 static int explore_main(int argc, char **argv) {
-    Error error;
     ExploreSettings s = {.sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     const Sampler usual = s.sampler;
@@ -366,7 +365,7 @@ static int explore_main(int argc, char **argv) {
     if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
     if (s.tree && (s.context || s.kv || !sampler_equal(&s.sampler, &usual)))
         option_usage_error("explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE");
-    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
+    options_check_sampler(&s.sampler);
     if (s.sampler.temperature.kind == TEMPERATURE_KLD)
         option_usage_error("--temp-policy kld: explore has no second prompt");
     return explore_settings(&s);

@@ -91,7 +91,7 @@ void many_check(Many *many, Sampler *sampler) {
     many->length_penalty = 1;
     const char *penalty = many->length_penalty_text;
     if (!ranking_parse(&many->ranking, text ? text : "logprob", flag, &error) ||
-        (penalty && !number_parse(&many->length_penalty, penalty, strlen(penalty), (NumberRange){0, 10, false, false},
+        (penalty && !number_parse(&many->length_penalty, penalty, strlen(penalty), (NumberRange){.low = 0, .high = 10},
                                   "--length-penalty", &error)))
         option_usage_error("%s", error.message);
 }

@@ -340,24 +340,20 @@ static int run_settings(const RunSettings *settings) {
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
 
-static void list_settings(const Sampler *usual, Stage stage) {
-    const char *name;
-    for (int i = 0; (name = sampler_stage_setting(stage, i)); i++) {
-        char range[64], value[64];
-        if (sampler_range(name, range, sizeof range) == 0) continue;
-        sampler_show(usual, name, value, sizeof value);
-        printf("    --%-20s %s, default %s\n", name, range, value);
-    }
+static void list_settings(const SamplerStage *stage) {
+    SamplerSetting setting;
+    for (int i = 0; stage->settings[i]; i++)
+        if (sampler_setting_named(stage->settings[i], &setting) && *setting.range)
+            printf("    --%-20s %s, default %s\n", setting.name, setting.range, setting.default_text);
 }
 
 /* Prints every stage with its formula, source, ranges and defaults, every temperature policy, place and preset. */
 static int list_samplers(void) {
     const SamplerPreset *preset;
-    Sampler usual = sampler_default();
     printf("stages, in their usual order:\n");
     for (int i = 0; i < SAMPLER_STAGES; i++) {
         printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
-        list_settings(&usual, (Stage)i);
+        list_settings(&sampler_stages[i]);
     }
     printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
            "Count Bayesie, 2026-07-01");
@@ -371,11 +367,10 @@ static int list_samplers(void) {
     return 0;
 }
 
-/* Ends the program if options contradict each other, before a model is loaded. */
+/* What can be known to be wrong before a model is loaded. */
 static void check_settings(RunSettings *s) {
-    Error error;
     many_check(&s->many, &s->sampler);
-    if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
+    options_check_sampler(&s->sampler);
     if ((s->sampler.temperature.kind == TEMPERATURE_KLD) != (s->without != NULL))
         option_usage_error("--temp-policy kld and --kld-without FILE: expected both, got only --%s",
                            s->without ? "kld-without" : "temp-policy kld");

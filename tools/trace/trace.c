@@ -80,12 +80,12 @@ static json_t *rules_json(const Sampler *sampler) {
 /* Each setting under its name, in the form that sampler_set takes; the rules as an array. */
 static json_t *settings_json(const Sampler *sampler) {
     json_t *object = json_object();
-    const SamplerSetting *setting;
+    SamplerSetting setting;
     char value[2048];
     bool done = object != NULL;
-    for (int i = 0; done && (setting = sampler_setting(i)); i++)
-        if (sampler_show(sampler, setting->name, value, sizeof value) > 0)
-            done = trace_put(object, setting->name, json_string(value));
+    for (int i = 0; done && sampler_setting(i, &setting); i++)
+        if (sampler_show(sampler, setting.name, value, sizeof value) > 0)
+            done = trace_put(object, setting.name, json_string(value));
     if (sampler->n_rules > 0) done = trace_put(object, "at", rules_json(sampler)) && done;
     if (done) return object;
     json_decref(object);

@@ -62,10 +62,8 @@ static bool copy_string(char *out, size_t capacity, const json_t *object, const 
 /* ---- The header ---- */
 
 static bool is_flag(const char *name) {
-    const SamplerSetting *setting;
-    for (int i = 0; (setting = sampler_setting(i)); i++)
-        if (strcmp(setting->name, name) == 0) return setting->metavar == NULL;
-    return false;
+    SamplerSetting setting;
+    return sampler_setting_named(name, &setting) && setting.metavar == NULL;
 }
 
 static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {

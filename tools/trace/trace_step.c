@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "sampler/chain/choice.h"
 #include "sampler/chain/draw.h"
 #include "sampler/chain/noise.h"
 #include "tensor/memory.h"
@@ -167,6 +168,7 @@ static json_t *held_json(PlaceSet held) {
 
 /* The figures from which the temperature policy computed T. */
 static json_t *policy_input_json(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    char measure[16];
     double low, high;
     json_t *object = json_object();
     bool done = object != NULL;
@@ -174,7 +176,8 @@ static json_t *policy_input_json(const TemperaturePolicy *policy, const Temperat
     case TEMPERATURE_EDT_INSTANCE:
         return or_nothing(object, trace_put(object, "H_prompt", number(input->prompt_entropy)));
     case TEMPERATURE_UDT:
-        done = trace_put(object, "measure", json_string(temperature_udt_measures[policy->udt_measure])) && done;
+        choice_print(TEMPERATURE_UDT_MEASURES, (int)policy->udt_measure, measure, sizeof measure);
+        done = trace_put(object, "measure", json_string(measure)) && done;
         return or_nothing(object, trace_put(object, "u", number(temperature_uncertainty(policy, input))) && done);
     case TEMPERATURE_KLD:
         return or_nothing(object, trace_put(object, "kl", number(input->kl)));

@@ -242,7 +242,7 @@ static void numbers_out_of_range_are_refused(void **state) {
     Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
     looker.temperature = 0;
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
-        Error error = {""};
+        Error error = {.message = ""};
         Bad bad = cases[i / 2].bad;
         Scorer scorer = {bad_worth, bad_bound, &bad, 0, false};
         Lookahead lookahead = lookahead_default();
