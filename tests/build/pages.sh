@@ -135,6 +135,9 @@ awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' README.m
 said=$("${CC:-cc}" -std=c11 -Wall -Wextra -Werror -fsyntax-only -I. "$work/story.c" 2>&1)
 status=$?
 check 'the program in README.md compiles' '[ $status -eq 0 ] && grep -q "int main" "$work/story.c"'
+said=$(diff <(grep -lr '#pragma omp parallel' --include='*.c' tensor tokenizer model sampler | sort) \
+    <(sed -n '/^\*\*OpenMP\*\*/,/^\*\*OpenBLAS/s/^| `\([a-z_/]*\.c\)`.*/\1/p' tools/bench/RESULTS.md | sort))
+check 'RESULTS.md lists the files that use OpenMP' '[ -z "$said" ]'
 said=$(wc -l <README.md)
 check 'README.md has fewer than 180 lines' '[ "$said" -lt 180 ]'
 done_testing
