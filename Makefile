@@ -20,11 +20,11 @@ FLAGS_release  := -O3 -g $(HARDENING)
 FLAGS_debug    := -O0 -g3
 FLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # No -ffast-math: it deletes NaN checks. No contraction: a*b+c keeps its two roundings unless the code says fma.
-# The program and both libraries are made of the same objects. Position-independent code costs the program no time, because a
-# hidden symbol needs no indirection.
+# The program and both libraries are made of the same objects. Position-independent code costs the program no time,
+# because a hidden symbol needs no indirection.
 BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem /usr/include/stb -fopenmp -fPIC \
-              -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
-              -Wmissing-prototypes -Wpointer-arith -Wvla -Wconversion -Wsign-conversion -Wformat=2 \
+              -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow \
+              -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wconversion -Wsign-conversion -Wformat=2 \
               -Werror=format-security -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 # --at /REGEX/ matches with it.
@@ -53,15 +53,18 @@ SUPPORT      := $(wildcard tests/support/*.c)
 # A test program lies in build/CONFIG/tests/, whatever room its source is in, so its name is unique.
 TEST_SOURCES  := $(call below,tests,test_*.c)
 BENCH_SOURCES := $(call below,tests,bench_*.c)
-TESTS        := $(patsubst %.c,$(B)/tests/%,$(notdir $(TEST_SOURCES)))
-BENCHES      := $(patsubst %.c,$(B)/tests/%,$(notdir $(BENCH_SOURCES)))
-FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-REPLAYS      := $(FUZZERS:%=$(B)/tests/%)
+FUZZ_SOURCES  := $(wildcard tests/fuzz/fuzz_*.c)
+SHELL_TESTS   := $(filter-out tests/support/%,$(call below,tests,*.sh))
+programs      = $(patsubst %.c,$(B)/tests/%,$(notdir $(1)))
+TESTS        := $(call programs,$(TEST_SOURCES))
+BENCHES      := $(call programs,$(BENCH_SOURCES))
+FUZZERS      := $(FUZZ_SOURCES:tests/fuzz/%.c=%)
 SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
 SONAME       := libforetell.so.0
-INSTALLED    := bin/foretell include/foretell.h lib/libforetell.a lib/$(SONAME) lib/libforetell.so lib/pkgconfig/foretell.pc \
-                share/man/man1/foretell.1 share/man/man3/foretell.3 $(SHIPPED:weights/%=share/foretell/%)
+INSTALLED    := bin/foretell include/foretell.h lib/libforetell.a lib/$(SONAME) lib/libforetell.so \
+                lib/pkgconfig/foretell.pc share/man/man1/foretell.1 share/man/man3/foretell.3 \
+                $(SHIPPED:weights/%=share/foretell/%)
 
 .PHONY: all lib run test test-programs bench deps install uninstall layers format format-check fuzz clean help
 .SECONDARY:
@@ -77,9 +80,9 @@ $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@
 	$(call say,archive)$(AR) rcs $@ $^
 
-# What is installed exports foretell.h alone. The archive is one object whose other symbols are local, so that none of them can
-# clash with a program's own.
-lib: $(B)/lib/libforetell.a $(B)/lib/$(SONAME)  ## the static and the shared library for other programs, in build/CONFIG/lib
+# The installed libraries export foretell.h alone. The archive is one object whose other symbols are local, so that none of
+# them can clash with a program's own.
+lib: $(B)/lib/libforetell.a $(B)/lib/$(SONAME)  ## the libraries for other programs, in build/CONFIG/lib
 
 $(B)/lib/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@mkdir -p $(@D) && rm -f $@
@@ -89,8 +92,8 @@ $(B)/lib/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 
 $(B)/lib/$(SONAME): $(LIB_SOURCES:%.c=$(B)/%.o) tools/scripts/libforetell.map
 	@mkdir -p $(@D)
-	$(call say,link)$(CC) $(BASE_FLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=tools/scripts/libforetell.map \
-	    $(filter %.o,$^) $(filter-out -pie,$(LINK_$(config))) $(LDFLAGS) $(LDLIBS) -o $@
+	$(call say,link)$(CC) $(BASE_FLAGS) -shared -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=tools/scripts/libforetell.map $(filter %.o,$^) $(filter-out -pie,$(LINK_$(config))) $(LDFLAGS) $(LDLIBS) -o $@
 
 $(B)/foretell.3: foretell.h tools/scripts/man3
 	$(call say,manual)tools/scripts/man3 foretell.h $(VERSION) > $@
@@ -133,10 +136,15 @@ run: foretell                        ## tell a story with the shipped model
 $(B)/tests/bad/manifest: tests/bad/make.py tests/bad/formats.py
 	python3 tests/bad/make.py $(@D)
 
-test-programs: $(B)/foretell lib $(B)/foretell.3 $(TESTS) $(REPLAYS) $(B)/tests/bad/manifest
+# only=truncate, only='tokenizer/ cli/help.sh': the tests whose path below tests/ contains one of the words.
+has_word = $(strip $(foreach word,$(only),$(findstring $(word),$(1:tests/%=%))))
+chosen   = $(if $(strip $(only)),$(foreach test,$(1),$(if $(call has_word,$(test)),$(test))),$(1))
 
-test: test-programs                  ## all tests; ends with "N passed, N failed, N skipped"
-	@tests/run $(B)
+test-programs: $(call programs,$(call chosen,$(TEST_SOURCES) $(FUZZ_SOURCES))) $(B)/tests/bad/manifest \
+               $(if $(strip $(call chosen,$(SHELL_TESTS))),$(B)/foretell lib $(B)/foretell.3)
+
+test: test-programs                  ## all tests, or those named by only=NAME; ends with "N passed, N failed, N skipped"
+	@RERUN='make $(if $(filter-out release,$(config)),config=$(config) )test only=' tests/run $(B) $(only)
 
 bench: foretell $(BENCHES)           ## speed against this machine's own limits
 	@for program in $(BENCHES); do $$program && echo || exit 1; done
@@ -177,7 +185,7 @@ install: $(B)/foretell lib $(B)/foretell.3 $(SHIPPED)  ## program, libraries, he
 
 uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
-	@if [ -d $(DESTDIR)$(PREFIX)/share/foretell ]; then rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/foretell; fi
+	@rmdir --ignore-fail-on-non-empty $(wildcard $(DESTDIR)$(PREFIX)/share/foretell) 2>/dev/null || true
 
 fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 

@@ -4,7 +4,9 @@
  *   hidden_dim   width of the feed-forward layer           n_kv_heads  key/value heads; n_heads / n_kv_heads queries share one
  *   vocab_size   token ids                                 head_dim    width of one head (dim / n_heads unless the file says)
  *   context_length  positions the model was trained on     rope_dim    leading part of a head that is rotated, even
- */
+ *
+ * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in model/model.c
+ * change the frequencies (fill_frequencies). The forward pass reads the frequencies alone. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
 

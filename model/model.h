@@ -56,10 +56,10 @@ bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, u
 
 /* Brings the matrices into the form that a session computes with (tensor/packed.h), with all threads, and gives the pages
  * of the file back: memory in use stays that of the weights. Where all of them have that form already (a file written by
- * `foretell quantize --packed`) nothing is done. progress may be NULL; else it is called with bytes done and in all.
- * Errors: out of memory; the model is then as it was. */
-typedef void ModelProgress(size_t done, size_t total);
-bool model_pack(Model *model, ModelProgress *progress, Error *error);
+ * `foretell quantize --packed`) nothing is done. progress may be NULL; else it is called with bytes done and in all, and
+ * cancels with false. Errors: out of memory, then the model is as it was; ERROR_CANCELLED, then it can only be closed. */
+typedef bool ModelProgress(void *context, size_t done, size_t total);
+bool model_pack(Model *model, ModelProgress *progress, void *context, Error *error);
 
 size_t model_weight_bytes(const Model *model); /* all tensors in the file */
 size_t model_bytes_per_token(

@@ -14,6 +14,7 @@
 #define MODEL_SESSION_H
 
 #include "model/model.h"
+#include "model/observer.h"
 
 #define TRUNK 0
 
@@ -76,11 +77,18 @@ bool session_fork(Session *session, int parent, int *child, Error *error);
  * that left the parent there or later (the candidates that lost) are dropped with their descendants; those that left
  * earlier stay. The branch's number is free again. Not for roots. */
 void session_promote(Session *session, int branch);
+/* A second branch with the same tokens and logits as `branch`, which has no children: neither is the other's parent. Both
+ * may be rewound to before the split and dropped in any order. What they have in common is a hidden branch, which goes
+ * when one of the two goes. Errors: fewer than two free branches (the second is for the hidden one). */
+bool session_split(Session *session, int branch, int *other, Error *error);
 /* The branch and its descendants are gone. The trunk is emptied, but stays. */
 void session_drop(Session *session, int branch);
-/* Cuts the branch to n_positions tokens (own rows only). Errors: a child left it later than that, or it never was
- * that long, or the cut lies in its parent. */
+/* Cuts the branch to n_positions tokens, its own or those from before a split. Errors: a child left it later than that, or
+ * it never was that long, or the cut lies in its parent. */
 bool session_rewind(Session *session, int branch, int n_positions, Error *error);
+
+/* From now on every pass shows its intermediate tensors to this observer; {0}: to none. Results do not change. */
+void session_observe(Session *session, Observer observer);
 
 /* Rows computed and passes made since session_open, for statistics. */
 typedef struct {

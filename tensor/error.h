@@ -7,14 +7,23 @@
 
 #include <stdbool.h>
 
+/* What a caller may have to know beside the message. error_set says ERROR_FAILED. */
+typedef enum { ERROR_FAILED, ERROR_NO_MEMORY, ERROR_CANCELLED } ErrorKind;
+
 typedef struct {
+    ErrorKind kind;
     char message[1024]; /* NUL-terminated, one line, no control characters, cut with "..." where too long */
 } Error;
 
 /* Sets the message (printf format) and returns false, so that a failure reads `return error_set(error, ...)`. */
 bool error_set(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts text (printf format) in front of the message that is there; returns false. */
+/* The same with a kind of its own. */
+bool error_set_kind(Error *error, ErrorKind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Puts text (printf format) in front of the message that is there, which keeps its kind; returns false. */
 bool error_prefix(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same behind it. */
+bool error_add(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

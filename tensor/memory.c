@@ -17,12 +17,13 @@ bool size_multiply(size_t *out, size_t a, size_t b) { return !__builtin_mul_over
 void *memory_alloc(size_t count, size_t size, const char *what, Error *error) {
     size_t wanted, total;
     if (!size_multiply(&wanted, count, size) || !size_add(&total, wanted, ALIGNMENT + sizeof(void *))) {
-        error_set(error, "%s: %zu items of %zu bytes are more than memory can address", what, count, size);
+        error_set_kind(error, ERROR_NO_MEMORY, "%s: %zu items of %zu bytes are more than memory can address", what,
+                       count, size);
         return NULL;
     }
     void *raw = calloc(1, total);
     if (!raw) {
-        error_set(error, "%s: out of memory (%zu bytes)", what, wanted);
+        error_set_kind(error, ERROR_NO_MEMORY, "%s: out of memory (%zu bytes)", what, wanted);
         return NULL;
     }
     uintptr_t block = ((uintptr_t)raw + sizeof(void *) + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);

@@ -5,7 +5,15 @@
  *   Q4_0             blocks of 32 values: f16 scale d, then 16 bytes of nibbles; value = d * (nibble - 8) (18 bytes)
  *                    (the low nibble of byte i is value i, the high one value i + 16)
  *   Q8_GROUP         llama2.c version 2: all int8 of the matrix, then one f32 scale for each `group` values of a row
- */
+ *
+ * To add a form, touch these files:
+ *   tensor/tensor.h, .c                its place in Dtype and in this list; its row of dtype_info, its scales in float_run
+ *   tensor/quant.h, .c                 its block, from numbers and back to numbers
+ *   tensor/gguf.c                      its number in GGUF files
+ *   tensor/packed.c                    the order of its bytes in a group of 16 rows
+ *   tensor/kernels_generic.c           its dot product, the specification; then kernels_table_inline.h and kernels_*.c
+ *   tools/files/shapes.h, metadata.c   its name for --type and --dtype, its GGUF file type, if foretell shall write it
+ * tests/tensor/test_quant.c, test_packed.c and test_kernels.c have a case for each form. */
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 

@@ -16,7 +16,7 @@ Bytes token_stream_bytes(const TokenStream *stream, int token) {
     return strips ? (Bytes){text.data + 1, text.size - 1} : text;
 }
 
-static Bytes next_text(TokenStream *stream, int token) {
+Bytes token_stream_next(TokenStream *stream, int token) {
     Bytes text = token_stream_bytes(stream, token);
     if (vocabulary_hides(&stream->tokenizer->vocabulary, token))
         stream->strip_space = stream->tokenizer->adds_space_prefix;
@@ -26,7 +26,7 @@ static Bytes next_text(TokenStream *stream, int token) {
 }
 
 size_t token_stream_push(TokenStream *stream, int token, uint8_t *out) {
-    Bytes text = next_text(stream, token);
+    Bytes text = token_stream_next(stream, token);
     size_t n_out = 0;
     for (size_t i = 0; i < text.size; i++) {
         stream->held[stream->n_held++] = text.data[i];

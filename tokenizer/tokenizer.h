@@ -73,6 +73,8 @@ TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at
 /* The bytes that the token adds to the text, complete characters or not, without the space that is taken away; valid as
  * long as the tokenizer. The stream stays as it is. */
 Bytes token_stream_bytes(const TokenStream *stream, int token);
+/* The same, and the stream goes on; what it holds back stays as it is. */
+Bytes token_stream_next(TokenStream *stream, int token);
 /* Adds one token. Writes at most token_stream_bound(tokenizer) bytes of finished text to out, returns their number. */
 size_t token_stream_push(TokenStream *stream, int token, uint8_t *out);
 /* What is still held back, as it is (at most 4 bytes). */

@@ -65,12 +65,22 @@ void editor_close(Editor *editor);
  * can go. May be called several times, before the first editor_draw. Errors: out of memory. */
 bool editor_prime(Editor *editor, Bytes text, Error *error);
 
+/* For a text that is taken back, or goes on after its end: forgets all text, and keeps the bans before this position. */
+void editor_restart(Editor *editor, int position);
+/* Then the tokens after that place again: `before` is the state before the token at `position`. Errors: out of memory. */
+bool editor_replay(Editor *editor, const SamplerState *before, int position, Bytes text, Error *error);
+/* A second editor that is equal but for where it finds its phrases. Errors: out of memory. */
+bool editor_copy(Editor *copy, const Editor *editor, const Phrases *stops, const Phrases *banned, Error *error);
+
 /* Which phrase is complete first in text[from, size): *phrase is where it stands in the text. Of a stop string and a
  * banned phrase that end together the stop string counts. EDITOR_GOES_ON: none. */
 EditorVerdict editor_judge(const Phrases *stops, const Phrases *banned, Bytes text, size_t from, Bytes *phrase);
 
 /* writer_draw, without the tokens that are banned here. */
 bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error);
+
+/* writer_force of this token; it is read as if it had been drawn. */
+bool editor_force(Editor *editor, Writer *writer, Sequence *sequence, int token, Error *error);
 
 /* Reads the text of the token that was drawn, before writer_advance. To come back to the end of the prompt exactly, the
  * sequence wants writer_mark there. Errors: as writer_rewind, out of memory, too many bans or rewinds (the position and

@@ -38,11 +38,13 @@ typedef struct {
     size_t n_bytes; /* of the continuation's text, without a stop string and what follows it */
 } Continuation;
 
-/* The text before a token was drawn: a banned phrase takes it back to there. */
+/* The text before a token was drawn, to take it back to there. */
 typedef struct {
     Figures figures;
     TokenStream stream;
     size_t n_read;
+    bool drawn;  /* false: the token was appended */
+    bool begins; /* phrases and characters begin here, whatever stands before */
 } TextPoint;
 
 typedef struct {
@@ -53,13 +55,17 @@ typedef struct {
     int n_most;        /* tokens to draw at most, so that they fit */
     int context;       /* positions that it may reach */
     bool in_place, is_live;
+    bool begins;   /* as in TextPoint, of the next token */
+    int forced;    /* the token that the next step takes, -1: it draws one */
     Error failure; /* of TEXT_FAILED */
     TokenStream stream;
     Editor editor;
     size_t n_read;        /* bytes of the continuation's text, those held back included */
     SessionCounts counts; /* passes and rows since the prompt, as if it were alone */
     int *history;         /* (n_prompt + n_most,) */
-    TextPoint *points;    /* (n_most,) before each token drawn; NULL where nothing is banned */
+    TextPoint *points;    /* (n_most,) before each token drawn; NULL where nothing is banned, unless it is open */
+    /* (n_most,) as Sequence. Not NULL: the text is open, see texts_append. */
+    SamplerState *states;
 } Text;
 
 /* What the listener hears, in this order for each text: DRAWN, then REWOUND or READY or neither; DONE at the end. */
@@ -113,6 +119,7 @@ typedef struct {
     int limit;              /* tokens to draw, -1: as many as fit */
     Figures figures;        /* those of the prefix */
     bool in_place;          /* it is written on the prompt's own branch */
+    bool open;              /* for texts_append and what follows it; the prompt is empty, limit is -1, in_place */
 } TextStart;
 
 /* The session's branches, rows and block_rows for one text in place, or for `count` forks of each of n_prompts prompts;
@@ -137,7 +144,46 @@ bool texts_add(Texts *texts, const TextStart *start, Error *error);
  * writer_draw and editor_read say), only that text ends, as TEXT_FAILED. Errors: that of a single text, as
  * session_decode, those of the listener; after an error the texts cannot go on. */
 bool texts_step(Texts *texts, Error *error);
+/* The same without the pass at its end: `steps` is what it would decode. */
+bool texts_draw(Texts *texts, Error *error);
 /* Ends all texts that have not ended, as they are; text held back is given out. */
 bool texts_interrupt(Texts *texts, Error *error);
+
+/* ---- Open texts ----
+ *
+ * An open text can be changed by hand. It begins empty, in place; its branch, which has no other children than the
+ * lookahead's, is dropped by the caller. Its prompt may come in parts, also between steps; then phrases and characters begin
+ * anew after it. What was computed for a token may be missing, until texts_complete. A step that fails leaves the text as it
+ * was, so it can go on. After its end texts_append, texts_force and texts_rewind make it live again. */
+
+/* Whether the logits that follow the text lack a pass, and which. A text that has no tokens lacks none. */
+bool texts_lacks(const Texts *texts, int i, BranchToken *step);
+/* Makes that pass. Errors: as session_decode. */
+bool texts_complete(Texts *texts, int i, Error *error);
+
+/* Appends n >= 1 tokens of a prompt, `batch` at a time; visit as in session_score, may be NULL. Before each batch, pause (may
+ * be NULL) is called with the tokens done; if it returns false, so does this. Errors: as session_score; what pause says; then
+ * the text is as before. */
+typedef bool TextsPause(void *context, int done, int total, Error *error);
+typedef struct {
+    const int *tokens;
+    int n, batch;
+    LogitsVisitor *visit;
+    TextsPause *pause;
+    void *context; /* of both */
+} TextsPrompt;
+bool texts_append(Texts *texts, int i, const TextsPrompt *prompt, Error *error);
+
+/* After writer_use: what the states have counted for mirostat and for rules, as writer_restate. */
+void texts_restate(Texts *texts, int i, const Sampler *old);
+
+/* texts_draw of this text alone, as writer_force. */
+bool texts_force(Texts *texts, int i, int token, Error *error);
+/* Takes the text back to its first `length` tokens, the sampler's state and what is held back, too; computes nothing.
+ * Errors: out of memory; then the text is that long, but phrases and characters begin anew. */
+bool texts_rewind(Texts *texts, int i, int length, Error *error);
+/* Adds a text that is equal to texts->items[i] of `from`, another set of the same session. Errors: out of memory, no
+ * free branches. */
+bool texts_fork(Texts *texts, const Texts *from, int i, Error *error);
 
 #endif

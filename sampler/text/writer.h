@@ -5,7 +5,7 @@
  *   writer_rewind     takes tokens back
  *
  * One writer serves any number of sequences, one after the other. Nothing allocates after writer_open, except matching a
- * /REGEX/ of --at. If the sampler has rules (--at), each step is drawn by the sampler under the rules that hold there. */
+ * /REGEX/ of a rule. If the sampler has rules (at), each step is drawn by the sampler under the rules that hold there. */
 #ifndef SAMPLER_TEXT_WRITER_H
 #define SAMPLER_TEXT_WRITER_H
 
@@ -19,10 +19,12 @@ typedef struct {
     int *history; /* (context + 1,) the tokens so far, the prompt included; the caller's */
     int length;   /* of them, session_length(branch) */
     SamplerState state;
+    SamplerState *states; /* (context + 1,) states[i]: as it was before the token at i; the caller's; NULL: not kept */
     const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions; the caller's */
     int n_bans;
     int without; /* a root that lacks the source text and gets the same tokens, for kld; 0: none, since that is TRUNK */
-    bool marked; /* branch and without are forks of start and start_without */
+    const Scorer *scorer; /* of its futures, the caller's; NULL: future entropy */
+    bool marked;          /* branch and without are forks of start and start_without */
     int start, start_without;
 } Sequence;
 
@@ -50,10 +52,18 @@ typedef struct {
     int survivors;              /* those that were left then; lookahead looks at k of them */
     Candidates candidates;      /* those that were drawn from */
     int chosen;                 /* the index of the drawn one; its branch is its fork or -1 */
+    bool added;                 /* it was forced, though the chain had dropped it: it stands behind the others */
     double temperature, alpha;
     LookaheadCost cost;     /* what the passes cost, over all steps */
     LookaheadReport report; /* LOOKAHEAD_OFF, all else zero, where the sampler does not look ahead */
 } Writer;
+
+/* Takes over the settings of `sampler`, which must outlive the writer. Errors: as writer_open; then nothing is changed. */
+bool writer_use(Writer *writer, const Sampler *sampler, Error *error);
+
+/* After writer_use, for a sequence with states: mirostat begins again where tau has changed, and places count the text where
+ * the sampler had no rules. */
+void writer_restate(Writer *writer, Sequence *sequence, const Sampler *old);
 
 /* The sampler, session and token traits must outlive the writer. Pieces may be NULL if the sampler has no rules.
  * Errors: out of memory; a bias on a token id that does not exist; settings of a rule that contradict the sampler's. */
@@ -74,13 +84,17 @@ int writer_rows(const Sampler *sampler, int block_rows);
 int writer_positions(const Sampler *sampler);
 
 /* Draws the token that follows; the sequence's state moves on, its branch and history do not. Errors: nothing is left
- * possible, no room to look ahead, logits that are not finite. */
+ * possible, no room to look ahead, logits that are not finite; then the state is as before where states are kept. */
 bool writer_draw(Writer *writer, Sequence *sequence, Error *error);
 
 Candidate writer_drawn(const Writer *writer);
 
-/* Instead of writer_draw: moves the sequence's state on as if this token had been drawn; its branch and history stay.
- * If the chain drops the token, only its text counts, for the places. Errors: nothing is left possible. */
+/* writer_draw, but then this token takes the place of the drawn one, also one that the chain has dropped: then it stands
+ * behind the candidates, at items[chosen], and of the state only what reads the text moves on. Errors: as writer_draw. */
+bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error);
+
+/* The same without temperature, lookahead and draw: for a token that is known before the step. Errors: nothing is left
+ * possible. */
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error);
 
 /* Appends what was drawn to the history and the branch. Errors: as session_decode; then the sequence cannot go on. */
@@ -97,6 +111,8 @@ void writer_forget(Writer *writer);
 /* Reads the next n tokens of the prompt, from the history into the branch; the state gets their places, where there are
  * rules, and their mean entropy, where the policy asks for it. Errors: as session_prefill. */
 bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
+/* The same with session_score's visitor, which may be NULL. */
+bool writer_score(Writer *writer, Sequence *sequence, int n, LogitsVisitor *visit, void *context, Error *error);
 
 /* Continues the sequence on a fork of its branch (and of `without`), which stays as it is. So the sequence can come
  * back to this mark with the same bits; a prompt decoded again token by token might give others. Errors: no free
@@ -104,7 +120,7 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error);
 bool writer_mark(Writer *writer, Sequence *sequence, Error *error);
 
 /* Takes the sequence back to `length` >= 1 tokens, at the mark or after it, with the logits that follow them; what was
- * drawn last is forgotten. The state is the caller's to restore. Errors: as session_decode, session_rewind. */
+ * drawn last is forgotten. The state is restored where states are kept, else by the caller. Errors: as session_decode, session_rewind. */
 bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error);
 
 #endif

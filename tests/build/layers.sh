@@ -51,6 +51,8 @@ breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
 breach 'signals' sampler/chain/a.c 'signal(SIGINT, f);' 'signal handling belongs in'
 breach 'a file of its own' tools/cli/a.c 'FILE *file = fopen(path, "wb");' 'creating a file belongs in'
 breach 'a fixed temporary name' tools/cli/a.c 'rename(part, path);' 'creating a file belongs in'
+breach 'an option in a message' sampler/chain/a.c 'error_set(error, "needs --temp above 0");' 'an option of the command line belongs in'
+breach 'a short option in a message' model/a.c 'error_set(error, "too long (-n N is shorter)");' 'an option of the command line belongs in'
 printf 'FILE *file = fopen(path, "rb");\nopen_signal(SIGINT);\n' >"$work/tensor/bytes.c"
 layers
 check 'in order again' '[ $status -eq 0 ]'

@@ -13,8 +13,8 @@ program() { # name, script: the only test program of the build
     add "$@"
 }
 add() { printf '#!/bin/bash\n%s\n' "$2" >"$work/build/tests/$1" && chmod +x "$work/build/tests/$1"; }
-run() {
-    said=$(TEST_TIMEOUT=1 tests/run "$work/build" "$work/cli" 2>&1)
+run() { # names
+    said=$(TEST_TIMEOUT=1 SHELL_TESTS=$work/cli tests/run "$work/build" "$@" 2>&1)
     status=$?
 }
 ends_with() { [ "$(printf '%s\n' "$said" | tail -n 1)" = "$1" ]; }
@@ -34,6 +34,11 @@ program test_bad 'echo 1..2; echo "ok 1 - a"; echo "not ok 2 - b"; echo "# 1 != 
 run
 check 'a failure counts once' '[ $status -eq 1 ] && ends_with "1 passed, 1 failed, 0 skipped"'
 check 'and all the program said is shown' 'contains "| # 1 != 2" && contains "| on stderr"'
+check 'but not what passed' '! contains "| ok 1" && ! contains "| 1..2"'
+check 'it is named again at the end, after the command that runs its program again' \
+    '[ "$(printf "%s\n" "$said" | tail -n 4 | head -n 3)" = "failed:"$'"'\\n'"'"  tests/run $work/build bad/test_bad.c"$'"'\\n'"'"      b" ]'
+said=$(RERUN='make test only=' tests/run "$work/build" test_bad 2>&1)
+check 'or the command that make gives' 'contains "  make test only=bad/test_bad.c"'
 
 program test_crash 'echo 1..1; echo "ok 1 - a"; kill -SEGV $$'
 run
@@ -68,7 +73,7 @@ check 'a program that hangs is stopped' '[ $status -eq 1 ] && ends_with "1 passe
 program test_groups 'echo 1..1; echo "ok 1 - a"; echo 1..1; echo "ok 1 - b"'
 add fuzz_gguf 'echo 1..1; echo "ok 1 - corpus"'
 add test_notes.o 'echo "not ok 1 - an object file was run"'
-printf '#!/bin/bash\necho "ok 1 - $FORETELL $CMOCKA_MESSAGE_OUTPUT"; echo 1..2; echo "not ok 2 - show"; exit 1\n' >"$work/cli/shell.sh"
+printf '#!/bin/bash\necho "ok 1 - a"; echo "$FORETELL $CMOCKA_MESSAGE_OUTPUT"; echo 1..2; echo "not ok 2 - show"; exit 1\n' >"$work/cli/shell.sh"
 chmod +x "$work/cli/shell.sh"
 echo 'echo "not ok 1 - not executable"' >"$work/cli/helper.sh"
 run
@@ -78,6 +83,23 @@ chmod -x "$work/cli/shell.sh"
 run
 check 'a shell test that cannot be executed is a failure' '[ $status -eq 1 ] && contains "shell.sh: a test that is not executable"'
 rm "$work/cli/shell.sh"
+
+program test_gguf 'echo 1..1; echo "ok 1 - a"'
+add test_truncate 'echo 1..1; echo "ok 1 - a"'
+add test_absent 'echo 1..1; echo "ok 1 - a"'
+printf '#!/bin/bash\necho "ok 1 - a"; echo 1..1\n' >"$work/cli/help.sh" && chmod +x "$work/cli/help.sh"
+ran() { [ "$(printf '%s\n' "$said" | sed '$d; s/ .*//' | paste -s -d ' ')" = "$1" ]; }
+run
+check 'all run without a name' '[ $status -eq 0 ] && ran "test_absent test_gguf test_truncate help.sh"'
+run runca
+check 'a name chooses by a part of it' '[ $status -eq 0 ] && ran test_truncate'
+run sampler/chain/ help.sh
+check 'rooms, several names, shell tests' '[ $status -eq 0 ] && ran "test_truncate help.sh"'
+run tensor/test_gguf.c
+check 'a whole path' '[ $status -eq 0 ] && ran test_gguf'
+run nothing-of-this-name
+check 'a name that nothing has is no success' '[ $status -eq 1 ] && contains "no path of a test contains: nothing-of-this-name"'
+rm "$work/cli/help.sh"
 
 rm -rf "$work/build" && mkdir "$work/build"
 run

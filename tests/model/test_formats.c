@@ -1,20 +1,16 @@
 /* One model through every door: llama2.c v0, v1 and v2, GGUF in every form, written by tests/support/write_model and read
  * by model_open. Bits where the weights are the same, bounds where they were rounded, a known text from a real model. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "model/session.h"
 #include "tensor/quant.h"
 #include "tests/support/folder.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 #include "tests/support/twin.h"
 #include "tests/support/write_model.h"
 #include "tokenizer/tokenizer.h"
@@ -36,14 +32,14 @@ static void skip_without(const char *path) {
 static Model *open_or_fail(const char *path) {
     Model *model;
     Error error;
-    if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
+    must(model_open(&model, path, &error), &error);
     return model;
 }
 
 static Session *session_or_fail(const Model *model, KvType kv) {
     Session *session;
     Error error;
-    if (!session_open(&session, model, (SessionOptions){.threads = 1, .kv = kv}, &error)) fail_msg("%s", error.message);
+    must(session_open(&session, model, (SessionOptions){.threads = 1, .kv = kv}, &error), &error);
     return session;
 }
 
@@ -61,7 +57,7 @@ static Path new_path(void) {
 static Model *through_llama2c(const Model *source, int version, int group) {
     Path path = new_path();
     Error error;
-    if (!write_llama2c(source, path.path, version, group, &error)) fail_msg("%s", error.message);
+    must(write_llama2c(source, path.path, version, group, &error), &error);
     Model *model = open_or_fail(path.path);
     remove(path.path);
     return model;
@@ -71,7 +67,7 @@ static Model *through_gguf(const Model *source, Dtype dtype) {
     Path path = new_path();
     Error error;
     Vocabulary vocabulary = vocabulary_make(source->config.vocab_size);
-    if (!write_gguf(source, &vocabulary, path.path, dtype, &error)) fail_msg("%s", error.message);
+    must(write_gguf(source, &vocabulary, path.path, dtype, &error), &error);
     vocabulary_free(&vocabulary);
     Model *model = open_or_fail(path.path);
     remove(path.path);
@@ -107,7 +103,7 @@ static void greedy(const Model *model, int *tokens, int n) {
     Error error;
     tokens[0] = 1;
     for (int i = 0; i < n; i++) {
-        if (!session_decode(session, &(BranchToken){TRUNK, tokens[i]}, 1, &error)) fail_msg("%s", error.message);
+        must(session_decode(session, &(BranchToken){TRUNK, tokens[i]}, 1, &error), &error);
         if (i + 1 < n) tokens[i + 1] = largest_logit(session_logits(session, TRUNK), model->config.vocab_size);
     }
     session_close(session);
@@ -122,8 +118,8 @@ static void check_same_bits(const Model *a, const Model *b) {
     int token = 1;
     assert_memory_equal(&a->config, &b->config, sizeof a->config);
     for (int i = 0; i < STEPS; i++) {
-        assert_true(session_decode(one, &(BranchToken){TRUNK, token}, 1, &error));
-        assert_true(session_decode(other, &(BranchToken){TRUNK, token}, 1, &error));
+        must(session_decode(one, &(BranchToken){TRUNK, token}, 1, &error), &error);
+        must(session_decode(other, &(BranchToken){TRUNK, token}, 1, &error), &error);
         const float *logits = session_logits(one, TRUNK);
         if (memcmp(logits, session_logits(other, TRUNK), bytes) != 0)
             fail_msg("%s and %s differ at position %d", a->format, b->format, i);
@@ -162,7 +158,7 @@ static void odd_sizes_survive_gguf(void **state) {
         double expected[3 * 67], got[3 * 67];
         naive_logits(naive, expected, tokens, 3);
         naive_logits(other, got, tokens, 3);
-        for (int i = 0; i < 3 * vocab; i++) assert_true(fabs(expected[i] - got[i]) < 1e-5); /* frequencies are f32 */
+        for (int i = 0; i < 3 * vocab; i++) assert_that(fabs(expected[i] - got[i]), <, 1e-5); /* frequencies are f32 */
         naive_close(naive);
         naive_close(other);
         model_close(opened);
@@ -240,15 +236,15 @@ static void check_rounded(Model *model, const double *exact, const int *tokens, 
     Comparison c = {own, exact, vocab, 0, 0, 0, 0, 0};
     Session *session = session_or_fail(model, KV_F32);
     Error error;
-    if (!session_score(session, TRUNK, tokens, STEPS, compare_logits, &c, &error)) fail_msg("%s", error.message);
+    must(session_score(session, TRUNK, tokens, STEPS, compare_logits, &c, &error), &error);
     assert_int_equal(c.n, STEPS);
     double relative = sqrt(c.error_squares / c.squares);
     double allowed = sharpness * product_error(dtype, group) * sqrt(7 * model->config.n_layers + 1);
     print_message("%s %s: within %.2g of its own weights, %.2g of the unrounded ones (allowed %.2g)\n", model->format,
                   dtype_info[dtype].name, c.worst, relative, allowed);
-    assert_true(c.worst < (dtype_info[dtype].int8_input ? 0.15 : 1e-4));
+    assert_that(c.worst, <, (dtype_info[dtype].int8_input ? 0.15 : 1e-4));
     assert_true(2 * c.close > c.n || dtype_info[dtype].int8_input);
-    assert_true(relative < allowed);
+    assert_that(relative, <, allowed);
     session_close(session);
     naive_close(naive);
     free(own);
@@ -294,7 +290,7 @@ static void columns_that_make_no_blocks_stay_f16(void **state) {
     assert_int_equal(opened->layers[0].w_down.dtype, DTYPE_F16);
     assert_int_equal(opened->layers[0].w_up.dtype, DTYPE_Q4_0);
     assert_int_equal(opened->token_embedding.dtype, DTYPE_Q4_0);
-    for (int i = 0; i < source->config.dim; i++) assert_true(opened->output_norm[i] == source->output_norm[i]);
+    for (int i = 0; i < source->config.dim; i++) assert_that(opened->output_norm[i], ==, source->output_norm[i]);
     model_close(opened);
     model_close(source);
 }
@@ -308,8 +304,8 @@ static void greedy_text_is_the_documented_one(void **state) {
     Bytes golden;
     Error error;
     Tokenizer *tokenizer;
-    if (!bytes_map(&golden, GOLDEN, &error)) fail_msg("%s", error.message);
-    if (!tokenizer_open(&tokenizer, WORDS, &error)) fail_msg("%s", error.message);
+    must(bytes_map(&golden, GOLDEN, &error), &error);
+    must(tokenizer_open(&tokenizer, WORDS, &error), &error);
     Model *model = open_or_fail(REAL);
     enum { N = 1 + 300 };
     int tokens[N];

@@ -6,18 +6,13 @@
  * tokens the card's figure takes every second one, 156 in all. */
 #define _GNU_SOURCE /* memmem */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "model/session.h"
 #include "tensor/memory.h"
+#include "tests/support/test.h"
 #include "tokenizer/tokenizer.h"
 
 #define MODEL     "../shared/weights/model.gguf"
@@ -36,7 +31,7 @@ static int stream_at[MAX_PARAGRAPHS + 1], first_at[MAX_PARAGRAPHS + 1], n_paragr
 static size_t encode(Bytes text, int **tokens) {
     size_t n;
     Error error;
-    assert_true(tokenizer_encode(tokenizer, text, false, tokens, &n, &error));
+    must(tokenizer_encode(tokenizer, text, false, tokens, &n, &error), &error);
     return n;
 }
 
@@ -72,7 +67,7 @@ static void add_story(Bytes story) {
     const uint8_t *at = story.data, *end = story.data + story.size;
     while (at < end) {
         const uint8_t *gap = memmem(at, (size_t)(end - at), "\n\n", 2), *stop = gap ? gap : end;
-        assert_true(n_paragraphs < MAX_PARAGRAPHS);
+        assert_that(n_paragraphs, <, MAX_PARAGRAPHS);
         stream_at[n_paragraphs] = n_stream;
         first_at[n_paragraphs++] = n_firsts;
         add_first((Bytes){at, (size_t)(stop - at)});
@@ -129,15 +124,15 @@ static double mean_loss(const char *path, KvType kv) {
     Model *model;
     Session *session;
     int window[WINDOW + 1], paragraph = 0;
-    assert_true(model_open(&model, path, &error));
-    assert_true(session_open(&session, model, (SessionOptions){.context = WINDOW, .kv = kv}, &error));
+    must(model_open(&model, path, &error), &error);
+    must(session_open(&session, model, (SessionOptions){.context = WINDOW, .kv = kv}, &error), &error);
     Score s = {window + 1, model->config.vocab_size, 0};
     for (int i = 0; i < N_WINDOWS * STEP; i++, paragraph = next_window(paragraph)) {
-        assert_true(paragraph < n_paragraphs);
+        assert_that(paragraph, <, n_paragraphs);
         if (i % STEP) continue;
         fill_window(window, paragraph);
         session_drop(session, TRUNK);
-        assert_true(session_score(session, TRUNK, window, WINDOW, score, &s, &error));
+        must(session_score(session, TRUNK, window, WINDOW, score, &s, &error), &error);
     }
     session_close(session);
     model_close(model);
@@ -148,8 +143,8 @@ static void the_loss_is_that_of_the_card(void **state) {
     (void)state;
     double loss = mean_loss(MODEL, KV_F32), shipped = mean_loss(SHIPPED, KV_F16);
     print_message("loss %.4f, perplexity %.4f; as shipped %.4f, %.4f\n", loss, exp(loss), shipped, exp(shipped));
-    assert_true(fabs(loss - CARD_LOSS) < 0.0005); /* the card's last digit, and some rounding: 0.05 % of perplexity */
-    assert_true(exp(shipped - loss) < 1.01);
+    assert_that(fabs(loss - CARD_LOSS), <, 0.0005); /* the card's last digit, and some rounding: 0.05 % of perplexity */
+    assert_that(exp(shipped - loss), <, 1.01);
 }
 
 static bool is_there(const char *path) {
@@ -170,8 +165,8 @@ static void held_out_stories(void **state) {
     Error error;
     Bytes text;
     Tokenizer *opened;
-    assert_true(tokenizer_open(&opened, MODEL, &error));
-    assert_true(bytes_map(&text, STORIES, &error));
+    must(tokenizer_open(&opened, MODEL, &error), &error);
+    must(bytes_map(&text, STORIES, &error), &error);
     tokenizer = opened;
     read_stories(text);
     the_loss_is_that_of_the_card(state);

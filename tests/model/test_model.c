@@ -1,10 +1,3 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +12,7 @@
 #include "tensor/packed.h"
 #include "tensor/quant.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 
 static char directory[] = "/tmp/foretell-model-XXXXXX";
 static char path[64];
@@ -146,7 +140,7 @@ static void write_gguf(bool tied, bool factors, Dtype matrices, Dtype vectors) {
     GgufWriter *writer;
     float *values[64];
     int n_values = 0;
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     write_gguf_keys(writer);
     if (factors) gguf_write_int(writer, "llama.rope.dimension_count", 4);
     for (int i = PART_COUNT - 1; i >= 0; i--) {
@@ -165,24 +159,27 @@ static void write_gguf(bool tied, bool factors, Dtype matrices, Dtype vectors) {
                               part_is_vector(part) ? vectors : matrices);
         }
     }
-    assert_true(gguf_writer_close(writer, NULL, &error));
+    must(gguf_writer_close(writer, NULL, &error), &error);
     for (int i = 0; i < n_values; i++) free(values[i]);
 }
 
 static Model *open_written(void) {
     Error error;
     Model *model;
-    if (!model_map(&model, path, &error)) fail_msg("%s", error.message);
+    must(model_map(&model, path, &error), &error);
     assert_int_equal(unlink(path), 0);
     return model;
 }
 
 static size_t progress_done, progress_total;
 
-static void see_progress(size_t done, size_t total) {
-    assert_true(done > progress_done && done <= total);
+static bool see_progress(void *context, size_t done, size_t total) {
+    assert_null(context);
+    assert_that(done, >, progress_done);
+    assert_that(done, <=, total);
     progress_done = done;
     progress_total = total;
+    return true;
 }
 
 /* ---- What was bound is what was written ---- */
@@ -196,13 +193,13 @@ static void check_matrix(const Tensor *tensor, Part part, int layer, double tole
     for (int r = 0; r < rows; r++) {
         dequantize_row(row, tensor, r);
         for (int c = 0; c < cols; c++)
-            assert_true(fabs((double)row[c] - (double)weight(part, layer, r * cols + c)) <= tolerance);
+            assert_that(fabs((double)row[c] - (double)weight(part, layer, r * cols + c)), <=, tolerance);
     }
 }
 
 static void check_vector(const float *vector, Part part, int layer, double tolerance) {
     for (int i = 0; i < tiny.dim; i++)
-        assert_true(fabs((double)vector[i] - (double)weight(part, layer, i)) <= tolerance);
+        assert_that(fabs((double)vector[i] - (double)weight(part, layer, i)), <=, tolerance);
 }
 
 static void check_weights(const Model *model, bool tied, double tolerance, double vector_tolerance) {
@@ -228,7 +225,7 @@ static void check_weights(const Model *model, bool tied, double tolerance, doubl
 static void check_packing(Model *model, bool tied, double tolerance) {
     Error error;
     progress_total = progress_done = 0;
-    assert_true(model_pack(model, see_progress, &error));
+    must(model_pack(model, see_progress, NULL, &error), &error);
     check_weights(model, tied, tolerance, 0);
     const void *packed = model->packed;
     bool packs = packed_can(model->layers[0].w_query.dtype);
@@ -238,7 +235,7 @@ static void check_packing(Model *model, bool tied, double tolerance) {
     assert_int_equal(packed != NULL, packs);
     assert_int_equal(progress_total > 0, packs);
     assert_int_equal(progress_done, progress_total);
-    assert_true(model_pack(model, NULL, &error));
+    must(model_pack(model, NULL, NULL, &error), &error);
     assert_ptr_equal(model->packed, packed);
 }
 
@@ -248,7 +245,7 @@ static void check_model(bool tied, const char *format, double tolerance) {
     assert_memory_equal(&model->config, &tiny, sizeof tiny);
     check_weights(model, tied, tolerance, 0);
     for (int i = 0; i < tiny.rope_dim / 2; i++)
-        assert_true(model->rope_frequencies[i] == (float)pow(10000, -2.0 * i / tiny.rope_dim));
+        assert_that(model->rope_frequencies[i], ==, (float)pow(10000, -2.0 * i / tiny.rope_dim));
     size_t row = tensor_bytes(&model->token_embedding) / (size_t)tiny.vocab_size;
     size_t unread = tied ? 0 : row * (size_t)(tiny.vocab_size - 1);
     assert_int_equal(model_bytes_per_token(model), model_weight_bytes(model) - unread);
@@ -289,8 +286,8 @@ static void norms_and_rope_factors_become_f32(void **state) {
     Model *model = open_written();
     check_weights(model, true, 0, 1.0 / 2048);
     assert_int_equal(model->config.rope_dim, 4);
-    assert_true(model->rope_frequencies[0] == 2);
-    assert_true(model->rope_frequencies[1] == (float)(0.01 / 8));
+    assert_that(model->rope_frequencies[0], ==, 2);
+    assert_that(model->rope_frequencies[1], ==, (float)(0.01 / 8));
     assert_string_equal(model->name, "tiny?model");
     model_close(model);
 }
@@ -313,9 +310,9 @@ static void packed_files_are_used_as_they_are(void **state) {
         Model *rows = open_written(), *packed;
         GgufWriter *writer;
         float expected[64], got[64];
-        assert_true(gguf_writer_open(&writer, path, &error));
+        must(gguf_writer_open(&writer, path, &error), &error);
         Gguf gguf;
-        assert_true(gguf_parse(&gguf, rows->file, &error));
+        must(gguf_parse(&gguf, rows->file, &error), &error);
         for (size_t i = 0; i < gguf.n_values; i++) gguf_write_value(writer, &gguf.values[i]);
         gguf_write_aligned(writer);
         for (int i = 0; i < rows->n_tensors; i++) {
@@ -326,9 +323,9 @@ static void packed_files_are_used_as_they_are(void **state) {
                 gguf_write_packed(writer, named->name, &named->tensor, (Dtype)dtype);
         }
         gguf_release(&gguf);
-        assert_true(gguf_writer_close(writer, NULL, &error));
+        must(gguf_writer_close(writer, NULL, &error), &error);
         packed = open_written();
-        assert_true(model_pack(packed, NULL, &error));
+        must(model_pack(packed, NULL, NULL, &error), &error);
         assert_null(packed->packed);
         for (int i = 0; i < rows->n_tensors; i++) {
             const Tensor *a = &rows->tensors[i].tensor, *b = &packed->tensors[i].tensor;
@@ -352,7 +349,7 @@ static void packing_without_memory_changes_nothing(void **state) {
     Model *model = open_written();
     for (int nth = 1;; nth++) {
         memory_hooks_fail_at(nth);
-        bool packed = model_pack(model, NULL, &error);
+        bool packed = model_pack(model, NULL, NULL, &error);
         memory_hooks_fail_at(0);
         check_weights(model, false, 1 / 240.0, 0);
         assert_int_equal(model->layers[0].w_query.packed, packed);
@@ -374,7 +371,7 @@ static void config_check_names_field_expected_got(void **state) {
     (void)state;
     Error error;
     Config config = tiny;
-    assert_true(config_check(&config, &error));
+    must(config_check(&config, &error), &error);
 #define REFUSED(field, value, message) check_refused((config = tiny, config.field = (value), config), message)
     REFUSED(dim, 0, "dim: expected 1 to 1048576, got 0");
     REFUSED(hidden_dim, -1, "hidden_dim: expected 1 to 1048576, got -1");
@@ -430,7 +427,7 @@ static bool parses(const uint8_t *data, size_t size, Error *error) {
     memory_hooks_fail_at(0);
     bool parsed = model_parse(&model, (Bytes){copy, size}, error);
     assert_in_range(memory_hooks_largest(), 0, 65536 + 8 * size);
-    assert_true(parsed == (model != NULL));
+    assert_that(parsed, ==, (model != NULL));
     model_close(model);
     free(copy);
     return parsed;
@@ -440,9 +437,9 @@ static void damage(void) {
     Error error;
     Bytes bytes;
     long alive = memory_hooks_alive();
-    assert_true(bytes_map(&bytes, path, &error));
+    must(bytes_map(&bytes, path, &error), &error);
     assert_int_equal(unlink(path), 0);
-    assert_true(parses(bytes.data, bytes.size, &error));
+    must(parses(bytes.data, bytes.size, &error), &error);
     for (size_t size = 0; size < bytes.size - 32; size += size < 300 ? 1 : 977)
         assert_false(parses(bytes.data, size, &error));
     uint8_t *copy = malloc(bytes.size);
@@ -475,10 +472,10 @@ static void fail_each_allocation(void) {
     Model *model;
     long alive = memory_hooks_alive(), n;
     memory_hooks_fail_at(0);
-    assert_true(model_open(&model, path, &error));
+    must(model_open(&model, path, &error), &error);
     n = memory_hooks_count();
     model_close(model);
-    assert_true(n >= 6);
+    assert_that(n, >=, 6);
     for (long i = 1; i <= n; i++) {
         memory_hooks_fail_at(i);
         assert_false(model_open(&model, path, &error));
@@ -534,8 +531,8 @@ static void both_stories260K_hold_the_same(void **state) {
         print_message("../shared/models/stories260K is missing\n");
         skip();
     }
-    assert_true(model_open(&v0, "../shared/models/stories260K/stories260K.bin", &error));
-    assert_true(model_open(&v1, "../shared/models/stories260K/stories260K_v1.bin", &error));
+    must(model_open(&v0, "../shared/models/stories260K/stories260K.bin", &error), &error);
+    must(model_open(&v1, "../shared/models/stories260K/stories260K_v1.bin", &error), &error);
     assert_memory_equal(&v0->config, &v1->config, sizeof v0->config);
     assert_int_equal(v0->config.dim, 64);
     assert_int_equal(v0->config.n_kv_heads, 4);
@@ -559,7 +556,7 @@ static void trained_gguf_opens(void **state) {
         print_message("../shared/weights/model.gguf is missing\n");
         skip();
     }
-    assert_true(model_open(&model, "../shared/weights/model.gguf", &error));
+    must(model_open(&model, "../shared/weights/model.gguf", &error), &error);
     assert_int_equal(model->config.n_layers, 7);
     assert_int_equal(model->config.hidden_dim, 704);
     assert_true(model->tied);

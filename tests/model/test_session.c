@@ -9,17 +9,14 @@
  *                              the largest of 32, and others after it; seen 8e-2, allowed 0.15
  */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "tensor/kernels.h"
+#include "tensor/row.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 #include "tests/support/twin.h"
 
 static double tolerance_of(Dtype dtype, KvType kv) {
@@ -36,8 +33,8 @@ typedef struct {
 static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int steps) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
     Case c = {model, naive_open(model, true), {0}};
-    SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
-    options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
+    SessionOptions options = {.branches = TWIN_HELD, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
+    options.rows = 2 * TWIN_HELD * model->config.context_length; /* never short */
     c.setup = (TwinSetup){.model = model,
                           .naive = c.naive,
                           .tolerance = tolerance_of(dtype, kv),
@@ -98,7 +95,8 @@ static void check_forms(KvType kv, int n_seeds) {
             }
             print_message("%s, %s, cache %s: %d texts, largest difference %.2g, %d within 1e-5\n", kernels()->name,
                           dtype_info[dtype].name, kv == KV_F16 ? "F16" : "F32", compared, worst, close);
-            assert_true(compared > 30 && (kv == KV_F16 || 2 * close > compared));
+            assert_that(compared, >, 30);
+            assert_true((kv == KV_F16 || 2 * close > compared));
         }
     }
     kernels_use(kernels_available(0));
@@ -173,7 +171,7 @@ typedef struct {
 
 static void keep_scores(void *context, int position, const float *logits) {
     Scores *scores = context;
-    memcpy(scores->logits + (size_t)position * scores->vocab, logits, scores->vocab * sizeof *logits);
+    memcpy(row(scores->logits, position, scores->vocab), logits, scores->vocab * sizeof *logits);
 }
 
 /* Where no product goes to OpenBLAS, a prompt's rows are those of decoding it token by token, whatever the batch. */
@@ -194,12 +192,12 @@ static void a_prompt_is_its_tokens_one_by_one(void **state) {
                 SessionOptions options = {.branches = 2, .rows = 256, .threads = 1 + b, .batch = batches[b]};
                 Session *session;
                 int alone;
-                assert_true(session_open(&session, c.model, options, &error));
-                assert_true(session_root(session, &alone, &error));
-                assert_true(session_score(session, TRUNK, tokens, N, keep_scores, &prompt, &error));
+                must(session_open(&session, c.model, options, &error), &error);
+                must(session_root(session, &alone, &error), &error);
+                must(session_score(session, TRUNK, tokens, N, keep_scores, &prompt, &error), &error);
                 for (int i = 0; i < N; i++) {
-                    assert_true(session_decode(session, &(BranchToken){alone, tokens[i]}, 1, &error));
-                    assert_memory_equal(session_logits(session, alone), prompt.logits + (size_t)i * vocab,
+                    must(session_decode(session, &(BranchToken){alone, tokens[i]}, 1, &error), &error);
+                    assert_memory_equal(session_logits(session, alone), row(prompt.logits, i, vocab),
                                         vocab * sizeof(float));
                 }
                 session_close(session);
@@ -228,7 +226,7 @@ static void too_few_rows_or_branches_are_refused(void **state) {
         twin_result_free(&result);
         case_close(&c);
     }
-    assert_true(failures > 500);
+    assert_that(failures, >, 500);
 }
 
 /* Fork, decode, promote one: with the default number of rows this must go on until the context is full, whichever
@@ -241,18 +239,18 @@ static void the_lookahead_loop_never_runs_out_of_rows(void **state) {
     for (int block_rows = 1; block_rows <= 17; block_rows += 4) {
         Session *session;
         SessionOptions options = {.branches = 5, .threads = 1, .block_rows = block_rows};
-        if (!session_open(&session, model, options, &error)) fail_msg("%s", error.message);
+        must(session_open(&session, model, options, &error), &error);
         for (int round = 0; round < 3; round++) {
-            if (!session_rewind(session, TRUNK, 0, &error)) fail_msg("%s", error.message);
-            if (!session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error)) fail_msg("%s", error.message);
+            must(session_rewind(session, TRUNK, 0, &error), &error);
+            must(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error), &error);
             while (session_length(session, TRUNK) < model->config.context_length) {
                 BranchToken steps[4];
                 int n = random_int(&random, 1, 4);
                 for (int i = 0; i < n; i++) {
-                    if (!session_fork(session, TRUNK, &steps[i].branch, &error)) fail_msg("%s", error.message);
+                    must(session_fork(session, TRUNK, &steps[i].branch, &error), &error);
                     steps[i].token = random_int(&random, 0, 4);
                 }
-                if (!session_decode(session, steps, n, &error)) fail_msg("%s", error.message);
+                must(session_decode(session, steps, n, &error), &error);
                 session_promote(session, steps[random_int(&random, 0, n - 1)].branch);
                 assert_int_equal(session_free_branches(session), 4);
             }
@@ -280,21 +278,21 @@ static void forks_keep_their_logits(void **state) {
     for (int promote = 0; promote < 3; promote++) {
         Session *session;
         Error error;
-        if (!session_open(&session, model, (SessionOptions){.branches = 3}, &error)) fail_msg("%s", error.message);
-        assert_true(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error));
+        must(session_open(&session, model, (SessionOptions){.branches = 3}, &error), &error);
+        must(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error), &error);
         memcpy(expected, session_logits(session, TRUNK), (size_t)vocab * sizeof(float));
-        assert_true(session_fork(session, TRUNK, &child, &error));
-        assert_true(session_fork(session, child, &grandchild, &error));
+        must(session_fork(session, TRUNK, &child, &error), &error);
+        must(session_fork(session, child, &grandchild, &error), &error);
         assert_same_logits(session, grandchild, expected, vocab);
-        assert_true(session_decode(session, &(BranchToken){child, 4}, 1, &error));
+        must(session_decode(session, &(BranchToken){child, 4}, 1, &error), &error);
         assert_same_logits(session, TRUNK, expected, vocab);
         assert_same_logits(session, grandchild, expected, vocab);
-        if (promote == 1) assert_true(session_decode(session, &(BranchToken){child, 3}, 1, &error));
-        if (promote == 1) assert_true(session_rewind(session, child, 4, &error));
+        if (promote == 1) must(session_decode(session, &(BranchToken){child, 3}, 1, &error), &error);
+        if (promote == 1) must(session_rewind(session, child, 4, &error), &error);
         if (promote)
             session_promote(session, child);
         else
-            assert_true(session_decode(session, &(BranchToken){TRUNK, 4}, 1, &error));
+            must(session_decode(session, &(BranchToken){TRUNK, 4}, 1, &error), &error);
         assert_same_logits(session, grandchild, expected, vocab);
         session_close(session);
     }
@@ -311,13 +309,13 @@ static void counts_are_of_rows_and_passes(void **state) {
     Error error;
     int child, tokens[20] = {0};
     SessionOptions options = {.branches = 2, .threads = 1, .batch = 8};
-    if (!session_open(&session, model, options, &error)) fail_msg("%s", error.message);
+    must(session_open(&session, model, options, &error), &error);
     assert_int_equal(session_counts(session).passes, 0);
-    assert_true(session_prefill(session, TRUNK, tokens, 20, &error));
+    must(session_prefill(session, TRUNK, tokens, 20, &error), &error);
     assert_int_equal(session_counts(session).passes, 3);
     assert_int_equal(session_counts(session).rows, 20);
-    assert_true(session_fork(session, TRUNK, &child, &error));
-    assert_true(session_decode(session, (BranchToken[]){{TRUNK, 1}, {child, 2}}, 2, &error));
+    must(session_fork(session, TRUNK, &child, &error), &error);
+    must(session_decode(session, (BranchToken[]){{TRUNK, 1}, {child, 2}}, 2, &error), &error);
     assert_int_equal(session_counts(session).passes, 4);
     assert_int_equal(session_counts(session).rows, 22);
     session_close(session);

@@ -1,17 +1,13 @@
 /* What a session refuses: options out of range, memory that cannot be had, logits that are not numbers. */
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "model/session.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 
 /* Requests beyond what the sanitizer's allocator has must return NULL there too, as they do elsewhere. */
 const char *__asan_default_options(void);
@@ -20,7 +16,7 @@ const char *__asan_default_options(void) { return "allocator_may_return_null=1";
 static Session *open_or_fail(const Model *model, SessionOptions options) {
     Session *session;
     Error error;
-    if (!session_open(&session, model, options, &error)) fail_msg("%s", error.message);
+    must(session_open(&session, model, options, &error), &error);
     return session;
 }
 
@@ -37,7 +33,7 @@ static void defaults_are_as_documented(void **state) {
     assert_int_equal(options.batch, 256);
     assert_int_equal(options.block_rows, 16);
     assert_int_equal(options.kv, KV_F16);
-    assert_true(options.threads >= 1);
+    assert_that(options.threads, >=, 1);
     session_close(session);
     session = open_or_fail(model, (SessionOptions){.context = 20, .branches = 4, .block_rows = 5});
     assert_int_equal(session_options(session).rows, 20 + 3 * 5);
@@ -67,7 +63,7 @@ static void negative_options_are_refused_by_name(void **state) {
     for (int which = 0; which < 6; which++) {
         for (int value = -1; value < 0; value = value == -1 ? INT_MIN : 0) {
             Session *session;
-            Error error = {""};
+            Error error = {.message = ""};
             size_t bytes;
             assert_false(session_open(&session, model, with_option(which, value), &error));
             if (!strstr(error.message, option_names[which])) fail_msg("%s: %s", option_names[which], error.message);
@@ -89,11 +85,11 @@ static void huge_options_fail_cleanly(void **state) {
     for (int which = 0; which < 6; which++) {
         for (int i = 0; i < 4; i++) {
             Session *session;
-            Error error = {""};
+            Error error = {.message = ""};
             if (session_open(&session, model, with_option(which, values[i]), &error))
                 session_close(session);
             else
-                assert_true(strlen(error.message) > 0);
+                assert_that(strlen(error.message), >, 0);
             assert_int_equal(memory_hooks_alive(), alive);
         }
     }
@@ -103,7 +99,7 @@ static void huge_options_fail_cleanly(void **state) {
     assert_false(session_open(&session, model, all, &error));
     all = (SessionOptions){.context = 1 << 20, .branches = 1 << 10, .rows = 1 << 30, .block_rows = 1, .kv = KV_F32};
     size_t bytes;
-    if (session_bytes(model, all, &bytes, &error)) assert_true(bytes > (size_t)2304 << 30);
+    if (session_bytes(model, all, &bytes, &error)) assert_that(bytes, >, (size_t)2304 << 30);
     assert_int_equal(memory_hooks_alive(), alive);
     random_model_free(model);
 }
@@ -118,16 +114,16 @@ static void every_allocation_may_fail(void **state) {
         long alive = memory_hooks_alive(), n_failed = 0;
         for (bool opened = false; !opened; n_failed++) {
             Session *session;
-            Error error = {""};
+            Error error = {.message = ""};
             memory_hooks_fail_at(n_failed + 1);
             opened = session_open(&session, model, options, &error);
             if (opened)
                 session_close(session);
-            else if (!strstr(error.message, "out of memory"))
-                fail_msg("%s", error.message);
+            else
+                must(strstr(error.message, "out of memory"), &error);
             assert_int_equal(memory_hooks_alive(), alive);
         }
-        assert_true(n_failed > 1);
+        assert_that(n_failed, >, 1);
         memory_hooks_fail_at(0);
         random_model_free(model);
     }
@@ -147,7 +143,7 @@ static void session_bytes_is_what_is_taken(void **state) {
                                   .block_rows = random_int(&random, 0, 20)};
         size_t bytes;
         Error error;
-        assert_true(session_bytes(model, options, &bytes, &error));
+        must(session_bytes(model, options, &bytes, &error), &error);
         memory_hooks_fail_at(0);
         session_close(open_or_fail(model, options));
         /* Beside it lies only the Session itself, a few hundred bytes. */
@@ -231,10 +227,10 @@ static void infinite_logits_are_refused(void **state) {
     Session *session = open_or_fail(model, options);
     Error error;
     int branches[3] = {TRUNK}, n_visits = 0;
-    assert_true(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error));
-    assert_true(session_fork(session, TRUNK, &branches[1], &error));
-    assert_true(session_fork(session, TRUNK, &branches[2], &error));
-    assert_true(session_decode(session, &(BranchToken){branches[2], 2}, 1, &error));
+    must(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error), &error);
+    must(session_fork(session, TRUNK, &branches[1], &error), &error);
+    must(session_fork(session, TRUNK, &branches[2], &error), &error);
+    must(session_decode(session, &(BranchToken){branches[2], 2}, 1, &error), &error);
     Snapshot before = snapshot_take(session, model, branches, 3);
 
     assert_false(session_decode(session, &(BranchToken){TRUNK, POISON}, 1, &error));
@@ -256,7 +252,7 @@ static void infinite_logits_are_refused(void **state) {
     snapshot_check(&before, 3);
 
     steps[1].token = 1; /* and it goes on as if nothing had been */
-    assert_true(session_decode(session, steps, 3, &error));
+    must(session_decode(session, steps, 3, &error), &error);
     snapshot_free(&before, 3);
     session_close(session);
     random_model_free(model);
@@ -269,8 +265,8 @@ static void refusals_name_branch_and_position(void **state) {
     Session *session = open_or_fail(model, (SessionOptions){.context = 6, .branches = 2, .threads = 1});
     Error error;
     int child, vocab = model->config.vocab_size;
-    assert_true(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error));
-    assert_true(session_fork(session, TRUNK, &child, &error));
+    must(session_prefill(session, TRUNK, (int[]){1, 2, 3}, 3, &error), &error);
+    must(session_fork(session, TRUNK, &child, &error), &error);
     int branches[] = {TRUNK, child};
     Snapshot before = snapshot_take(session, model, branches, 2);
     assert_false(session_prefill(session, TRUNK, (int[]){1, vocab}, 2, &error));
@@ -282,7 +278,7 @@ static void refusals_name_branch_and_position(void **state) {
     assert_false(session_prefill(session, child, (int[]){1, 1, 1, 1}, 4, &error));
     assert_non_null(strstr(error.message, "context"));
     snapshot_check(&before, 2);
-    assert_true(session_prefill(session, child, (int[]){1, 1, 1}, 3, &error));
+    must(session_prefill(session, child, (int[]){1, 1, 1}, 3, &error), &error);
     assert_false(session_decode(session, (BranchToken[]){{TRUNK, 1}, {child, 1}}, 2, &error));
     assert_non_null(strstr(error.message, "context"));
     assert_int_equal(session_length(session, TRUNK), 3);

@@ -1,21 +1,17 @@
 /* Models whose sizes are 1, alone and all together: a matrix of one row is a matrix, a vocabulary of one token is one.
  * In every form that fits and with every kernel table the logits are those of the naive forward pass, and the same bits
  * whether the file holds rows or packed matrices. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "model/part.h"
 #include "model/session.h"
 #include "tensor/kernels.h"
 #include "tests/support/folder.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 #include "tests/support/twin.h"
 #include "tests/support/write_model.h"
 
@@ -51,8 +47,8 @@ static Model *through(WriteGguf *write, const Model *source, Dtype dtype) {
     Model *model;
     Error error;
     snprintf(path, sizeof path, "%s/model", folder_path);
-    if (!write(source, NULL, path, dtype, &error)) fail_msg("%s", error.message);
-    if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
+    must(write(source, NULL, path, dtype, &error), &error);
+    must(model_open(&model, path, &error), &error);
     remove(path);
     return model;
 }
@@ -74,13 +70,13 @@ static Logits compute(const Model *model, const int *tokens, int n) {
     int other, vocab = model->config.vocab_size;
     Logits out = {.n = vocab};
     SessionOptions options = {.threads = 1, .branches = 2, .rows = 64, .kv = KV_F32};
-    if (!session_open(&session, model, options, &error)) fail_msg("%s", error.message);
+    must(session_open(&session, model, options, &error), &error);
     for (int i = 0; i < n; i++) {
-        if (!session_decode(session, &(BranchToken){TRUNK, tokens[i]}, 1, &error)) fail_msg("%s", error.message);
+        must(session_decode(session, &(BranchToken){TRUNK, tokens[i]}, 1, &error), &error);
         memcpy(out.decoded[i], session_logits(session, TRUNK), (size_t)vocab * sizeof(float));
     }
-    assert_true(session_root(session, &other, &error));
-    if (!session_score(session, other, tokens, n, keep_logits, &out, &error)) fail_msg("%s", error.message);
+    must(session_root(session, &other, &error), &error);
+    must(session_score(session, other, tokens, n, keep_logits, &out, &error), &error);
     session_close(session);
     return out;
 }
@@ -102,7 +98,7 @@ static void check_naive(const Model *model, const Logits *got, const int *tokens
 static void check(const Model *source, Dtype dtype, const int *tokens, int n) {
     Model *rows = through(write_gguf, source, dtype), *packed = through(write_gguf_packed, source, dtype);
     for (int i = 0; i < rows->n_tensors; i++)
-        assert_true(rows->tensors[i].tensor.packed != part_holds_vector(rows, &rows->tensors[i]));
+        assert_that(rows->tensors[i].tensor.packed, !=, part_holds_vector(rows, &rows->tensors[i]));
     Logits expected = compute(packed, tokens, n), got = compute(rows, tokens, n);
     assert_memory_equal(&got, &expected, sizeof got);
     /* Differences of the int8 forms: test_session.c says where they come from. */
@@ -134,8 +130,8 @@ static void check_llama2c(const Model *source, int version) {
     Model *model;
     Error error;
     snprintf(path, sizeof path, "%s/model", folder_path);
-    if (!write_llama2c(source, path, version, 1, &error)) fail_msg("%s", error.message);
-    if (!model_open(&model, path, &error)) fail_msg("%s", error.message);
+    must(write_llama2c(source, path, version, 1, &error), &error);
+    must(model_open(&model, path, &error), &error);
     remove(path);
     Logits got = compute(model, tokens, MAX_STEPS), expected = compute(source, tokens, MAX_STEPS);
     if (version < 2) assert_memory_equal(&got, &expected, sizeof got);
@@ -168,14 +164,14 @@ static void random_weights_of_one_row(void **state) {
         if (dtype_info[dtype].block == 1) config.hidden_dim = 1;
         Model *model;
         Error error;
-        if (!model_random(&model, &config, (Dtype)dtype, false, 1, &error)) fail_msg("%s", error.message);
+        must(model_random(&model, &config, (Dtype)dtype, false, 1, &error), &error);
         for (int i = 0; i < model->n_tensors; i++) {
             float row[32];
             dequantize_row(row, &model->tensors[i].tensor, 0);
             for (int c = 0; c < model->tensors[i].tensor.cols; c++)
-                assert_true((row[c] == 1) == part_holds_vector(model, &model->tensors[i]));
+                assert_that((row[c] == 1), ==, part_holds_vector(model, &model->tensors[i]));
         }
-        if (!model_pack(model, NULL, &error)) fail_msg("%s", error.message);
+        must(model_pack(model, NULL, NULL, &error), &error);
         static const int tokens[4] = {0};
         Logits got = compute(model, tokens, 4);
         check_naive(model, &got, tokens, 4, 0.15);

@@ -9,6 +9,7 @@
 #include "sampler/chain/draw.h"
 #include "sampler/future/future.h"
 #include "sampler/sampler.h"
+#include "tensor/row.h"
 
 enum { ROWS = 20, RUNS = 60, TOP = 20 };
 
@@ -63,8 +64,7 @@ static void look_one(Bench *b) {
 
 static void look_all(Bench *b) {
     float scratch[TOP];
-    for (int i = 0; i < ROWS; i++)
-        b->sink += future_entropy(b->logits + (size_t)i * (size_t)b->vocab, b->vocab, TOP, scratch);
+    for (int i = 0; i < ROWS; i++) b->sink += future_entropy(row(b->logits, i, b->vocab), b->vocab, TOP, scratch);
 }
 
 static void chain(Bench *b) {

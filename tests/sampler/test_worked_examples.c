@@ -2,14 +2,8 @@
  * functions that the page names, and compared with the page itself at the precision printed. The last test fails if a
  * figure of three decimals or more was not compared. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/draw.h"
 #include "sampler/chain/entropy.h"
@@ -18,6 +12,7 @@
 #include "sampler/sampler.h"
 #include "tests/support/logits.h"
 #include "tests/support/page.h"
+#include "tests/support/test.h"
 
 /* "{0, 2}": the tokens that are left. */
 static void print_set(char *out, size_t capacity, const Candidates *candidates) {
@@ -236,10 +231,10 @@ static void temper_first(void **state) {
         SamplerState sampler_state = sampler_start(&sampler);
         SamplerContext context = {0};
         Candidates c = open_candidates(3);
-        assert_true(sampler_set_list(&sampler, "top-k 0, min-p 0, top-p 0.8, temp 0.5", &error));
-        if (first) assert_true(sampler_set(&sampler, "temp-first", NULL, &error));
+        must(sampler_set_list(&sampler, "top-k 0, min-p 0, top-p 0.8, temp 0.5", &error), &error);
+        if (first) must(sampler_set(&sampler, "temp-first", NULL, &error), &error);
         candidates_from_logits(&c, z, 3);
-        assert_true(sampler_apply(&sampler, &sampler_state, &context, &c, &error));
+        must(sampler_apply(&sampler, &sampler_state, &context, &c, &error), &error);
         keeps(first ? "top-p .8 keeps" : "then, and", &c);
         candidates_close(&c);
     }
@@ -278,8 +273,8 @@ static void steering(void **state) {
     double openness = normalized_entropy_of(eighths, FOUR);
     Error error;
     Steer top_p = {0}, top_k = {.whole = true};
-    assert_true(steer_parse(&top_p, ".7:.98@entropy", (NumberRange){0, 1, false, false}, "--top-p", &error));
-    assert_true(steer_parse(&top_k, "10:50@entropy", (NumberRange){0, 1e6, false, false}, "--top-k", &error));
+    must(steer_parse(&top_p, ".7:.98@entropy", (NumberRange){.low = 0, .high = 1}, "top-p", &error), &error);
+    must(steer_parse(&top_k, "10:50@entropy", (NumberRange){.low = 0, .high = 1e6}, "top-k", &error), &error);
     FIGURES("At H / ln V = ", openness);
     FIGURES("`--top-p .7:.98@entropy` is ", steer_value(top_p, openness));
     FIGURES("`--top-k 10:50@entropy` is ", steer_value(top_k, openness));
@@ -306,7 +301,7 @@ static void the_draw(void **state) {
 static TemperaturePolicy policy_of(const char *settings) {
     Error error;
     Sampler sampler = sampler_default();
-    if (!sampler_set_list(&sampler, settings, &error)) fail_msg("%s", error.message);
+    must(sampler_set_list(&sampler, settings, &error), &error);
     return sampler.temperature;
 }
 
@@ -357,7 +352,7 @@ static void edt(void **state) {
     page_figures("\n| T |", temperatures, 5);
     double half = log(.8) / log(.5); /* N^(theta/H) = 1/2 */
     FIGURES("T is half of T0 at H = ", half);
-    assert_true(fabs(temperature("temp-policy edt", (TemperatureInput){.entropy = .2 * half}) - .4) < 1e-12);
+    assert_that(fabs(temperature("temp-policy edt", (TemperatureInput){.entropy = .2 * half}) - .4), <, 1e-12);
 }
 
 /* H of p^(1/T), renormalised. */
@@ -380,8 +375,8 @@ static void target(void **state) {
         char list[64];
         snprintf(list, sizeof list, "temp-policy target, entropy-target %s", settings[i]);
         temperatures[i] = temperature(list, (TemperatureInput){.n_survivors = FOUR, .survivors = &survivors});
-        assert_true(tempered_entropy(temperatures[i] - 5e-5) < targets[i]);
-        assert_true(tempered_entropy(temperatures[i] + 5e-5) > targets[i]);
+        assert_that(tempered_entropy(temperatures[i] - 5e-5), <, targets[i]);
+        assert_that(tempered_entropy(temperatures[i] + 5e-5), >, targets[i]);
     }
     page_skip("`@0.6` for .6 ln m.");
     FIGURES("ln m is ", most);
@@ -399,7 +394,7 @@ static double temperature_after(const Sampler *sampler, const char *const *piece
     PlaceState place = {0};
     for (int i = 0; i < n; i++) place_read(&place, (Bytes){(const uint8_t *)pieces[i], strlen(pieces[i])});
     *held = place_find(sampler->rules, sampler->n_rules, &place, NULL, (PlaceText){0});
-    assert_true(sampler_under(sampler, *held, &under, &error));
+    must(sampler_under(sampler, *held, &under, &error), &error);
     return temperature_of(&under.temperature, &(TemperatureInput){0});
 }
 
@@ -411,9 +406,9 @@ static void places(void **state) {
     PlaceSet held;
     Sampler sampler = sampler_default();
     double temperatures[8];
-    assert_true(sampler_add_rule(&sampler, "number:temp=0.2", &error));
-    assert_true(sampler_add_rule(&sampler, "speech:temp=0.6", &error));
-    assert_true(sampler_add_rule(&sampler, "sentence-start:temp=1.3", &error));
+    must(sampler_add_rule(&sampler, "number:temp=0.2", &error), &error);
+    must(sampler_add_rule(&sampler, "speech:temp=0.6", &error), &error);
+    must(sampler_add_rule(&sampler, "sentence-start:temp=1.3", &error), &error);
     for (int i = 0; i < 8; i++) {
         temperatures[i] = temperature_after(&sampler, text, i + 1, &held);
         assert_int_equal(held, i < 6 ? 1 : 0);
@@ -423,7 +418,7 @@ static void places(void **state) {
     page_figures("\n| T |", temperatures, 8);
     FIGURES("hold, and T is ", temperature_after(&sampler, (const char *const[]){"\"In 19"}, 1, &held));
     assert_int_equal(held, 3);
-    assert_true(sampler_set(&sampler, "preset", "code", &error));
+    must(sampler_set(&sampler, "preset", "code", &error), &error);
     double code = temperature_after(&sampler, (const char *const[]){"`x"}, 1, &held);
     FIGURES("the settings of `precise` at T ", code);
 }
@@ -432,7 +427,7 @@ static void places(void **state) {
 
 static void every_figure_was_compared(void **state) {
     (void)state;
-    assert_true(page_count_compared(3, NULL, "The future") > 80);
+    assert_that(page_count_compared(3, NULL, "The future"), >, 80);
 }
 
 static int read_page(void **state) {

@@ -1,17 +1,12 @@
 /* sampler/SAMPLERS.md, section by section from "The future" on, in the way of test_worked_examples.c. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/sampler.h"
 #include "sampler/text/beam.h"
 #include "tests/support/page.h"
+#include "tests/support/test.h"
 
 /* ---- The future ---- */
 
@@ -53,7 +48,10 @@ static void bounds(void **state) {
     FIGURES("| 2 | .1 | -.3 |", bound[2]);
     FIGURES("could still win, since ", bound[0], value[1]);
     FIGURES("cannot win, since ", bound[2], value[1]);
-    assert_true(bound[1] > bound[0] && bound[0] > value[1] && value[1] > value[0] && value[1] > bound[2]);
+    assert_that(bound[1], >, bound[0]);
+    assert_that(bound[0], >, value[1]);
+    assert_that(value[1], >, value[0]);
+    assert_that(value[1], >, bound[2]);
 }
 
 static void wave(void **state) {
@@ -68,7 +66,7 @@ static void wave(void **state) {
         Error error;
         Wave swing = wave_default();
         double alphas[6];
-        assert_true(wave_parse(&swing, waves[i], &error));
+        must(wave_parse(&swing, waves[i], &error), &error);
         for (int t = 0; t < 6; t++) alphas[t] = wave_alpha(&swing, times[t]);
         snprintf(anchor, sizeof anchor, "\n| %s |", waves[i]);
         page_figures(anchor, alphas, 6);
@@ -80,7 +78,7 @@ static void wave(void **state) {
 static double score(const char *metric, const Figures *text) {
     Error error;
     Ranking ranking;
-    if (!ranking_parse(&ranking, metric, "--rank", &error)) fail_msg("%s", error.message);
+    must(ranking_parse(&ranking, metric, "rank", &error), &error);
     return ranking_score(&ranking, text);
 }
 
@@ -135,7 +133,7 @@ static void beams(void **state) {
         FIGURES(anchors[i], x, y);
         const char *winner = strchr(page_after(anchors[i]), '\n') - 3;
         assert_memory_equal(winner, best[i], 3);
-        assert_true((x > y) == (best[i][0] == 'X'));
+        assert_that((x > y), ==, (best[i][0] == 'X'));
     }
     Beam beam = {.length_penalty = 1};
     FIGURES("A 1 may still become ", beam_score(&beam, &(Figures){.steps = 10, .log_prob = -3}));
@@ -145,7 +143,7 @@ static void beams(void **state) {
 
 static void every_figure_was_compared(void **state) {
     (void)state;
-    assert_true(page_count_compared(3, "The future", NULL) > 70);
+    assert_that(page_count_compared(3, "The future", NULL), >, 70);
 }
 
 static int read_page(void **state) {

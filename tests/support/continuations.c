@@ -1,20 +1,19 @@
 #include "tests/support/continuations.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "tests/support/test.h"
+
+#include "sampler/future/plain_future.h"
 
 const int continuations_prompt[CONTINUATIONS_PROMPT] = {1, 3, 2, 4};
 
 Sequence continuations_start(Session **session, const Model *model, SessionOptions options, int *history) {
     Error error;
-    if (!session_open(session, model, options, &error) ||
-        !session_prefill(*session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error))
-        fail_msg("%s", error.message);
+    must(session_open(session, model, options, &error) &&
+             session_prefill(*session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error),
+         &error);
     memcpy(history, continuations_prompt, sizeof continuations_prompt);
     return (Sequence){.branch = TRUNK, .history = history, .length = CONTINUATIONS_PROMPT};
 }
@@ -34,28 +33,13 @@ static double log_sum_exp(const float *logits, int n) {
     return max + log(sum);
 }
 
-/* Selects the n largest one after the other. */
-static double normalized_entropy_of_largest(const float *logits, int vocab_size, int n) {
-    bool taken[1024] = {false};
-    float largest[1024] = {0};
-    if (n > vocab_size) n = vocab_size;
-    for (int i = 0; i < n; i++) {
-        int best = -1;
-        for (int j = 0; j < vocab_size; j++)
-            if (!taken[j] && (best < 0 || logits[j] > logits[best])) best = j;
-        taken[best] = true;
-        largest[i] = logits[best];
-    }
-    double entropy = 0, log_sum = log_sum_exp(largest, n);
-    for (int i = 0; i < n; i++) entropy -= exp(largest[i] - log_sum) * (largest[i] - log_sum);
-    return entropy / log(n);
-}
-
 void figures_add(Figures *figures, const float *logits, int vocab_size, int n, int token) {
     double log_sum = log_sum_exp(logits, vocab_size);
     for (int i = 0; i < vocab_size; i++) figures->entropy -= exp(logits[i] - log_sum) * (logits[i] - log_sum);
     figures->log_prob += logits[token] - log_sum;
-    if (figures->steps > 0) figures->future += normalized_entropy_of_largest(logits, vocab_size, n);
+    float top[1024];
+    assert_true(n <= 1024);
+    if (figures->steps > 0) figures->future += plain_future_entropy(logits, vocab_size, n, top);
     figures->steps++;
 }
 
@@ -72,7 +56,22 @@ void assert_same_figures(const Figures *a, const Figures *b) {
     assert_int_equal(a->steps, b->steps);
     assert_int_equal(a->pairs, b->pairs);
     assert_int_equal(a->distinct, b->distinct);
-    assert_true(fabs(a->log_prob - b->log_prob) < 1e-4 * (1 + fabs(b->log_prob)));
-    assert_true(fabs(a->entropy - b->entropy) < 1e-4 * (1 + b->entropy));
-    assert_true(fabs(a->future - b->future) < 1e-4 * (1 + b->future));
+    assert_that(fabs(a->log_prob - b->log_prob), <, 1e-4 * (1 + fabs(b->log_prob)));
+    assert_that(fabs(a->entropy - b->entropy), <, 1e-4 * (1 + b->entropy));
+    assert_that(fabs(a->future - b->future), <, 1e-4 * (1 + b->future));
+}
+
+void assert_same_clock(const WaveClock *a, const WaveClock *b) {
+    assert_memory_equal(a->count, b->count, sizeof a->count);
+    assert_int_equal(a->last, b->last);
+}
+
+void assert_same_state(const SamplerState *a, const SamplerState *b) {
+    assert_that(a->mirostat.mu, ==, b->mirostat.mu);
+    assert_same_clock(&a->clock, &b->clock);
+    assert_int_equal(a->window.count, b->window.count);
+    assert_int_equal(a->window.next, b->window.next);
+    assert_memory_equal(a->window.entropy, b->window.entropy, sizeof a->window.entropy);
+    assert_that(a->prompt_entropy, ==, b->prompt_entropy);
+    assert_memory_equal(&a->place, &b->place, sizeof a->place); /* bytes only: no padding */
 }

@@ -21,4 +21,8 @@ void figures_add(Figures *figures, const float *logits, int vocab_size, int n, i
 void figures_add_pairs(Figures *figures, const int *tokens, int n);
 void assert_same_figures(const Figures *a, const Figures *b);
 
+/* Bit for bit; in place of their bytes, which have padding between them. */
+void assert_same_clock(const WaveClock *a, const WaveClock *b);
+void assert_same_state(const SamplerState *a, const SamplerState *b);
+
 #endif

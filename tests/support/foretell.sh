@@ -21,17 +21,19 @@ foretell() {
 out_is() { [ "$(cat "$work/out"; echo .)" = "$1"$'\n'. ]; } # one line, with its newline
 out_has() { grep -qF -- "$1" "$work/out"; }
 silent() { [ ! -s "$work/out" ]; }
-usage_error() { # message, arguments: nothing on standard output, exactly this line on standard error, exit status 2
-    local message=$1
-    shift
+says_only() { # exit status, message, arguments: nothing on standard output, exactly this line on standard error
+    local expected=$1 message="foretell: $2"
+    shift 2
     foretell "$@"
-    check "${*//$'\n'/ }" '[ $status -eq 2 ] && silent && [ "$said" = "foretell: $message" ]'
-    [ "$said" = "foretell: $message" ] || echo "# expected: foretell: $message"
+    check "${*//$'\n'/ }" '[ "$said" = "$message" ] && [ $status -eq "$expected" ] && silent'
 }
-failure() { # the same with exit status 1
-    local message=$1
-    shift
-    foretell "$@"
-    check "${*//$'\n'/ }" '[ $status -eq 1 ] && silent && [ "$said" = "foretell: $message" ]'
-    [ "$said" = "foretell: $message" ] || echo "# expected: foretell: $message"
+usage_error() { says_only 2 "$@"; } # message, arguments
+failure() { says_only 1 "$@"; }     # message, arguments
+
+terminal_missing() { # programs that a test in a terminal needs: why it cannot run here; empty where it can
+    local each
+    for each in python3 "$@"; do
+        command -v "$each" >/dev/null || { echo "$each is not installed"; return; }
+    done
+    python3 -c 'import os; os.openpty()' 2>/dev/null || echo 'no pseudo-terminal can be opened'
 }

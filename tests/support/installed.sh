@@ -1,7 +1,7 @@
 # For tests of what is installed, after tap.sh: installs this build's libraries into $root/opt/foretell and defines
-# `inside COMMAND`, which runs a command that sees the installed files at $prefix and the folder $root/work at $work. Where
-# the system permits it, the command sees nothing else but the system's own /usr: no source tree, no other installed
-# foretell. $bare is then `yes`.
+# `inside COMMAND`, which runs a command that sees the installed files at $prefix and the folder $root/work at $work.
+# Where the system permits it, the command sees nothing else but the system's own /usr: no source tree, no other
+# installed foretell. $bare is then `yes`.
 # shellcheck shell=bash disable=SC2034,SC2154
 for tool in make pkg-config; do command -v $tool >/dev/null || skip_all "$tool is not installed"; done
 [ -f weights/tales-6m-q8_0.gguf ] || skip_all 'weights/tales-6m-q8_0.gguf is missing'

@@ -1,13 +1,9 @@
 #include "tests/support/logits.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "tests/support/test.h"
 
 void random_logits(Random *random, float *logits, int n) {
     int kind = random_int(random, 0, 4);
@@ -41,14 +37,6 @@ void naive_softmax(double *p, const float *logits, int n) {
     for (int i = 0; i < n; i++) p[i] /= sum;
 }
 
-static int compare(const void *a, const void *b) {
-    const Candidate *x = a, *y = b;
-    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
-    return x->token - y->token;
-}
-
-void naive_sort(Candidate *items, int n) { qsort(items, (size_t)n, sizeof *items, compare); }
-
 void random_permutation(Random *random, int *place, int n) {
     for (int i = 0; i < n; i++) place[i] = i;
     for (int i = n - 1; i > 0; i--) {
@@ -67,10 +55,11 @@ static const Candidate *find(const Candidates *candidates, int token) {
 
 void check_candidates(const Candidates *candidates, const Candidate *expected, int n) {
     assert_int_equal(candidates->count, n);
-    assert_true(n >= 1);
+    assert_that(n, >=, 1);
     for (int i = 0; i < n; i++) {
         const Candidate *item = find(candidates, expected[i].token);
-        assert_true(item->logit == expected[i].logit && item->prob == expected[i].prob);
+        assert_that(item->logit, ==, expected[i].logit);
+        assert_that(item->prob, ==, expected[i].prob);
         assert_int_equal(item->branch, expected[i].branch);
     }
 }
@@ -78,6 +67,6 @@ void check_candidates(const Candidates *candidates, const Candidate *expected, i
 Candidates open_candidates(int n) {
     Error error;
     Candidates candidates;
-    assert_true(candidates_open(&candidates, n, &error));
+    must(candidates_open(&candidates, n, &error), &error);
     return candidates;
 }

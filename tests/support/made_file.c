@@ -10,6 +10,7 @@
 #include "tensor/gguf.h"
 #include "tensor/packed.h"
 #include "tensor/quant.h"
+#include "tensor/row.h"
 #include "tests/support/random_model.h"
 
 /* ---------------------------------------------------------------- choices */
@@ -181,7 +182,7 @@ static void put_rows(Writer *w, Tensor tensor, const float *rows, bool packed) {
     size_t row_bytes = tensor_row_bytes(&tensor);
     uint8_t *data = malloc((size_t)tensor.rows * row_bytes);
     for (int r = 0; r < tensor.rows; r++)
-        quantize_row(data + (size_t)r * row_bytes, rows + (size_t)r * (size_t)tensor.cols, tensor.cols, tensor.dtype);
+        quantize_row(row(data, r, row_bytes), row(rows, r, tensor.cols), tensor.cols, tensor.dtype);
     tensor.data = data;
     if (packed) {
         size_t bytes = packed_group_bytes(&tensor) * (size_t)packed_groups(&tensor);
@@ -196,8 +197,7 @@ static void put_weights(Writer *w, Part part, int layer) {
     Tensor tensor = shape_of(w->made, part, layer);
     Random random = random_from(w->made->seed + 100 * (uint64_t)part + (uint64_t)layer);
     float *rows = malloc((size_t)tensor.rows * (size_t)tensor.cols * sizeof *rows);
-    for (int r = 0; r < tensor.rows; r++)
-        draw_row(w->made, &random, rows + (size_t)r * (size_t)tensor.cols, part, tensor.cols);
+    for (int r = 0; r < tensor.rows; r++) draw_row(w->made, &random, row(rows, r, tensor.cols), part, tensor.cols);
     if (tensor.dtype == DTYPE_Q8_GROUP)
         put_groups(w, &tensor, rows);
     else

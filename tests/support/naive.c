@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/attention.h"
 #include "tensor/quant.h"
+#include "tensor/row.h"
 
 typedef struct {
     int rows, cols;
@@ -30,7 +32,7 @@ static Matrix matrix_from(const Tensor *tensor, bool round_inputs) {
     float *row = malloc((size_t)tensor->cols * sizeof *row);
     for (int r = 0; r < tensor->rows; r++) {
         dequantize_row(row, tensor, r);
-        for (int c = 0; c < tensor->cols; c++) matrix.values[(size_t)r * (size_t)tensor->cols + (size_t)c] = row[c];
+        for (int c = 0; c < tensor->cols; c++) row(matrix.values, r, tensor->cols)[c] = row[c];
     }
     free(row);
     return matrix;
@@ -82,7 +84,7 @@ static void multiply(double *out, const Matrix *w, const double *exact) {
     double *own = w->round_inputs ? rounded(exact, w->cols) : NULL;
     const double *x = own ? own : exact;
     for (int r = 0; r < w->rows; r++) {
-        const double *row = w->values + (size_t)r * (size_t)w->cols;
+        const double *row = row(w->values, r, w->cols);
         double sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (int c = 0; c < w->cols; c++) sum += row[c] * x[c];
@@ -102,7 +104,7 @@ static void normalise(double *out, const double *x, const float *weight, const C
 /* Turns each pair (2i, 2i + 1) of each head's first rope_dim values by position * frequency[i]. */
 static void rotate(double *heads, int n_heads, const Model *model, int position) {
     for (int h = 0; h < n_heads; h++) {
-        double *head = heads + (size_t)h * (size_t)model->config.head_dim;
+        double *head = row(heads, h, model->config.head_dim);
         for (int i = 0; i < model->config.rope_dim / 2; i++) {
             double angle = (double)position * model->rope_frequencies[i];
             double a = head[2 * i], b = head[2 * i + 1];
@@ -112,53 +114,37 @@ static void rotate(double *heads, int n_heads, const Model *model, int position)
     }
 }
 
-/* One query head over the keys and values of positions 0 .. position; rows lie `stride` values apart. */
-static void attend(double *out, const double *query, const double *keys, const double *values, size_t stride,
-                   int position, int head_dim) {
-    double *weights = doubles(1, position + 1), largest = -INFINITY, sum = 0;
-    for (int p = 0; p <= position; p++) {
-        for (int i = 0; i < head_dim; i++) weights[p] += query[i] * keys[(size_t)p * stride + (size_t)i];
-        weights[p] /= sqrt(head_dim);
-        largest = fmax(largest, weights[p]);
-    }
-    for (int p = 0; p <= position; p++) sum += weights[p] = exp(weights[p] - largest);
-    for (int i = 0; i < head_dim; i++) {
-        out[i] = 0;
-        for (int p = 0; p <= position; p++) out[i] += weights[p] / sum * values[(size_t)p * stride + (size_t)i];
-    }
-    free(weights);
-}
-
 static void attention_layer(const Model *model, const NaiveLayer *w, const float *norm, double *residual, int n) {
     const Config *config = &model->config;
     int dim = config->dim, head_dim = config->head_dim, query_dim = w->query.rows, key_dim = w->key.rows;
     double *keys = doubles(n, key_dim), *values = doubles(n, key_dim);
     double *normed = doubles(1, dim), *queries = doubles(1, query_dim), *mixed = doubles(1, query_dim);
+    double *weights = doubles(1, n);
     for (int p = 0; p < n; p++) {
-        double *x = residual + (size_t)p * (size_t)dim;
+        double *x = row(residual, p, dim);
         normalise(normed, x, norm, config);
         multiply(queries, &w->query, normed);
-        multiply(keys + (size_t)p * (size_t)key_dim, &w->key, normed);
-        multiply(values + (size_t)p * (size_t)key_dim, &w->value, normed);
+        multiply(row(keys, p, key_dim), &w->key, normed);
+        multiply(row(values, p, key_dim), &w->value, normed);
         rotate(queries, config->n_heads, model, p);
-        rotate(keys + (size_t)p * (size_t)key_dim, config->n_kv_heads, model, p);
+        rotate(row(keys, p, key_dim), config->n_kv_heads, model, p);
         for (int h = 0; h < config->n_heads; h++) {
             int shared = h / (config->n_heads / config->n_kv_heads); /* the key/value head of this query head */
-            attend(mixed + h * head_dim, queries + h * head_dim, keys + shared * head_dim, values + shared * head_dim,
-                   (size_t)key_dim, p, head_dim);
+            attention_plain(mixed + h * head_dim, weights, queries + h * head_dim, keys + shared * head_dim,
+                            values + shared * head_dim, (size_t)key_dim, p + 1, head_dim);
         }
         multiply(normed, &w->output, mixed);
         for (int i = 0; i < dim; i++) x[i] += normed[i];
     }
-    double *all[] = {keys, values, normed, queries, mixed};
-    for (int i = 0; i < 5; i++) free(all[i]);
+    double *all[] = {keys, values, normed, queries, mixed, weights};
+    for (int i = 0; i < 6; i++) free(all[i]);
 }
 
 static void feed_forward_layer(const Config *config, const NaiveLayer *w, const float *norm, double *residual, int n) {
     double *normed = doubles(1, config->dim);
     double *gate = doubles(1, config->hidden_dim), *up = doubles(1, config->hidden_dim);
     for (int p = 0; p < n; p++) {
-        double *x = residual + (size_t)p * (size_t)config->dim;
+        double *x = row(residual, p, config->dim);
         normalise(normed, x, norm, config);
         multiply(gate, &w->gate, normed);
         multiply(up, &w->up, normed);
@@ -176,14 +162,14 @@ void naive_logits(const Naive *naive, double *logits, const int *tokens, int n) 
     size_t dim = (size_t)model->config.dim;
     double *residual = doubles(n, model->config.dim), *normed = doubles(1, model->config.dim);
     for (int p = 0; p < n; p++)
-        memcpy(residual + (size_t)p * dim, naive->embedding.values + (size_t)tokens[p] * dim, dim * sizeof(double));
+        memcpy(row(residual, p, dim), naive->embedding.values + (size_t)tokens[p] * dim, dim * sizeof(double));
     for (int i = 0; i < model->config.n_layers; i++) {
         attention_layer(model, &naive->layers[i], model->layers[i].attn_norm, residual, n);
         feed_forward_layer(&model->config, &naive->layers[i], model->layers[i].ffn_norm, residual, n);
     }
     for (int p = 0; p < n; p++) {
-        normalise(normed, residual + (size_t)p * dim, model->output_norm, &model->config);
-        multiply(logits + (size_t)p * (size_t)model->config.vocab_size, &naive->output, normed);
+        normalise(normed, row(residual, p, dim), model->output_norm, &model->config);
+        multiply(row(logits, p, model->config.vocab_size), &naive->output, normed);
     }
     free(residual);
     free(normed);

@@ -10,6 +10,7 @@
 #include "model/part.h"
 #include "tensor/packed.h"
 #include "tensor/quant.h"
+#include "tensor/row.h"
 
 /* What every number of columns must be a multiple of. */
 static int column_unit(Random *random, Dtype dtype) {
@@ -138,7 +139,7 @@ static Tensor make_matrix(Builder *builder, int rows, int cols, double gain) {
 
 static const float *make_norm(Builder *builder, int index, const char *name_format, int layer) {
     int dim = builder->model->config.dim;
-    float *norm = builder->model->norms + (size_t)index * (size_t)dim;
+    float *norm = row(builder->model->norms, index, dim);
     for (int i = 0; i < dim; i++) norm[i] = (float)(1 + 0.2 * random_normal(&builder->random));
     char name[MODEL_NAME_BYTES];
     if (layer < 0)

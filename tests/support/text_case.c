@@ -1,17 +1,11 @@
 #include "tests/support/text_case.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #include "tests/support/continuations.h"
 #include "tests/support/looker.h"
-#include "tests/support/must.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 
 enum { FIRST_PIECE = 259 };
 
@@ -43,7 +37,7 @@ static void add_phrases(Random *random, Phrases *phrases, char words[][4], int n
         int length = dense ? 1 : random_int(random, 1, 3);
         for (int j = 0; j < length; j++) words[i][j] = " abc"[dense ? i : random_int(random, 0, 3)];
         words[i][length] = '\0';
-        if (!phrases_add(phrases, words[i], "stop", &error)) fail_msg("%s", error.message);
+        must(phrases_add(phrases, words[i], "stop", &error), &error);
     }
 }
 
@@ -56,7 +50,7 @@ static void open_world(Random *random, TextCase *c) {
         made_up_random(&vocabulary, random, true);
     } while (vocabulary.n_tokens < FIRST_PIECE + 20);
     image_gguf(&image, &vocabulary, true);
-    if (!tokenizer_parse(&c->tokenizer, image_bytes(&image), &error)) fail_msg("%s", error.message);
+    must(tokenizer_parse(&c->tokenizer, image_bytes(&image), &error), &error);
     image_free(&image);
     Config config = random_config(random, DTYPE_F32);
     config.context_length = TEXT_CASE_CONTEXT;

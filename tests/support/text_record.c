@@ -1,14 +1,9 @@
 #include "tests/support/text_record.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "tests/support/continuations.h"
+#include "tests/support/test.h"
 
 static uint64_t hash(const void *data, size_t n) { return bytes_hash(BYTES_HASH, (Bytes){data, n}); }
 
@@ -41,7 +36,8 @@ bool text_ear_hear(void *context, const TextEvent *event, Error *error) {
     TextHeard heard = {.kind = event->kind, .position = sequence->length, .end = text->item.end};
     (void)error;
     if (event->kind == TEXT_READY) {
-        assert_true(record->n_text + event->bytes.size <= TEXT_RECORD_BYTES && event->bytes.size > 0);
+        assert_that(record->n_text + event->bytes.size, <=, TEXT_RECORD_BYTES);
+        assert_that(event->bytes.size, >, 0);
         memcpy(record->text + record->n_text, event->bytes.data, event->bytes.size);
         record->n_text += event->bytes.size;
         return true;
@@ -76,7 +72,7 @@ bool text_ear_hear(void *context, const TextEvent *event, Error *error) {
         heard.hash = hash(event->bytes.data, event->bytes.size);
     }
     if (event->kind == TEXT_DONE) record->figures = text->item.figures;
-    assert_true(record->n_events < TEXT_RECORD_EVENTS);
+    assert_that(record->n_events, <, TEXT_RECORD_EVENTS);
     record->events[record->n_events++] = heard;
     return true;
 }
@@ -88,13 +84,19 @@ void text_record_same(const TextRecord *a, const TextRecord *b) {
         assert_int_equal(x->kind, y->kind);
         assert_int_equal(x->token, y->token);
         assert_int_equal(x->position, y->position);
-        assert_true(x->hash == y->hash);
+        assert_that(x->hash, ==, y->hash);
         assert_int_equal(x->passes, y->passes);
         assert_int_equal(x->rows, y->rows);
-        assert_true(x->temperature == y->temperature && x->alpha == y->alpha);
+        assert_that(x->temperature, ==, y->temperature);
+        assert_that(x->alpha, ==, y->alpha);
         assert_int_equal(x->end, y->end);
     }
     assert_int_equal(a->n_text, b->n_text);
     assert_memory_equal(a->text, b->text, a->n_text);
-    assert_memory_equal(&a->figures, &b->figures, sizeof a->figures);
+    assert_int_equal(a->figures.steps, b->figures.steps);
+    assert_that(a->figures.log_prob, ==, b->figures.log_prob);
+    assert_that(a->figures.entropy, ==, b->figures.entropy);
+    assert_that(a->figures.future, ==, b->figures.future);
+    assert_int_equal(a->figures.pairs, b->figures.pairs);
+    assert_int_equal(a->figures.distinct, b->figures.distinct);
 }

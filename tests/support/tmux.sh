@@ -1,5 +1,5 @@
 # For the tests of programs in a real terminal, after foretell.sh: `tm` runs tmux with a server of its own, which ends with
-# the test. The caller has checked that tmux is installed.
+# the test. The caller has seen that `terminal_missing tmux` is empty.
 # shellcheck shell=bash disable=SC2034,SC2154
 socket=foretell-$$
 tm() { tmux -L "$socket" -f /dev/null "$@" 2>/dev/null; }

@@ -9,6 +9,7 @@
 #include "model/part.h"
 #include "tensor/gguf_writer.h"
 #include "tensor/quant.h"
+#include "tensor/row.h"
 #include "tests/support/random_model.h"
 
 /* ---- vocabulary ---- */
@@ -82,7 +83,7 @@ static void put_matrix(Llama2cWriter *out, const Tensor *w) {
     for (int r = 0; r < w->rows; r++) {
         dequantize_row(row, w, r);
         if (out->group) {
-            quantize_groups(q, scales + (size_t)r * (size_t)n_groups, row, w->cols, out->group);
+            quantize_groups(q, row(scales, r, n_groups), row, w->cols, out->group);
             put(out, q, (size_t)w->cols);
         } else {
             put_floats(out, row, w->cols);

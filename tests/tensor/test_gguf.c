@@ -1,10 +1,3 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +12,7 @@
 #include "tensor/quant.h"
 #include "tests/support/folder.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 
 static char directory[] = "/tmp/foretell-gguf-XXXXXX";
 static char path[64];
@@ -68,11 +62,11 @@ static Bytes write_file(void) {
     Error error;
     GgufWriter *writer;
     Bytes bytes;
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     write_everything(writer);
     assert_int_not_equal(access(path, F_OK), 0); /* not before it is whole */
-    assert_true(gguf_writer_close(writer, NULL, &error));
-    assert_true(bytes_map(&bytes, path, &error));
+    must(gguf_writer_close(writer, NULL, &error), &error);
+    must(bytes_map(&bytes, path, &error), &error);
     assert_int_equal(unlink(path), 0);
     return bytes;
 }
@@ -87,26 +81,26 @@ static void check_values(const Gguf *gguf) {
     Bytes string = {0};
     const GgufValue *array;
     assert_int_equal(gguf->n_values, 8);
-    assert_true(gguf_get_int(gguf, "int", true, 0, 42, &number, &error));
+    must(gguf_get_int(gguf, "int", true, 0, 42, &number, &error), &error);
     assert_int_equal(number, 42);
-    assert_true(gguf_get_float(gguf, "float", true, &real, &error));
-    assert_true(real == 0.25f);
-    assert_true(gguf_get_bool(gguf, "bool", true, &truth, &error));
+    must(gguf_get_float(gguf, "float", true, &real, &error), &error);
+    assert_that(real, ==, 0.25f);
+    must(gguf_get_bool(gguf, "bool", true, &truth, &error), &error);
     assert_true(truth);
-    assert_true(gguf_get_string(gguf, "string", true, &string, &error));
+    must(gguf_get_string(gguf, "string", true, &string, &error), &error);
     assert_true(bytes_equal(string, "text"));
-    assert_true(gguf_get_array(gguf, "strings", true, GGUF_STRING, &array, &error));
+    must(gguf_get_array(gguf, "strings", true, GGUF_STRING, &array, &error), &error);
     assert_int_equal(array->count, 3);
     Cursor cursor = {array->payload, 0};
     assert_true(bytes_equal(gguf_next_string(&cursor), "one"));
     assert_true(bytes_equal(gguf_next_string(&cursor), ""));
     assert_true(bytes_equal(gguf_next_string(&cursor), "three"));
     assert_int_equal(cursor_left(&cursor), 0);
-    assert_true(gguf_get_array(gguf, "ints", true, GGUF_I32, &array, &error));
+    must(gguf_get_array(gguf, "ints", true, GGUF_I32, &array, &error), &error);
     assert_memory_equal(array->payload.data, ((int32_t[]){1, -2, 3}), 12);
-    assert_true(gguf_get_array(gguf, "floats", true, GGUF_F32, &array, &error));
+    must(gguf_get_array(gguf, "floats", true, GGUF_F32, &array, &error), &error);
     assert_memory_equal(array->payload.data, ((float[]){0.5f, -1}), 8);
-    assert_true(gguf_get_array(gguf, "nothing", true, GGUF_STRING, &array, &error));
+    must(gguf_get_array(gguf, "nothing", true, GGUF_STRING, &array, &error), &error);
     assert_int_equal(array->count, 0);
 }
 
@@ -116,7 +110,7 @@ static void written_file_reads_back(void **state) {
     Gguf gguf;
     Bytes bytes = write_file();
     assert_true(gguf_is(bytes));
-    assert_true(gguf_parse(&gguf, bytes, &error));
+    must(gguf_parse(&gguf, bytes, &error), &error);
     assert_int_equal(gguf.version, 3);
     check_values(&gguf);
     assert_int_equal(gguf.n_tensors, 1 + DTYPE_Q8_GROUP);
@@ -154,14 +148,14 @@ static void values_copy_from_file_to_file(void **state) {
     Gguf gguf, copy;
     GgufWriter *writer;
     Bytes bytes = write_file(), copied;
-    assert_true(gguf_parse(&gguf, bytes, &error));
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_parse(&gguf, bytes, &error), &error);
+    must(gguf_writer_open(&writer, path, &error), &error);
     const GgufValue alignment = {text("general.alignment"), GGUF_U32, GGUF_U32, 1, text("1234"), 0};
     gguf_write_value(writer, &alignment);
     for (size_t i = 0; i < gguf.n_values; i++) gguf_write_value(writer, &gguf.values[i]);
-    assert_true(gguf_writer_close(writer, NULL, &error));
-    assert_true(bytes_map(&copied, path, &error));
-    assert_true(gguf_parse(&copy, copied, &error));
+    must(gguf_writer_close(writer, NULL, &error), &error);
+    must(bytes_map(&copied, path, &error), &error);
+    must(gguf_parse(&copy, copied, &error), &error);
     check_values(&copy);
     assert_int_equal(unlink(path), 0);
     gguf_release(&gguf);
@@ -172,7 +166,8 @@ static void values_copy_from_file_to_file(void **state) {
 
 static size_t progress_done, progress_total;
 static void note_progress(size_t done, size_t total) {
-    assert_true(done > progress_done && done <= total);
+    assert_that(done, >, progress_done);
+    assert_that(done, <=, total);
     progress_done = done;
     progress_total = total;
 }
@@ -184,10 +179,10 @@ static void progress_ends_at_the_files_size(void **state) {
     struct stat status;
     static float large[600][1024];
     Tensor tensor = {.dtype = DTYPE_F32, .rows = 600, .cols = 1024, .data = large};
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     gguf_write_tensor(writer, "large", &tensor, 2, DTYPE_F16);
     progress_done = 0;
-    assert_true(gguf_writer_close(writer, note_progress, &error));
+    must(gguf_writer_close(writer, note_progress, &error), &error);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(progress_done, status.st_size);
     assert_int_equal(progress_total, status.st_size);
@@ -230,9 +225,9 @@ static void typed_reads_refuse_what_does_not_fit(void **state) {
     assert_string_equal(error.message, "wide: byte 20: expected an integer, got F64");
     assert_false(gguf_get_int(&gguf, "none", true, 0, 9, &number, &error));
     assert_string_equal(error.message, "none: expected an integer, got no such key");
-    assert_true(gguf_get_int(&gguf, "none", false, 0, 9, &number, &error));
+    must(gguf_get_int(&gguf, "none", false, 0, 9, &number, &error), &error);
     assert_int_equal(number, 7);
-    assert_true(gguf_get_int(&gguf, "minus", true, -3, 9, &number, &error));
+    must(gguf_get_int(&gguf, "minus", true, -3, 9, &number, &error), &error);
     assert_int_equal(number, -3);
     assert_false(gguf_get_float(&gguf, "wide", true, &real, &error));
     assert_string_equal(error.message, "wide: byte 20: expected a finite f32, got 1e+300");
@@ -244,7 +239,7 @@ static void typed_reads_refuse_what_does_not_fit(void **state) {
     assert_string_equal(error.message, "two: byte 40: expected STRING, got BOOL");
     assert_false(gguf_get_array(&gguf, "array", true, GGUF_STRING, &array, &error));
     assert_string_equal(error.message, "array: byte 50: expected an array of STRING, got an array of I32");
-    assert_true(gguf_get_array(&gguf, "none", false, GGUF_STRING, &array, &error));
+    must(gguf_get_array(&gguf, "none", false, GGUF_STRING, &array, &error), &error);
     assert_null(array);
 }
 
@@ -267,7 +262,7 @@ static void every_truncation_is_refused(void **state) {
     Bytes bytes = write_file();
     long alive = memory_hooks_alive();
     for (size_t size = 0; size + 32 < bytes.size; size++) assert_false(parses(bytes.data, size, &error));
-    assert_true(parses(bytes.data, bytes.size, &error));
+    must(parses(bytes.data, bytes.size, &error), &error);
     assert_int_equal(memory_hooks_alive(), alive);
     bytes_unmap(&bytes);
 }
@@ -297,7 +292,7 @@ static void version_2_is_read_too(void **state) {
     uint8_t *copy = malloc(bytes.size);
     memcpy(copy, bytes.data, bytes.size);
     copy[4] = 2;
-    assert_true(parses(copy, bytes.size, &error));
+    must(parses(copy, bytes.size, &error), &error);
     copy[4] = 1;
     assert_false(parses(copy, bytes.size, &error));
     assert_string_equal(error.message, "byte 4: version: expected 2 or 3, got 1");
@@ -313,13 +308,13 @@ static void many_keys_are_compared_quickly(void **state) {
     Bytes bytes;
     Gguf gguf;
     char key[16];
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     for (int i = 0; i < N; i++) {
         snprintf(key, sizeof key, "key %d", i == N - 1 ? 17 : i);
         gguf_write_bool(writer, key, true);
     }
-    assert_true(gguf_writer_close(writer, NULL, &error));
-    assert_true(bytes_map(&bytes, path, &error));
+    must(gguf_writer_close(writer, NULL, &error), &error);
+    must(bytes_map(&bytes, path, &error), &error);
     assert_false(gguf_parse(&gguf, bytes, &error));
     assert_non_null(strstr(error.message, "key 17: byte 1"));
     assert_non_null(strstr(error.message, ": expected this name once, got it at byte 345 before"));
@@ -333,9 +328,9 @@ static void failed_allocations_are_reported(void **state) {
     Bytes bytes = write_file();
     long alive = memory_hooks_alive();
     memory_hooks_fail_at(0);
-    assert_true(parses(bytes.data, bytes.size, &error));
+    must(parses(bytes.data, bytes.size, &error), &error);
     long n = memory_hooks_count();
-    assert_true(n >= 3);
+    assert_that(n, >=, 3);
     for (long i = 1; i <= n; i++) {
         memory_hooks_fail_at(i);
         assert_false(parses(bytes.data, bytes.size, &error));
@@ -362,7 +357,7 @@ static void writer_reports_failed_allocations(void **state) {
     Error error;
     long alive = memory_hooks_alive();
     memory_hooks_fail_at(0);
-    assert_true(write_once(&error));
+    must(write_once(&error), &error);
     assert_int_equal(unlink(path), 0);
     long n = memory_hooks_count();
     for (long i = 1; i <= n; i++) {
@@ -414,12 +409,12 @@ static void writer_refuses_what_a_form_cannot_hold(void **state) {
     char expected[160];
     const float large[2] = {1, 1e6f};
     Tensor tensor = {.dtype = DTYPE_F32, .rows = 2, .cols = 1, .data = large};
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     gguf_write_tensor(writer, "vector", &vector, 1, DTYPE_Q8_0);
     assert_false(gguf_writer_close(writer, NULL, &error));
     snprintf(expected, sizeof expected, "%s: vector: rows of 5 values cannot be stored as Q8_0, in blocks of 32", path);
     assert_string_equal(error.message, expected);
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     gguf_write_tensor(writer, "large", &tensor, 2, DTYPE_F16);
     assert_false(gguf_writer_close(writer, NULL, &error));
     snprintf(expected, sizeof expected, "%s: large: row 1 has values too large for F16", path);
@@ -431,7 +426,7 @@ static void abandoned_writer_leaves_nothing(void **state) {
     Error error;
     GgufWriter *writer;
     long alive = memory_hooks_alive();
-    assert_true(gguf_writer_open(&writer, path, &error));
+    must(gguf_writer_open(&writer, path, &error), &error);
     write_everything(writer);
     gguf_writer_abandon(writer);
     assert_int_equal(memory_hooks_alive(), alive);

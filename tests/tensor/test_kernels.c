@@ -1,15 +1,12 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tensor/kernels.h"
+#include "tensor/row.h"
+#include "tests/support/test.h"
 
 #define CANARY   12345.678f
 #define ROUNDING 0x1p-24 /* of a float operation, relative */
@@ -32,7 +29,7 @@ typedef struct {
 static Guarded guarded_take(size_t bytes) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (bytes + page - 1) / page * page + page;
     uint8_t *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(pages != MAP_FAILED);
+    assert_that(pages, !=, MAP_FAILED);
     assert_int_equal(mprotect(pages + size - page, page, PROT_NONE), 0);
     return (Guarded){pages, pages + size - page - bytes, size};
 }
@@ -71,7 +68,7 @@ static void case_make_weights(Case *c, Dtype dtype, int rows, int cols) {
     float *row = malloc((size_t)cols * sizeof *row);
     for (int i = 0; dtype != DTYPE_Q8_GROUP && i < rows; i++) {
         for (int k = 0; k < cols; k++) row[k] = random_float();
-        quantize_row(c->data.data + (size_t)i * row_bytes, row, cols, dtype);
+        quantize_row(row(c->data.data, i, row_bytes), row, cols, dtype);
     }
     /* All bytes, not just those that our own quantisation gives: -128 above all. */
     for (int i = 0; dtype == DTYPE_Q8_0 && i < rows; i++)
@@ -100,7 +97,7 @@ static Case case_make(Dtype dtype, int rows, int cols, int n_x) {
         c.x_memory = guarded_take(n / Q_BLOCK * sizeof(BlockQ8));
         BlockQ8 *blocks = (void *)c.x_memory.data;
         for (int r = 0; r < n_x; r++) {
-            quantize_input_row(blocks + r * (cols / Q_BLOCK), x + (size_t)r * (size_t)cols, cols);
+            quantize_input_row(blocks + r * (cols / Q_BLOCK), row(x, r, cols), cols);
         }
         for (size_t i = 0; i < n; i++) {
             c.x_values[i] = (double)blocks[i / Q_BLOCK].scale * blocks[i / Q_BLOCK].q[i % Q_BLOCK];
@@ -139,10 +136,13 @@ static float *canaries_take(size_t n) {
 }
 
 static void canaries_check_and_free(float *out, int n_rows, size_t stride, int n_used) {
-    const float *end = out + (size_t)n_rows * stride;
-    for (int i = 0; i < MARGIN; i++) assert_true(out[-1 - i] == CANARY && end[i] == CANARY);
+    const float *end = row(out, n_rows, stride);
+    for (int i = 0; i < MARGIN; i++) {
+        assert_that(out[-1 - i], ==, CANARY);
+        assert_that(end[i], ==, CANARY);
+    }
     for (int r = 0; r < n_rows; r++) {
-        for (size_t i = (size_t)n_used; i < stride; i++) assert_true(out[(size_t)r * stride + i] == CANARY);
+        for (size_t i = (size_t)n_used; i < stride; i++) assert_that(row(out, r, stride)[i], ==, CANARY);
     }
     free(out - MARGIN);
 }
@@ -156,11 +156,11 @@ static void check_dot(const Case *c, const float *out, size_t stride, int first,
         for (int r = 0; r < c->n_x; r++) {
             double expected = 0, size = 0;
             for (int k = 0; k < c->w.cols; k++) {
-                double product = (double)row[k] * c->x_values[(size_t)r * (size_t)c->w.cols + (size_t)k];
+                double product = (double)row[k] * row(c->x_values, r, c->w.cols)[k];
                 expected += product;
                 size += fabs(product);
             }
-            assert_true(fabs((double)out[(size_t)r * stride + (size_t)i] - expected) <= steps * ROUNDING * size);
+            assert_that(fabs((double)row(out, r, stride)[i] - expected), <=, steps * ROUNDING * size);
         }
     }
     free(row);
@@ -173,7 +173,7 @@ static void check_alone(const Kernels *table, const Case *c, const float *out, s
             float alone[PACK_ROWS];
             int n = n_w - i < PACK_ROWS ? n_w - i : PACK_ROWS;
             table->dot[c->w.dtype](alone, 1, &c->packed, first + i, n, case_input(c, r), 1);
-            assert_memory_equal(&out[(size_t)r * stride + (size_t)i], alone, (size_t)n * sizeof *alone);
+            assert_memory_equal(&row(out, r, stride)[i], alone, (size_t)n * sizeof *alone);
         }
     }
 }
@@ -239,9 +239,9 @@ static void extreme_int8_values(void **unused) {
         for (int t = 0; kernels_available(t); t++) {
             float out;
             kernels_available(t)->dot[DTYPE_Q8_0](&out, 1, &q8, 0, 1, &x, 1);
-            assert_true(out == (float)(x.sum * (k & 2 ? -128 : 127)));
+            assert_that(out, ==, (float)(x.sum * (k & 2 ? -128 : 127)));
             kernels_available(t)->dot[DTYPE_Q4_0](&out, 1, &q4, 0, 1, &x, 1);
-            assert_true(out == (float)(x.sum * (k & 2 ? -8 : 7)));
+            assert_that(out, ==, (float)(x.sum * (k & 2 ? -8 : 7)));
         }
     }
 }
@@ -319,8 +319,8 @@ static void attention_scores_of_random_shapes(void **unused) {
                 for (int i = 0; i < n; i++) {
                     const uint8_t *key = tensor_row(&c.w, i);
                     table->attention_scores[dtype](&alone, 1, case_input(&c, h), 1, key, 1, head_dim, 0.5f);
-                    assert_memory_equal(&out[(size_t)h * stride + (size_t)i], &alone, sizeof alone);
-                    out[(size_t)h * stride + (size_t)i] *= 2;
+                    assert_memory_equal(&row(out, h, stride)[i], &alone, sizeof alone);
+                    row(out, h, stride)[i] *= 2;
                 }
             }
             check_dot(&c, out, stride, 0, n);
@@ -338,14 +338,14 @@ static void check_mix(const Case *c, const float *start, const float *out, const
         for (int i = 0; i < c->w.rows; i++) {
             dequantize_row(row, &c->w, i);
             for (int d = 0; d < c->w.cols; d++) {
-                double product = (double)row[d] * (double)weights[(size_t)h * stride + (size_t)i];
+                double product = (double)row[d] * (double)row(weights, h, stride)[i];
                 sum[d] += product;
                 size[d] += fabs(product);
             }
         }
         for (int d = 0; d < c->w.cols; d++) {
             double error = fabs((double)out[h * c->w.cols + d] - sum[d]);
-            assert_true(error <= (c->w.rows + 2) * 2 * ROUNDING * size[d]);
+            assert_that(error, <=, (c->w.rows + 2) * 2 * ROUNDING * size[d]);
         }
     }
     free(row);
@@ -358,7 +358,7 @@ static void check_mix_split(const Kernels *table, const Case *c, const float *st
     int head_dim = c->w.cols, cut = (int)random_below((uint32_t)c->w.rows);
     float *head = malloc((size_t)head_dim * sizeof *head);
     for (int h = 0; h < c->n_x; h++) {
-        const float *row = weights + (size_t)h * stride;
+        const float *row = row(weights, h, stride);
         memcpy(head, start + h * head_dim, (size_t)head_dim * sizeof *head);
         table->attention_mix[c->w.dtype](head, row, 1000, 1, c->w.data, cut, head_dim);
         table->attention_mix[c->w.dtype](head, row + cut, 0, 1, tensor_row(&c->w, cut), c->w.rows - cut, head_dim);
@@ -411,7 +411,7 @@ static void exponentials_are_close(void **unused) {
             for (int i = 0; i < N; i++) worst = fmax(worst, ulps(out[i], exp((double)x[i])));
         }
     }
-    assert_true(worst <= 1.5); /* and expf is within 0.51: less than 2 apart */
+    assert_that(worst, <=, 1.5); /* and expf is within 0.51: less than 2 apart */
 }
 
 static void exponentials_at_the_ends(void **unused) {
@@ -420,10 +420,14 @@ static void exponentials_at_the_ends(void **unused) {
     float out[12];
     for (int t = 0; kernels_available(t); t++) {
         kernels_available(t)->exp_sum(out, x, 0, 12);
-        assert_true(out[0] == 1 && out[1] == 1);
-        for (int i = 2; i <= 4; i++) assert_true(out[i] == 0);
+        assert_that(out[0], ==, 1);
+        assert_that(out[1], ==, 1);
+        for (int i = 2; i <= 4; i++) assert_that(out[i], ==, 0);
         assert_true(isfinite(out[5]));
-        for (int i = 6; i <= 9; i++) assert_true(isinf(out[i]) && out[i] > 0);
+        for (int i = 6; i <= 9; i++) {
+            assert_true(isinf(out[i]));
+            assert_that(out[i], >, 0);
+        }
         assert_true(isnan(out[10]));
     }
 }
@@ -445,7 +449,7 @@ static void exponentials_of_any_length(void **unused) {
             float sum = table->exp_sum(out, out, 3.0f, n);
             assert_memory_equal(out, alone, (size_t)n * sizeof *out);
             for (int i = 0; i < n; i++) expected += (double)alone[i];
-            assert_true(fabs((double)sum - expected) <= n * ROUNDING * expected);
+            assert_that(fabs((double)sum - expected), <=, n * ROUNDING * expected);
             canaries_check_and_free(out, 1, (size_t)n, n);
         }
     }
@@ -463,7 +467,7 @@ static void swiglu_of_any_length(void **unused) {
         for (int i = 0; i < N; i++) {
             double expected = (double)gate[i] / (1 + exp(-(double)gate[i])) * (double)up[i];
             table->swiglu(&alone[i], &up[i], 1);
-            assert_true(fabs((double)alone[i] - expected) <= 8 * ROUNDING * fabs(expected) + 1e-36);
+            assert_that(fabs((double)alone[i] - expected), <=, 8 * ROUNDING * fabs(expected) + 1e-36);
         }
         for (int n = 1; n <= N; n++) {
             float *out = canaries_take((size_t)n);
@@ -493,7 +497,7 @@ static void the_environment_chooses(void **unused) {
     assert_ptr_equal(kernels_available(0), &kernels_generic);
     for (int i = 0; i < n; i++) {
         setenv("KERNELS", kernels_available(i)->name, 1);
-        assert_true(kernels_check(&error));
+        must(kernels_check(&error), &error);
         kernels_use(NULL); /* forget the choice */
         assert_ptr_equal(kernels(), kernels_available(i));
     }
@@ -501,7 +505,7 @@ static void the_environment_chooses(void **unused) {
     assert_false(kernels_check(&error));
     assert_non_null(strstr(error.message, "KERNELS=avx3: unknown; expected one of: generic"));
     unsetenv("KERNELS");
-    assert_true(kernels_check(&error));
+    must(kernels_check(&error), &error);
     kernels_use(NULL);
     assert_ptr_equal(kernels(), kernels_available(n - 1));
     kernels_use(&kernels_generic);

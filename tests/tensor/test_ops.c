@@ -1,17 +1,12 @@
 /* The ops against double-precision twins, and the promise that cutting a product leaves no trace in the bits. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tensor/blas.h"
 #include "tensor/kernels.h"
 #include "tensor/ops.h"
+#include "tests/support/test.h"
 
 #define ROWS 70 /* beyond GEMM_MIN_ROWS */
 #define COLS 96
@@ -46,7 +41,7 @@ static void test_rmsnorm(void **state) {
         for (int i = 0; i < 37; i++) sum += (double)x[r * 37 + i] * (double)x[r * 37 + i];
         for (int i = 0; i < 37; i++) {
             double expected = (double)x[r * 37 + i] / sqrt(sum / 37 + 1e-5) * (double)weight[i];
-            assert_true(fabs(out[r * 37 + i] - expected) <= 1e-6 * (1 + fabs(expected)));
+            assert_that(fabs(out[r * 37 + i] - expected), <=, 1e-6 * (1 + fabs(expected)));
         }
     }
 }
@@ -66,7 +61,7 @@ static void test_rmsnorm_of_large_values(void **state) {
         rmsnorm(out, x, weight, 1, N, 1e-5f);
         for (int i = 0; i < N; i++) {
             double expected = (double)x[i] / sqrt(sum / N) * (double)weight[i];
-            assert_true(fabs(out[i] - expected) <= 1e-5 * (1 + fabs(expected)));
+            assert_that(fabs(out[i] - expected), <=, 1e-5 * (1 + fabs(expected)));
         }
     }
     const float bad[] = {INFINITY, -INFINITY, NAN};
@@ -93,8 +88,8 @@ static void check_rope(int cut) {
         int pair = i % DIM / 2, row = i / (HEADS * DIM);
         double angle = pair < PAIRS ? positions[row] * (double)frequencies[pair] : 0;
         double a = (double)before[i], b = (double)before[i + 1];
-        assert_true(fabs(x[i] - (a * cos(angle) - b * sin(angle))) < 1e-6);
-        assert_true(fabs(x[i + 1] - (a * sin(angle) + b * cos(angle))) < 1e-6);
+        assert_that(fabs(x[i] - (a * cos(angle) - b * sin(angle))), <, 1e-6);
+        assert_that(fabs(x[i + 1] - (a * sin(angle) + b * cos(angle))), <, 1e-6);
     }
     assert_memory_equal(x, before, HEADS * DIM * sizeof(float)); /* position 0 turns nothing */
 }
@@ -116,9 +111,9 @@ static void test_rope_of_odd_heads(void **state) {
     rope(x, angles, 0, 9, 3, 1);
     for (int h = 0; h < 9; h += 3) {
         double a = (double)before[h], b = (double)before[h + 1];
-        assert_true(fabs(x[h] - (a * cos(3) - b * sin(3))) < 1e-6);
-        assert_true(fabs(x[h + 1] - (a * sin(3) + b * cos(3))) < 1e-6);
-        assert_true(x[h + 2] == before[h + 2]);
+        assert_that(fabs(x[h] - (a * cos(3) - b * sin(3))), <, 1e-6);
+        assert_that(fabs(x[h + 1] - (a * sin(3) + b * cos(3))), <, 1e-6);
+        assert_that(x[h + 2], ==, before[h + 2]);
     }
 }
 
@@ -130,7 +125,7 @@ static void test_add(void **state) {
     fill(sum, N);
     memcpy(before, sum, sizeof sum);
     add(sum, x, N);
-    for (int i = 0; i < N; i++) assert_true(sum[i] == before[i] + x[i]);
+    for (int i = 0; i < N; i++) assert_that(sum[i], ==, before[i] + x[i]);
 }
 
 static void test_all_finite_finds_each(void **state) {
@@ -194,7 +189,7 @@ static void product_check(const Product *p, int n_rows) {
                 magnitude += fabs((double)w[i]);
             }
             double bound = magnitude * (COLS * 6e-8 + (dtype_info[p->w.dtype].int8_input ? 1 / 254.0 + 1e-6 : 0));
-            assert_true(fabs(p->out[r * OUTS + o] - expected) <= bound);
+            assert_that(fabs(p->out[r * OUTS + o] - expected), <=, bound);
         }
     }
 }

@@ -1,10 +1,3 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +11,7 @@
 #include "tensor/output.h"
 #include "tensor/unfinished.h"
 #include "tests/support/folder.h"
+#include "tests/support/test.h"
 
 static char directory[] = "/tmp/foretell-output-XXXXXX";
 static char other[64], path[64], link_path[64]; /* another folder, a file and a link in the first */
@@ -47,7 +41,7 @@ static const char *in_other(const char *name) {
 static void put(const char *where, const char *text) {
     FILE *file = fopen(where, "w");
     assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
+    assert_that(fputs(text, file), >=, 0);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -73,13 +67,13 @@ static mode_t mode_of(const char *where) {
 static bool write_text(const char *where, const char *text, Error *error) {
     Output output;
     if (!output_open(&output, where, error)) return false;
-    assert_true(fputs(text, output.file) >= 0);
+    assert_that(fputs(text, output.file), >=, 0);
     return output_close(&output, error);
 }
 
 static void assert_refused(const char *where, const char *message) {
     char expected[256];
-    Error error = {""};
+    Error error = {.message = ""};
     int before = n_files();
     snprintf(expected, sizeof expected, "%s: %s", where, message);
     assert_false(write_text(where, "new", &error));
@@ -94,15 +88,16 @@ static void file_appears_when_it_is_complete(void **state) {
     Error error;
     Output output;
     put(path, "old");
-    assert_true(output_open(&output, path, &error));
-    assert_true(fputs("new", output.file) >= 0 && fflush(output.file) == 0);
+    must(output_open(&output, path, &error), &error);
+    assert_that(fputs("new", output.file), >=, 0);
+    assert_that(fflush(output.file), ==, 0);
     assert_holds(path, "old");
     assert_holds(output_name(&output), "new");
-    assert_true(output_close(&output, &error));
+    must(output_close(&output, &error), &error);
     assert_null(output.file);
     assert_holds(path, "new");
     assert_int_equal(n_files(), 1);
-    assert_true(output_open(&output, path, &error));
+    must(output_open(&output, path, &error), &error);
     output_abandon(&output);
     output_abandon(&output); /* does nothing */
     assert_holds(path, "new");
@@ -117,12 +112,14 @@ static void writers_of_one_target_share_nothing(void **state) {
     char part[80];
     snprintf(part, sizeof part, "%s.part", path);
     put(part, "someone else's");
-    assert_true(output_open(&a, path, &error) && output_open(&b, path, &error));
+    must(output_open(&a, path, &error), &error);
+    must(output_open(&b, path, &error), &error);
     assert_string_not_equal(output_name(&a), output_name(&b));
-    assert_true(fputs("a", a.file) >= 0 && fputs("b", b.file) >= 0);
-    assert_true(output_close(&b, &error));
+    assert_that(fputs("a", a.file), >=, 0);
+    assert_that(fputs("b", b.file), >=, 0);
+    must(output_close(&b, &error), &error);
     assert_holds(path, "b");
-    assert_true(output_close(&a, &error));
+    must(output_close(&a, &error), &error);
     assert_holds(path, "a");
     assert_holds(part, "someone else's");
     unlink(part);
@@ -149,7 +146,10 @@ static void threads_may_write_one_target(void **state) {
     static char letters[] = "abc", text[LETTERS + 1];
     void *failed;
     for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_letters, &letters[i]), 0);
-    for (int i = 0; i < 3; i++) assert_true(pthread_join(threads[i], &failed) == 0 && !failed);
+    for (int i = 0; i < 3; i++) {
+        assert_that(pthread_join(threads[i], &failed), ==, 0);
+        assert_false(failed);
+    }
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     assert_int_equal(fread(text, 1, sizeof text, file), LETTERS);
@@ -163,15 +163,15 @@ static void permissions_are_the_umasks_or_the_old_files(void **state) {
     (void)state;
     Error error;
     Output output;
-    assert_true(output_open(&output, path, &error));
+    must(output_open(&output, path, &error), &error);
     assert_int_equal(mode_of(output_name(&output)), 0644);
-    assert_true(output_close(&output, &error));
+    must(output_close(&output, &error), &error);
     const mode_t modes[] = {0600, 0666, 0755, 0640};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         assert_int_equal(chmod(path, modes[i]), 0);
-        assert_true(output_open(&output, path, &error));
+        must(output_open(&output, path, &error), &error);
         assert_int_equal(mode_of(output_name(&output)), modes[i]);
-        assert_true(output_close(&output, &error));
+        must(output_close(&output, &error), &error);
         assert_int_equal(mode_of(path), modes[i]);
     }
     unlink(path);
@@ -184,7 +184,7 @@ static void long_names_fit(void **state) {
     for (int i = 0; i < NAME_MAX; i++) name[i] = i % 2 ? '\xa4' : '\xc3'; /* a-umlauts and a half */
     name[NAME_MAX - 1] = 'x';
     name[NAME_MAX] = '\0';
-    assert_true(write_text(in_other(name), "long", &error));
+    must(write_text(in_other(name), "long", &error), &error);
     assert_holds(in_other(name), "long");
     assert_int_equal(unlink(in_other(name)), 0);
     name[NAME_MAX] = 'y';
@@ -206,11 +206,12 @@ static void links_are_written_through(void **state) {
     assert_int_equal(symlink("link", second), 0);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(symlink(targets[i], link_path), 0);
-        assert_true(write_text(link_path, "dangling", &error));
+        must(write_text(link_path, "dangling", &error), &error);
         assert_holds(in_other("end"), "dangling");
-        assert_true(write_text(second, "through two", &error));
+        must(write_text(second, "through two", &error), &error);
         assert_holds(in_other("end"), "through two");
-        assert_true(lstat(link_path, &status) == 0 && S_ISLNK(status.st_mode));
+        assert_that(lstat(link_path, &status), ==, 0);
+        assert_true(S_ISLNK(status.st_mode));
         assert_int_equal(folder_count(other), 1);
         unlink(in_other("end"));
         unlink(link_path);
@@ -259,7 +260,7 @@ static void what_takes_the_name_meanwhile_is_refused(void **state) {
     Error error;
     Output output;
     for (int kind = 0; kind < 4; kind++) {
-        assert_true(output_open(&output, path, &error));
+        must(output_open(&output, path, &error), &error);
         assert_int_equal(kind == 0   ? mkfifo(path, 0600)
                          : kind == 1 ? mkdir(path, 0700)
                          : kind == 2 ? symlink("other/end", path)
@@ -279,7 +280,7 @@ static void files_that_are_read_are_refused_under_any_name(void **state) {
     Error error;
     Bytes bytes;
     put(path, "model");
-    assert_true(bytes_map(&bytes, path, &error));
+    must(bytes_map(&bytes, path, &error), &error);
     assert_int_equal(symlink("file", link_path), 0);
     assert_int_equal(link(path, in_other("hard")), 0);
     char dotted[80];
@@ -288,7 +289,7 @@ static void files_that_are_read_are_refused_under_any_name(void **state) {
     for (size_t i = 0; i < 4; i++) assert_refused(names[i], "is being read, will not be replaced");
     bytes_unmap(&bytes);
     assert_holds(path, "model");
-    for (size_t i = 0; i < 4; i++) assert_true(write_text(names[i], "new", &error));
+    for (size_t i = 0; i < 4; i++) must(write_text(names[i], "new", &error), &error);
     unlink(path);
     unlink(link_path);
     unlink(in_other("hard"));
@@ -299,12 +300,13 @@ static void two_readers_protect_until_both_have_gone(void **state) {
     Error error;
     Bytes a, b;
     put(path, "model");
-    assert_true(bytes_map(&a, path, &error) && bytes_map(&b, path, &error));
+    must(bytes_map(&a, path, &error), &error);
+    must(bytes_map(&b, path, &error), &error);
     bytes_unmap(&a);
     assert_refused(path, "is being read, will not be replaced");
     bytes_unmap(&b);
     bytes_unmap(&b); /* of nothing */
-    assert_true(write_text(path, "new", &error));
+    must(write_text(path, "new", &error), &error);
     unlink(path);
 }
 
@@ -313,16 +315,17 @@ static void a_file_read_since_the_opening_is_refused_at_the_end(void **state) {
     Error error;
     Output output;
     put(path, "old");
-    assert_true(output_open(&output, path, &error));
-    assert_true(inputs_add_path(path, &error) && inputs_add_path(path, &error));
+    must(output_open(&output, path, &error), &error);
+    must(inputs_add_path(path, &error), &error);
+    must(inputs_add_path(path, &error), &error);
     assert_false(output_close(&output, &error));
     assert_non_null(strstr(error.message, "/file: is being read, will not be replaced"));
     assert_holds(path, "old");
     assert_int_equal(n_files(), 1);
-    assert_true(inputs_add_path("no/such/file", &error)); /* opening it will say why */
+    must(inputs_add_path("no/such/file", &error), &error); /* opening it will say why */
     unlink(path);
     put(path, "another file"); /* it cannot get the inode of the one that is protected */
-    assert_true(write_text(path, "new", &error));
+    must(write_text(path, "new", &error), &error);
     unlink(path);
 }
 
@@ -332,7 +335,10 @@ static void the_table_of_inputs_is_bounded(void **state) {
     static char keys[5000];
     struct stat status = {.st_mode = S_IFREG, .st_ino = 7, .st_dev = 7};
     size_t n = 0;
-    while (inputs_add(&status, &keys[n], "x", &error)) assert_in_range(++n, 0, sizeof keys - 1);
+    while (inputs_add(&status, &keys[n], "x", &error)) {
+        n++;
+        assert_that(n, <, sizeof keys / sizeof *keys);
+    }
     assert_string_equal(inputs_find(&status), "x");
     assert_non_null(strstr(error.message, "expected at most"));
     put(path, "text");
@@ -341,7 +347,7 @@ static void the_table_of_inputs_is_bounded(void **state) {
     assert_non_null(strstr(error.message, "/file: expected at most"));
     while (n > 0) inputs_remove(&keys[--n]);
     assert_null(inputs_find(&status));
-    assert_true(bytes_map(&bytes, path, &error));
+    must(bytes_map(&bytes, path, &error), &error);
     bytes_unmap(&bytes);
     unlink(path);
 }
@@ -360,7 +366,7 @@ static void a_full_disk_is_reported(void **state) {
     put(path, "old");
     bool written[2];
     for (int flushed = 0; flushed < 2; flushed++) {
-        assert_true(output_open(&output, path, &error));
+        must(output_open(&output, path, &error), &error);
         for (int i = 0; i < 2000; i++) putc('x', output.file);
         if (flushed) fflush(output.file); /* a failure that the caller does not look at */
         written[flushed] = output_close(&output, &error);
@@ -378,14 +384,17 @@ static void unfinished_files_can_be_removed_at_once(void **state) {
     Error error;
     Output outputs[3], temporary;
     put(path, "old");
-    assert_true(output_open(&outputs[0], path, &error) && output_open(&outputs[1], path, &error) &&
-                output_open(&outputs[2], in_other("new"), &error));
-    assert_true(output_temporary(&temporary, in_other("weights"), &error));
+    must(output_open(&outputs[0], path, &error), &error);
+    must(output_open(&outputs[1], path, &error), &error);
+    must(output_open(&outputs[2], in_other("new"), &error), &error);
+    must(output_temporary(&temporary, in_other("weights"), &error), &error);
     assert_int_equal(mode_of(output_name(&temporary)), 0600);
-    assert_true(n_files() == 3 && folder_count(other) == 2);
-    assert_true(output_close(&outputs[1], &error));
+    assert_that(n_files(), ==, 3);
+    assert_that(folder_count(other), ==, 2);
+    must(output_close(&outputs[1], &error), &error);
     unfinished_remove_all();
-    assert_true(n_files() == 1 && folder_count(other) == 0);
+    assert_that(n_files(), ==, 1);
+    assert_that(folder_count(other), ==, 0);
     assert_false(output_close(&outputs[0], &error));
     output_abandon(&outputs[2]);
     output_abandon(&temporary);
@@ -398,12 +407,14 @@ static void the_table_of_unfinished_files_is_bounded(void **state) {
     Error error;
     static int rows[5000];
     size_t n = 0;
-    while ((rows[n] = unfinished_add("/tmp/foretell-no-such-file", &error)) >= 0)
-        assert_in_range(++n, 0, sizeof rows / sizeof *rows - 1);
-    assert_true(n >= 512);
+    while ((rows[n] = unfinished_add("/tmp/foretell-no-such-file", &error)) >= 0) {
+        n++;
+        assert_that(n, <, sizeof rows / sizeof *rows);
+    }
+    assert_that(n, >=, 512);
     assert_refused(path, "expected at most 512 files that are written at once");
     while (n > 0) unfinished_forget(rows[--n]);
-    assert_true(write_text(path, "new", &error));
+    must(write_text(path, "new", &error), &error);
     unlink(path);
 }
 

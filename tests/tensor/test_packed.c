@@ -1,15 +1,11 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "tensor/packed.h"
 #include "tensor/quant.h"
+#include "tensor/row.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static Tensor random_rows(Random *random, Dtype dtype, int rows, int cols) {
     Tensor tensor = {.dtype = dtype, .rows = rows, .cols = cols};
@@ -67,7 +63,7 @@ static void check_value(const Tensor *rows, const uint8_t *group, int row, int c
         assert_memory_equal(group + (block * 16 + lane) * 2, from + block * 18, 2);
     } else {
         size_t bytes = (size_t)dtype_info[rows->dtype].block_bytes;
-        assert_memory_equal(at, from + (size_t)col * bytes, bytes);
+        assert_memory_equal(at, row(from, col, bytes), bytes);
     }
 }
 

@@ -1,13 +1,8 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "tensor/quant.h"
+#include "tests/support/test.h"
 
 static uint32_t state;
 
@@ -28,12 +23,13 @@ static void every_half_has_its_value(void **unused) {
     for (uint32_t half = 0; half < 65536; half++) {
         float value = f16_to_f32((uint16_t)half);
         if ((half & 0x7c00) != 0x7c00) {
-            assert_true((double)value == half_value((uint16_t)half));
+            assert_that((double)value, ==, half_value((uint16_t)half));
             assert_int_equal(signbit(value) != 0, half >> 15);
         } else if (half & 0x3ff) {
             assert_true(isnan(value));
         } else {
-            assert_true(isinf(value) && (value < 0) == (half >> 15 == 1));
+            assert_true(isinf(value));
+            assert_that((value < 0), ==, (half >> 15 == 1));
         }
     }
 }
@@ -43,7 +39,8 @@ static void every_half_returns(void **unused) {
     for (uint32_t half = 0; half < 65536; half++) {
         uint16_t back = f32_to_f16(f16_to_f32((uint16_t)half));
         if ((half & 0x7c00) == 0x7c00 && half & 0x3ff) {
-            assert_true((back & 0x7c00) == 0x7c00 && back & 0x3ff);
+            assert_that((back & 0x7c00), ==, 0x7c00);
+            assert_true(back & 0x3ff);
         } else {
             assert_int_equal(back, half);
         }
@@ -124,7 +121,7 @@ static void quantised_rows_keep_their_bounds(void **unused) {
             quantize_row(row, x, COLS, w.dtype);
             dequantize_row(back, &w, 0);
             for (int i = 0; i < COLS; i++) {
-                assert_true(fabs((double)back[i] - (double)x[i]) <= error_bound(w.dtype, x, i));
+                assert_that(fabs((double)back[i] - (double)x[i]), <=, error_bound(w.dtype, x, i));
             }
         }
     }
@@ -169,7 +166,7 @@ static void zero_and_tiny_blocks(void **unused) {
             uint8_t row[34];
             quantize_row(row, x, Q_BLOCK, (Dtype)dtype);
             dequantize_row(back, &(Tensor){.dtype = (Dtype)dtype, .rows = 1, .cols = Q_BLOCK, .data = row}, 0);
-            for (int i = 0; i < Q_BLOCK; i++) assert_true(back[i] == 0);
+            for (int i = 0; i < Q_BLOCK; i++) assert_that(back[i], ==, 0);
         }
     }
 }
@@ -200,7 +197,7 @@ static void group_rows_dequantise(void **unused) {
         dequantize_row(out, &w, row);
         for (int i = 0; i < COLS; i++) {
             int at = row * COLS + i;
-            assert_true(out[i] == (float)(q[at] * (at / GROUP + 1)));
+            assert_that(out[i], ==, (float)(q[at] * (at / GROUP + 1)));
         }
     }
 }
@@ -212,7 +209,8 @@ static void inputs_quantise_to_nearest_even(void **unused) {
     BlockQ8 q[2];
     x[Q_BLOCK] = -254;
     quantize_input_row(q, x, 2 * Q_BLOCK);
-    assert_true(q[0].scale == 1 && q[1].scale == 2);
+    assert_that(q[0].scale, ==, 1);
+    assert_that(q[1].scale, ==, 2);
     assert_memory_equal(q[0].q, expected, sizeof expected);
     assert_int_equal(q[0].sum, 128);
     assert_int_equal(q[1].sum, -127);
@@ -222,8 +220,8 @@ static void inputs_quantise_to_nearest_even(void **unused) {
         for (int i = 0; i < Q_BLOCK; i++) x[i] = random_float(ldexpf(1, trial % 200 - 100));
         quantize_input_row(q, x, Q_BLOCK);
         for (int i = 0; i < Q_BLOCK; i++) {
-            assert_true(abs(q[0].q[i]) <= 127);
-            assert_true(fabs((double)q[0].scale * q[0].q[i] - (double)x[i]) <= 0.50001 * (double)q[0].scale);
+            assert_that(abs(q[0].q[i]), <=, 127);
+            assert_that(fabs((double)q[0].scale * q[0].q[i] - (double)x[i]), <=, 0.50001 * (double)q[0].scale);
             sum += q[0].q[i];
         }
         assert_int_equal(q[0].sum, sum);
@@ -238,7 +236,7 @@ static void odd_inputs(void **unused) {
         BlockQ8 q;
         x[9] = odd[k];
         quantize_input_row(&q, x, Q_BLOCK);
-        if (k < 3) assert_true(q.scale == 0);
+        if (k < 3) assert_that(q.scale, ==, 0);
         if (k >= 3) assert_true(isnan(q.scale));
         assert_int_equal(q.sum, 0);
         for (int i = 0; i < Q_BLOCK; i++) assert_int_equal(q.q[i], 0);

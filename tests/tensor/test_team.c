@@ -1,16 +1,11 @@
 /* Claimed steps: every unit exactly once, in order of the steps, with any number of threads, late ones included. */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 #include "tensor/team.h"
+#include "tests/support/test.h"
 
 enum { STEPS = 400, MAX_UNITS = 70, MAX_THREADS = 9 };
 
@@ -170,7 +165,8 @@ static void parts_shrink_towards_the_end(void **state) {
     int expected = 0, before = 1000, n_parts = 0;
     for (int begin, end; team_take(&worker, 1000, 3, &begin, &end); n_parts++) {
         assert_int_equal(begin, expected);
-        assert_true(end - begin <= before && (end - begin >= 3 || end == 1000));
+        assert_that(end - begin, <=, before);
+        assert_true((end - begin >= 3 || end == 1000));
         before = end - begin;
         expected = end;
     }

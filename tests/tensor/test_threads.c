@@ -1,9 +1,6 @@
 /* threads_start: as many threads as it says run in the next region, whatever was asked before; fewer under a limit. */
 #include <omp.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "tensor/threads.h"
+#include "tests/support/test.h"
 
 #define MIB (1 << 20)
 
@@ -27,7 +23,7 @@ static int region(int n) {
 /* A child of its own for each limit, since OpenMP keeps its threads; so this test comes before any region here. */
 static int child_with_room_for(rlim_t bytes, int wanted) {
     pid_t child = fork();
-    assert_true(child >= 0);
+    assert_that(child, >=, 0);
     if (child == 0) {
         long pages = 0;
         FILE *sizes = fopen("/proc/self/statm", "r");
@@ -60,7 +56,7 @@ static void a_limit_on_memory_makes_them_fewer(void **state) {
         assert_in_range(n, last, 199);
         last = n;
     }
-    assert_true(last > 1);
+    assert_that(last, >, 1);
     assert_int_equal(child_with_room_for((rlim_t)4096 * MIB, 3), 3);
 }
 
@@ -73,7 +69,7 @@ static void as_many_run_as_are_started(void **state) {
         assert_int_equal(region(n), n);
     }
     assert_int_equal(threads_start(0), omp_get_max_threads());
-    assert_true(threads_processors() >= 1);
+    assert_that(threads_processors(), >=, 1);
 }
 
 int main(void) {

@@ -1,13 +1,8 @@
 /* The length of a UTF-8 character, against a twin that works out the code point. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "tensor/utf8.h"
 #include "tests/support/naive_tokenizer.h"
+#include "tests/support/test.h"
 
 static void test_utf8_length_of_every_start(void **state) {
     (void)state;
@@ -25,7 +20,7 @@ static void test_utf8_length_of_every_start(void **state) {
                 if (length > 0)
                     assert_int_equal(part, (size_t)length <= size ? length : 0);
                 else
-                    assert_true(part <= 0);
+                    assert_that(part, <=, 0);
             }
         }
     }
@@ -49,7 +44,7 @@ static void test_utf8_decode_of_every_code_point(void **state) {
         int length = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
         if (c >= 0xd800 && c < 0xe000) continue; /* surrogates are no characters */
         assert_int_equal(utf8_length(forms[length - 1], (size_t)length), length);
-        assert_true(utf8_decode(forms[length - 1], length) == c);
+        assert_that(utf8_decode(forms[length - 1], length), ==, c);
     }
 }
 

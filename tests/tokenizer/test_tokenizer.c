@@ -1,18 +1,13 @@
 /* Encoding and decoding: against llama.cpp's ids, against a plain twin, and there and back for every kind of bytes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tensor/memory.h"
 #include "tensor/utf8.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/naive_tokenizer.h"
+#include "tests/support/test.h"
 
 #define MEGABYTE ((size_t)1 << 20)
 
@@ -25,8 +20,8 @@ enum { SHARED_FILES = sizeof shared_files / sizeof *shared_files };
 
 static Tokenizer *parse(const Image *image) {
     Tokenizer *tokenizer;
-    Error error = {""};
-    if (!tokenizer_parse(&tokenizer, image_bytes(image), &error)) fail_msg("%s", error.message);
+    Error error = {.message = ""};
+    must(tokenizer_parse(&tokenizer, image_bytes(image), &error), &error);
     return tokenizer;
 }
 
@@ -43,17 +38,17 @@ static Tokenizer *words(void) {
 /* NULL where the file is missing, for which the caller skips. */
 static Tokenizer *open_shared(const char *path) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     if (tokenizer_open(&tokenizer, path, &error)) return tokenizer;
-    if (!strstr(error.message, "cannot open")) fail_msg("%s", error.message);
+    must(strstr(error.message, "cannot open"), &error);
     print_message("skipped: %s\n", error.message);
     return NULL;
 }
 
 static int *encode(const Tokenizer *tokenizer, Bytes text, bool special, size_t *n_tokens) {
     int *tokens;
-    Error error = {""};
-    if (!tokenizer_encode(tokenizer, text, special, &tokens, n_tokens, &error)) fail_msg("%s", error.message);
+    Error error = {.message = ""};
+    must(tokenizer_encode(tokenizer, text, special, &tokens, n_tokens, &error), &error);
     return tokens;
 }
 
@@ -70,7 +65,7 @@ static void check_round_trip(const Tokenizer *tokenizer, Bytes text) {
     for (int special = 0; special <= 1; special++) {
         size_t n_tokens;
         int *tokens = encode(tokenizer, text, special, &n_tokens);
-        assert_true(n_tokens <= 2 * text.size);
+        assert_that(n_tokens, <=, 2 * text.size);
         uint8_t *out = malloc(2 * text.size + token_stream_bound(tokenizer)); /* with the spaces put in front */
         assert_non_null(out);
         size_t n_out = decode(tokenizer, tokens, n_tokens, special, out);
@@ -78,7 +73,8 @@ static void check_round_trip(const Tokenizer *tokenizer, Bytes text) {
         if (n_out > 0) assert_memory_equal(out, text.data, n_out);
         for (size_t i = 0; i < n_tokens && !special; i++) {
             TokenType type = tokenizer_type(tokenizer, tokens[i]);
-            assert_true(type != TOKEN_CONTROL && type != TOKEN_UNKNOWN);
+            assert_that(type, !=, TOKEN_CONTROL);
+            assert_that(type, !=, TOKEN_UNKNOWN);
         }
         free(out);
         memory_free(tokens);
@@ -286,7 +282,8 @@ static void assert_tokens(const Tokenizer *tokenizer, const char *text, bool spe
         at += (size_t)snprintf(spelled + at, sizeof spelled - at, "%s%s%.*s%s", i ? "|" : "", around, (int)piece.size,
                                (const char *)piece.data, around);
     }
-    assert_true(n_tokens > 0 && at < sizeof spelled);
+    assert_that(n_tokens, >, 0);
+    assert_that(at, <, sizeof spelled);
     assert_string_equal(spelled, expected);
     memory_free(tokens);
 }
@@ -357,7 +354,7 @@ static void check_stream(const Tokenizer *tokenizer, const int *tokens, size_t n
     TokenStream stream = token_stream_start(tokenizer, special, true);
     for (size_t i = 0; i < n_tokens; i++) {
         size_t n = token_stream_push(&stream, tokens[i], out + n_out);
-        assert_true(n <= bound);
+        assert_that(n, <=, bound);
         n_out += n;
         while (next_start < n_out)
             next_start += naive_character((Bytes){expected + next_start, n_expected - next_start});
@@ -437,7 +434,7 @@ static void test_long_runs_take_time_and_memory_in_proportion(void **state) {
         for (size_t at = 0; at < size; at++) text[at] = (uint8_t)patterns[p][at % length];
         memory_hooks_fail_at(0);
         check_round_trip(tokenizer, (Bytes){text, size});
-        assert_true(memory_hooks_largest() <= 32 * (size + 1));
+        assert_that(memory_hooks_largest(), <=, 32 * (size + 1));
     }
     free(text);
     tokenizer_close(tokenizer);
@@ -451,12 +448,12 @@ static void test_encode_survives_each_failed_allocation(void **state) {
         long alive = memory_hooks_alive();
         int *tokens;
         size_t n_tokens;
-        Error error = {""};
+        Error error = {.message = ""};
         memory_hooks_fail_at(n);
         bool encoded = tokenizer_encode(tokenizer, text, true, &tokens, &n_tokens, &error);
         memory_hooks_fail_at(0);
         if (encoded) {
-            assert_true(n > 6);
+            assert_that(n, >, 6);
             memory_free(tokens);
             assert_int_equal(memory_hooks_alive(), alive);
             break;
@@ -472,7 +469,7 @@ static void test_refuses_text_beyond_a_gigabyte(void **state) {
     Tokenizer *tokenizer = words();
     int *tokens;
     size_t n_tokens;
-    Error error = {""};
+    Error error = {.message = ""};
     uint8_t byte = 0; /* the size is looked at before the bytes */
     assert_false(tokenizer_encode(tokenizer, (Bytes){&byte, ((size_t)1 << 30) + 1}, false, &tokens, &n_tokens, &error));
     assert_string_equal(error.message, "text to encode: expected at most 1073741824 bytes, got 1073741825");

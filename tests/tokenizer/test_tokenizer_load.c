@@ -1,19 +1,14 @@
 /* Reading tokenizer files: what is kept of good ones, and the exact words about bad ones. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "tensor/gguf.h"
 #include "tensor/memory.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 #include "tests/support/vocabularies.h"
 
 static MadeUpVocabulary made_up;
@@ -21,7 +16,7 @@ static MadeUpVocabulary made_up;
 /* The message for a file; nothing may be left of it. */
 static void assert_refused(Bytes bytes, const char *expected) {
     Tokenizer *tokenizer = NULL;
-    Error error = {""};
+    Error error = {.message = ""};
     long alive = memory_hooks_alive();
     memory_hooks_fail_at(0);
     assert_false(tokenizer_parse(&tokenizer, bytes, &error));
@@ -40,8 +35,8 @@ static size_t find(const Image *image, const char *text) {
 
 static Tokenizer *parse(const Image *image) {
     Tokenizer *tokenizer;
-    Error error = {""};
-    if (!tokenizer_parse(&tokenizer, image_bytes(image), &error)) fail_msg("%s", error.message);
+    Error error = {.message = ""};
+    must(tokenizer_parse(&tokenizer, image_bytes(image), &error), &error);
     return tokenizer;
 }
 
@@ -55,7 +50,7 @@ static void check_facts(const Tokenizer *tokenizer, const MadeUpVocabulary *voca
         const MadeUpToken *token = &vocabulary->tokens[i];
         Bytes spelling = tokenizer_spelling(tokenizer, i);
         assert_int_equal(tokenizer_type(tokenizer, i), token->type);
-        assert_true(tokenizer_score(tokenizer, i) == token->score);
+        assert_that(tokenizer_score(tokenizer, i), ==, token->score);
         assert_int_equal(spelling.size, token->size);
         assert_memory_equal(spelling.data, token->text, token->size);
     }
@@ -136,7 +131,7 @@ static void test_equal_pieces_give_the_lowest_id(void **state) {
     made_up_add(&made_up, " hello", 6, 100, TOKEN_NORMAL);
     image_llama2c(&image, &made_up);
     Tokenizer *tokenizer = parse(&image);
-    assert_true(tokenizer_encode(tokenizer, (Bytes){(const uint8_t *)"hello", 5}, false, &tokens, &n_tokens, &error));
+    must(tokenizer_encode(tokenizer, (Bytes){(const uint8_t *)"hello", 5}, false, &tokens, &n_tokens, &error), &error);
     assert_int_equal(n_tokens, 1);
     assert_int_equal(tokens[0], hello);
     memory_free(tokens);
@@ -307,7 +302,7 @@ static size_t justified(size_t size) { return 8 * size + 16384; }
 
 static void try_parse(const uint8_t *data, size_t size) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     uint8_t *copy = malloc(size + 1);
     assert_non_null(copy);
     memcpy(copy + 1, data, size); /* not aligned, and its end is the block's end */
@@ -317,9 +312,9 @@ static void try_parse(const uint8_t *data, size_t size) {
         for (int i = 0; i < tokenizer_size(tokenizer); i++) (void)tokenizer_piece(tokenizer, i, true);
         tokenizer_close(tokenizer);
     } else {
-        assert_true(strlen(error.message) > 0);
+        assert_that(strlen(error.message), >, 0);
     }
-    assert_true(memory_hooks_largest() <= justified(size));
+    assert_that(memory_hooks_largest(), <=, justified(size));
     assert_int_equal(memory_hooks_alive(), alive);
     free(copy);
 }
@@ -361,7 +356,7 @@ static void test_each_failed_allocation_is_reported_and_leaks_nothing(void **sta
         bool parsed = false;
         while (!parsed) {
             Tokenizer *tokenizer;
-            Error error = {""};
+            Error error = {.message = ""};
             memory_hooks_fail_at(++n);
             parsed = tokenizer_parse(&tokenizer, image_bytes(&image), &error);
             memory_hooks_fail_at(0);
@@ -382,14 +377,14 @@ static void test_open_names_the_path(void **state) {
     (void)state;
     char path[] = "/tmp/foretell-tokenizer-XXXXXX", expected[128];
     int file = mkstemp(path);
-    assert_true(file >= 0);
+    assert_that(file, >=, 0);
     Image image = {0};
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     made_up_words(&made_up);
     image_gguf(&image, &made_up, true);
     assert_int_equal(write(file, image.data, image.size), (ssize_t)image.size);
-    assert_true(tokenizer_open(&tokenizer, path, &error));
+    must(tokenizer_open(&tokenizer, path, &error), &error);
     check_facts(tokenizer, &made_up);
     tokenizer_close(tokenizer);
     assert_int_equal(ftruncate(file, 2), 0);
@@ -408,7 +403,7 @@ static void test_refuses_other_models_by_name(void **state) {
     (void)state;
     static const char path[] = "../shared/vocab/ggml-vocab-gpt-2.gguf";
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     if (access(path, R_OK) != 0) {
         print_message("skipped: %s is missing\n", path);
         skip();

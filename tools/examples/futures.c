@@ -1,6 +1,6 @@
 /* Looks one token ahead: futures MODEL [PROMPT]
- * Draws one step and prints, for each candidate, its probability p, the normalised entropy of its future Hhat, its score
- * s = p^a Hhat^b, and the likeliest tokens of that future.
+ * Draws one step and prints, for each candidate, its probability p, the normalised entropy Hhat of its future, its
+ * score s = p^a Hhat^b, and the likeliest tokens of that future.
  *
  *     cc futures.c $(pkg-config --cflags --libs foretell) -lm -o futures
  *     ./futures "$(pkg-config --variable=model foretell)" "The dragon"

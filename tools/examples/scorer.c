@@ -1,6 +1,6 @@
 /* A lookahead sampler of one's own: scorer MODEL [PROMPT]
- * Prefers tokens after which the model is sure: the worth of a future is the likelihood that the model expects of its next
- * token, sum p^2. That is at most 1, so 1 is its bound, and candidates that cannot win are not evaluated.
+ * Prefers tokens after which the model is sure: the worth of a future is the likelihood that the model expects of its
+ * next token, sum p^2. That is at most 1, so 1 is its bound, and candidates that cannot win are not evaluated.
  *
  *     cc scorer.c $(pkg-config --cflags --libs foretell) -lm -o scorer
  *     ./scorer "$(pkg-config --variable=model foretell)" "The dragon"

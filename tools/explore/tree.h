@@ -17,14 +17,13 @@
 #define TREE_SCHEMA   1
 
 typedef struct {
-    /* The branch it left; -1 for the first. Both have the same tokens before `position`, and went on from there: never more than
-     * the length of either, so undoing past it moves it. The prompt's length for the first. */
+    /* The branch it left; -1 for the first. Both have the same tokens before `position`, and went on from there: never
+     * more than the length of either, so undoing past it moves it. The prompt's length for the first. */
     int parent, position;
     bool has_alpha; /* its alpha was set by hand; else it is the settings', fixed or a wave */
     double alpha;
-    Sequence sequence;    /* its history begins with the prompt */
-    SamplerState *before; /* (context + 1,) before[i]: as it was when the token at i was to be drawn */
-    float *surprisal;     /* (context + 1,) of the token at i, nats; 0 in the prompt */
+    Sequence sequence; /* its history begins with the prompt; its states are kept */
+    float *surprisal;  /* (context + 1,) -ln p of the token at i; 0 in the prompt */
 } TreeBranch;
 
 /* Does not move after tree_open: the writer points into it. */
@@ -46,8 +45,8 @@ typedef struct {
     const char *stop; /* why nothing is drawn */
 } Tree;
 
-/* Reads the prompt into the first branch. The header's model and vocabulary must be these; settings, context and prompt are
- * taken from it, but it always looks ahead, eagerly. threads 0: all. Close also after an error. */
+/* Reads the prompt into the first branch. The header's model and vocabulary must be these; settings, context and prompt
+ * are taken from it, but it always looks ahead, eagerly. threads 0: all. Close also after an error. */
 bool tree_open(Tree *tree, const TraceHeader *header, const Model *model, const Tokenizer *tokenizer, int threads,
                Error *error);
 void tree_close(Tree *tree);
@@ -71,8 +70,8 @@ void tree_set_alpha(Tree *tree, double alpha);
  * tokens are all those after the prompt. A branch without "alpha" has the header's, as all have in files of earlier versions.
  * The file appears when it is complete (tensor/output.h). */
 bool tree_save(Tree *tree, const char *path, const char *model_file, Error *error);
-/* Two steps, because the model is opened in between: the header of a file, then the branches of the same file. The prompt and *file
- * are the caller's to free (memory_free, json_decref), also after an error. */
+/* Two steps, because the model is opened in between: the header of a file, then the branches of the same file. The
+ * prompt and *file are the caller's to free (memory_free, json_decref), also after an error. */
 bool tree_read_header(TraceHeader *header, int **prompt, json_t **file, const char *path, Error *error);
 bool tree_read_branches(Tree *tree, const json_t *file, Error *error);
 

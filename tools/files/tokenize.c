@@ -1,4 +1,4 @@
-/* foretell tokenize: text to token ids, and back. */
+/* foretell tokenize: converts text to token ids, and back. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,16 +11,16 @@
 typedef struct {
     const char *model, *tokenizer, *prompt, *file;
     bool bos, pieces, special, decode;
-} Settings;
+} TokenizeSettings;
 
-/* A line a token: its id and the vocabulary's spelling in quotes. */
+/* One line per token: its id, and its spelling in the vocabulary in quotes. */
 static void print_piece(const Tokenizer *tokenizer, int token) {
     printf("%7d  '", token);
     text_print_escaped(tokenizer_spelling(tokenizer, token));
     printf("'\n");
 }
 
-static bool print_ids(const Tokenizer *tokenizer, const Settings *settings, Bytes text, Error *error) {
+static bool print_ids(const Tokenizer *tokenizer, const TokenizeSettings *settings, Bytes text, Error *error) {
     int *tokens, bos = tokenizer_bos(tokenizer);
     size_t n_tokens;
     if (settings->bos && bos < 0) return error_set(error, "--bos: this vocabulary has no token to begin a text with");
@@ -52,7 +52,7 @@ static bool decode_id(Decoder *decoder, const char *id, Error *error) {
     return text_write(decoder->text, token_stream_push(&decoder->stream, token, decoder->text), error);
 }
 
-/* The ids of a text, between spaces and newlines. */
+/* Decodes the ids in a text, which white space separates. */
 static bool decode_text(Decoder *decoder, Bytes text, Error *error) {
     for (size_t at = 0; at < text.size;) {
         char id[32] = "";
@@ -65,7 +65,8 @@ static bool decode_text(Decoder *decoder, Bytes text, Error *error) {
     return true;
 }
 
-static bool print_text(const Tokenizer *tokenizer, const Settings *settings, char **ids, Bytes text, Error *error) {
+static bool print_text(const Tokenizer *tokenizer, const TokenizeSettings *settings, char **ids, Bytes text,
+                       Error *error) {
     Decoder decoder = {.tokenizer = tokenizer, .stream = token_stream_start(tokenizer, settings->special, true)};
     decoder.text = memory_alloc(token_stream_bound(tokenizer), 1, "text of a token", error);
     if (!decoder.text) return false;
@@ -77,14 +78,14 @@ static bool print_text(const Tokenizer *tokenizer, const Settings *settings, cha
     return done;
 }
 
-static bool open_tokenizer(Tokenizer **tokenizer, const Settings *settings, Error *error) {
+static bool open_tokenizer(Tokenizer **tokenizer, const TokenizeSettings *settings, Error *error) {
     Path model, path;
     if (settings->tokenizer) return tokenizer_open(tokenizer, settings->tokenizer, error);
     return open_find_model(model, settings->model, error) && open_find_tokenizer(path, model, NULL, error) &&
            tokenizer_open(tokenizer, path, error);
 }
 
-static int tokenize(const Settings *settings, char **ids) {
+static int tokenize(const TokenizeSettings *settings, char **ids) {
     Error error;
     Tokenizer *tokenizer;
     Bytes text;
@@ -100,10 +101,10 @@ static int tokenize(const Settings *settings, char **ids) {
 }
 
 static int tokenize_main(int argc, char **argv) {
-    Settings s = {0};
+    TokenizeSettings s = {0};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, "take this model's vocabulary", OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text", "standard input"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"bos", 0, NULL, OPTION_FLAG, &s.bos, 0, 0, "begin with the token that begins a text", NULL},

@@ -1,17 +1,13 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/candidates.h"
 #include "sampler/chain/entropy.h"
+#include "sampler/chain/plain_truncate.h"
 #include "tests/support/logits.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 
 #define MAX_N 3000
 
@@ -19,35 +15,14 @@ static Random source = {.state = 1};
 
 static uint32_t random_below(uint32_t n) { return (uint32_t)random_int(&source, 0, (int)n - 1); }
 
-/* The plain twins: sort everything, then read the definition aloud. */
-static int twin_top_k(Candidate *items, int n, int k) {
-    naive_sort(items, n);
-    return k <= 0 || k > n ? n : k;
-}
-
-static int twin_top_p(Candidate *items, int n, float p) {
-    naive_sort(items, n);
-    if (p >= 1) return n;
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        if ((sum += items[i].prob) >= p) return i + 1;
-    return n;
-}
-
-static int twin_min_p(Candidate *items, int n, float p) {
-    naive_sort(items, n);
-    float largest = items[0].prob;
-    while (n > 1 && items[n - 1].prob < p * largest) n--;
-    return n;
-}
-
 static void check_equal(Candidates *candidates, const Candidate *expected, int n) {
     assert_int_equal(candidates->count, n);
-    assert_true(n >= 1);
+    assert_that(n, >=, 1);
     candidates_sort(candidates);
     for (int i = 0; i < n; i++) {
         assert_int_equal(candidates->items[i].token, expected[i].token);
-        assert_true(candidates->items[i].logit == expected[i].logit && candidates->items[i].prob == expected[i].prob);
+        assert_that(candidates->items[i].logit, ==, expected[i].logit);
+        assert_that(candidates->items[i].prob, ==, expected[i].prob);
         assert_int_equal(candidates->items[i].branch, -1);
     }
 }
@@ -60,18 +35,16 @@ static void natural_probabilities(void **state) {
     take(&c, 4, (float[]){logf(4), logf(2), 0, 0});
     float expected[] = {.5f, .25f, .125f, .125f};
     for (int i = 0; i < 4; i++) {
-        assert_true(fabsf(c.items[i].prob - expected[i]) < 1e-6f);
+        assert_that(fabsf(c.items[i].prob - expected[i]), <, 1e-6f);
         assert_int_equal(c.items[i].token, i);
         assert_int_equal(c.items[i].branch, -1);
     }
     take(&c, 3, (float[]){-INFINITY, 1000, 1000});
     assert_int_equal(c.count, 3);
-    assert_true(c.items[0].prob == 0 && c.items[1].prob == .5f && c.items[2].prob == .5f);
+    assert_that(c.items[0].prob, ==, 0);
+    assert_that(c.items[1].prob, ==, .5f);
+    assert_that(c.items[2].prob, ==, .5f);
     candidates_close(&c);
-}
-
-static void check_near(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) fail_msg("%.17g, expected %.17g", value, expected);
 }
 
 /* float32 logits and exponentials leave about 1e-7 of the golden values. */
@@ -79,15 +52,19 @@ static void golden_entropy(void **state) {
     (void)state;
     Candidates c = open_candidates(4);
     take(&c, 4, (float[]){logf(4), logf(2), 0, 0});
-    check_near(c.entropy, 1.2130075659799042, 1e-6);
-    check_near(c.varentropy, .3303114470687634, 1e-6);
+    assert_near(c.entropy, 1.2130075659799042, 1e-6);
+    assert_near(c.varentropy, .3303114470687634, 1e-6);
     double surprisals[] = {log(2), log(4), log(8), log(8)};
-    for (int i = 0; i < 4; i++) check_near(candidates_surprisal(&c, i), surprisals[i], 1e-6);
+    for (int i = 0; i < 4; i++) assert_near(candidates_surprisal(&c, i), surprisals[i], 1e-6);
     take(&c, 3, (float[]){-INFINITY, 2, -INFINITY});
-    assert_true(c.entropy == 0 && c.varentropy == 0 && c.logit_sigma == 0);
-    assert_true(candidates_surprisal(&c, 1) == 0 && candidates_surprisal(&c, 0) == INFINITY);
+    assert_that(c.entropy, ==, 0);
+    assert_that(c.varentropy, ==, 0);
+    assert_that(c.logit_sigma, ==, 0);
+    assert_that(candidates_surprisal(&c, 1), ==, 0);
+    assert_that(candidates_surprisal(&c, 0), ==, INFINITY);
     take(&c, 2, (float[]){0, -500}); /* too small for a float */
-    assert_true(c.items[1].prob == 0 && candidates_surprisal(&c, 1) == 500);
+    assert_that(c.items[1].prob, ==, 0);
+    assert_that(candidates_surprisal(&c, 1), ==, 500);
     candidates_close(&c);
 }
 
@@ -113,15 +90,16 @@ static void describes_the_whole_vocabulary(void **state) {
         naive_softmax(p, logits, n);
         take(&c, n, logits);
         for (int i = 0; i < n; i++) {
-            check_near(c.items[i].prob, p[i], 1e-6 * p[i]);
-            if (p[i] > 0) check_near(candidates_surprisal(&c, i), -log(p[i]), 1e-6);
+            assert_near(c.items[i].prob, p[i], 1e-6 * p[i]);
+            if (p[i] > 0) assert_near(candidates_surprisal(&c, i), -log(p[i]), 1e-6);
         }
-        check_near(c.entropy, entropy_of(p, n), 2e-6);
-        check_near(c.varentropy, varentropy_of(p, n), 1e-5);
-        check_near(c.logit_sigma, naive_sigma(logits, n), 1e-7);
+        assert_near(c.entropy, entropy_of(p, n), 2e-6);
+        assert_near(c.varentropy, varentropy_of(p, n), 1e-5);
+        assert_near(c.logit_sigma, naive_sigma(logits, n), 1e-7);
         double entropy = c.entropy, sigma = c.logit_sigma;
         candidates_top_k(&c, 3);
-        assert_true(c.entropy == entropy && c.logit_sigma == sigma); /* truncation leaves it */
+        assert_that(c.entropy, ==, entropy);
+        assert_that(c.logit_sigma, ==, sigma); /* truncation leaves it */
     }
     candidates_close(&c);
 }
@@ -146,13 +124,13 @@ static void refreshed_is_as_good_as_new(void **state) {
         candidates_refresh(&c);
         take(&fresh, n, logits);
         assert_false(c.sorted);
-        check_near(c.entropy, fresh.entropy, 1e-6);
+        assert_near(c.entropy, fresh.entropy, 1e-6);
         if (!in_order) continue; /* sums in another order need not have the same bits */
         assert_true(same_description(&c, &fresh));
         for (int i = 0; i < n; i++) {
             assert_int_equal(c.items[i].token, i);
             assert_int_equal(c.items[i].branch, 7);
-            assert_true(c.items[i].prob == fresh.items[i].prob);
+            assert_that(c.items[i].prob, ==, fresh.items[i].prob);
         }
     }
     candidates_close(&c);
@@ -166,9 +144,9 @@ static void refresh_of_survivors_renormalises(void **state) {
     take(&c, 4, (float[]){0, logf(2), logf(4), 0});
     candidates_top_k(&c, 2);
     candidates_refresh(&c);
-    check_near(c.items[0].prob, 2. / 3, 1e-6);
-    check_near(c.items[1].prob, 1. / 3, 1e-6);
-    check_near(c.entropy, entropy_of((double[]){2. / 3, 1. / 3}, 2), 1e-6);
+    assert_near(c.items[0].prob, 2. / 3, 1e-6);
+    assert_near(c.items[1].prob, 1. / 3, 1e-6);
+    assert_near(c.entropy, entropy_of((double[]){2. / 3, 1. / 3}, 2), 1e-6);
     assert_int_equal(c.items[0].token, 2);
     candidates_close(&c);
 }
@@ -199,7 +177,8 @@ static void top_p_of_too_little_keeps_all(void **state) {
     Candidates c = open_candidates(N);
     take(&c, N, logits);
     candidates_top_p(&c, .99999994f);
-    assert_true(c.count <= N && c.count >= N - 1);
+    assert_that(c.count, <=, N);
+    assert_that(c.count, >=, N - 1);
     take(&c, N, logits);
     candidates_top_k(&c, 150);
     c.sorted = false; /* 150 of 200 equals hold three quarters */
@@ -244,6 +223,12 @@ static void min_p_keeps_equals(void **state) {
     candidates_close(&c);
 }
 
+static PlainSet copy_sorted(const Candidates *c, Candidate *twin) {
+    memcpy(twin, c->items, (size_t)c->count * sizeof *twin);
+    plain_sort(twin, c->count);
+    return (PlainSet){twin, c->count, c};
+}
+
 static void each_stage_equals_its_twin(void **state) {
     (void)state;
     static float logits[MAX_N];
@@ -257,14 +242,14 @@ static void each_stage_equals_its_twin(void **state) {
         for (int stage = 0; stage < 3; stage++) {
             take(&c, n, logits);
             if (random_below(4) == 0) candidates_sort(&c);
-            memcpy(twin, c.items, (size_t)n * sizeof *twin);
+            PlainSet set = copy_sorted(&c, twin);
             int kept;
             if (stage == 0)
-                candidates_top_k(&c, k), kept = twin_top_k(twin, n, k);
+                candidates_top_k(&c, k), kept = plain_top_k(set, k);
             else if (stage == 1)
-                candidates_top_p(&c, p), kept = twin_top_p(twin, n, p);
+                candidates_top_p(&c, p), kept = plain_top_p(set, p);
             else
-                candidates_min_p(&c, p), kept = twin_min_p(twin, n, p);
+                candidates_min_p(&c, p), kept = plain_min_p(set, p);
             assert_int_equal(c.items[candidates_argmax(&c)].token, twin[0].token);
             check_equal(&c, twin, kept);
         }
@@ -282,11 +267,13 @@ static void whole_chain_equals_its_twin(void **state) {
         float p = (float)random_below(1001) / 1000, floor_p = (float)random_below(1001) / 1000;
         random_logits(&source, logits, n);
         take(&c, n, logits);
-        memcpy(twin, c.items, (size_t)n * sizeof *twin);
+        PlainSet set = copy_sorted(&c, twin);
         candidates_top_k(&c, k);
         candidates_top_p(&c, p);
         candidates_min_p(&c, floor_p);
-        check_equal(&c, twin, twin_min_p(twin, twin_top_p(twin, twin_top_k(twin, n, k), p), floor_p));
+        set.n = plain_top_k(set, k);
+        set.n = plain_top_p(set, p);
+        check_equal(&c, twin, plain_min_p(set, floor_p));
     }
     candidates_close(&c);
 }
@@ -313,7 +300,9 @@ static void a_constant_changes_nothing(void **state) {
         keeps(&c, k, p, .05f, kept, 100);
         double entropy = c.entropy, varentropy = c.varentropy, sigma = c.logit_sigma;
         take(&c, 100, shifted);
-        assert_true(c.entropy == entropy && c.varentropy == varentropy && c.logit_sigma == sigma);
+        assert_that(c.entropy, ==, entropy);
+        assert_that(c.varentropy, ==, varentropy);
+        assert_that(c.logit_sigma, ==, sigma);
         keeps(&c, k, p, .05f, kept_shifted, 100);
         assert_memory_equal(kept, kept_shifted, 100);
     }

@@ -1,20 +1,15 @@
 /* The draw: greedy, independent of order, and distributed as it says. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/draw.h"
 #include "sampler/chain/noise.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static Candidates open(const float *logits, int n) {
     Error error;
     Candidates candidates;
-    assert_true(candidates_open(&candidates, n, &error));
+    must(candidates_open(&candidates, n, &error), &error);
     candidates_from_logits(&candidates, logits, n);
     return candidates;
 }
@@ -68,7 +63,7 @@ static void draws_follow_the_softmax(void **state) {
             chi_square += (counts[i] - expected) * (counts[i] - expected) / expected;
         }
         assert_int_equal(counts[N - 1], 0);
-        assert_true(chi_square < 24.3);
+        assert_that(chi_square, <, 24.3);
         candidates_close(&c);
     }
 }
@@ -105,7 +100,7 @@ static void most_noise_is_not_needed(void **state) {
     Random random = random_from(5);
     Candidates c;
     Error error;
-    assert_true(candidates_open(&c, MOST, &error));
+    must(candidates_open(&c, MOST, &error), &error);
     for (int i = 0; i < CASES; i++) {
         int n = random_int(&random, 1, random_chance(&random, 0.1) ? MOST : 200);
         double temperature = temperatures[random_int(&random, 0, 10)];

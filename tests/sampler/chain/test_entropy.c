@@ -1,36 +1,28 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/entropy.h"
 #include "tests/support/random.h"
-
-static void check_near(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) fail_msg("%.17g, expected %.17g", value, expected);
-}
+#include "tests/support/test.h"
 
 static void golden_values(void **state) {
     (void)state;
     double p[] = {.5, .25, .125, .125};
-    check_near(entropy_of(p, 4), 1.2130075659799042, 1e-15);
-    check_near(entropy_of(p, 4) / log(2), 1.75, 1e-15); /* bits */
-    check_near(normalized_entropy_of(p, 4), .875, 1e-15);
-    check_near(varentropy_of(p, 4), .3303114470687634, 1e-15);
-    check_near(entropy_of((double[]){.9, .05, .05}, 3), .3943976914, 1e-10);
+    assert_near(entropy_of(p, 4), 1.2130075659799042, 1e-15);
+    assert_near(entropy_of(p, 4) / log(2), 1.75, 1e-15); /* bits */
+    assert_near(normalized_entropy_of(p, 4), .875, 1e-15);
+    assert_near(varentropy_of(p, 4), .3303114470687634, 1e-15);
+    assert_near(entropy_of((double[]){.9, .05, .05}, 3), .3943976914, 1e-10);
     double options[10] = {.2, .2, .2, .2, .2}; /* five equal ones among ten */
-    check_near(normalized_entropy_of(options, 10), .6989700043, 1e-10);
+    assert_near(normalized_entropy_of(options, 10), .6989700043, 1e-10);
 }
 
 static void nothing_is_open(void **state) {
     (void)state;
     double certain[] = {0, 1, 0};
-    assert_true(entropy_of(certain, 3) == 0 && varentropy_of(certain, 3) == 0);
-    assert_true(normalized_entropy_of(certain, 3) == 0);
-    assert_true(normalized_entropy_of((double[]){1}, 1) == 0); /* not 0 / 0 */
+    assert_that(entropy_of(certain, 3), ==, 0);
+    assert_that(varentropy_of(certain, 3), ==, 0);
+    assert_that(normalized_entropy_of(certain, 3), ==, 0);
+    assert_that(normalized_entropy_of((double[]){1}, 1), ==, 0); /* not 0 / 0 */
 }
 
 static void uniform_is_the_most_open(void **state) {
@@ -38,9 +30,9 @@ static void uniform_is_the_most_open(void **state) {
     double p[64];
     for (int n = 2; n <= 64; n++) {
         for (int i = 0; i < n; i++) p[i] = 1. / n;
-        check_near(entropy_of(p, n), log(n), 1e-13);
-        check_near(normalized_entropy_of(p, n), 1, 1e-14);
-        check_near(varentropy_of(p, n), 0, 1e-25);
+        assert_near(entropy_of(p, n), log(n), 1e-13);
+        assert_near(normalized_entropy_of(p, n), 1, 1e-14);
+        assert_near(varentropy_of(p, n), 0, 1e-25);
     }
 }
 
@@ -57,8 +49,8 @@ static void independent_choices_add_up(void **state) {
         for (int i = 0; i < N; i++) p[i] /= sum_p;
         for (int j = 0; j < M; j++) q[j] /= sum_q;
         for (int k = 0; k < N * M; k++) both[3 + N * M - 1 - k] = p[k / M] * q[k % M];
-        check_near(entropy_of(both, N * M + 3), entropy_of(p, N) + entropy_of(q, M), 1e-13);
-        check_near(varentropy_of(both, N * M + 3), varentropy_of(p, N) + varentropy_of(q, M), 1e-12);
+        assert_near(entropy_of(both, N * M + 3), entropy_of(p, N) + entropy_of(q, M), 1e-13);
+        assert_near(varentropy_of(both, N * M + 3), varentropy_of(p, N) + varentropy_of(q, M), 1e-12);
     }
 }
 

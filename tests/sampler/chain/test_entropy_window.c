@@ -1,28 +1,27 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/entropy_window.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static void few(void **state) {
     (void)state;
     EntropyWindow window = {0};
     entropy_window_add(&window, 3);
-    assert_true(entropy_window_percentile(&window, 0) == 3 && entropy_window_percentile(&window, 1) == 3);
+    assert_that(entropy_window_percentile(&window, 0), ==, 3);
+    assert_that(entropy_window_percentile(&window, 1), ==, 3);
     entropy_window_add(&window, 1);
-    assert_true(entropy_window_percentile(&window, .25) == 1.5 && entropy_window_percentile(&window, .75) == 2.5);
+    assert_that(entropy_window_percentile(&window, .25), ==, 1.5);
+    assert_that(entropy_window_percentile(&window, .75), ==, 2.5);
     entropy_window_add(&window, 2);
-    assert_true(entropy_window_percentile(&window, .5) == 2 && entropy_window_percentile(&window, .25) == 1.5);
+    assert_that(entropy_window_percentile(&window, .5), ==, 2);
+    assert_that(entropy_window_percentile(&window, .25), ==, 1.5);
     EntropyWindow fork = window;
     entropy_window_add(&fork, 9);
-    assert_true(entropy_window_percentile(&window, 1) == 3 && entropy_window_percentile(&fork, 1) == 9);
+    assert_that(entropy_window_percentile(&window, 1), ==, 3);
+    assert_that(entropy_window_percentile(&fork, 1), ==, 9);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -46,7 +45,7 @@ static void equals_its_twin(void **state) {
         for (double fraction = 0; fraction <= 1; fraction += .0625) {
             double at = fraction * (n - 1), weight = at - floor(at);
             double expected = (1 - weight) * sorted[(int)floor(at)] + weight * sorted[(int)ceil(at)];
-            assert_true(fabs(entropy_window_percentile(&window, fraction) - expected) < 1e-12);
+            assert_that(fabs(entropy_window_percentile(&window, fraction) - expected), <, 1e-12);
         }
     }
 }

@@ -1,16 +1,11 @@
 /* Passes over many numbers against a sort. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/floats.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static int descending(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
@@ -41,8 +36,8 @@ static void all_agree_with_a_sort(void **state) {
         memcpy(sorted, x, (size_t)n * sizeof *x);
         qsort(sorted, (size_t)n, sizeof *sorted, descending);
         floats_largest(top, k, x, n);
-        for (int i = 0; i < k; i++) assert_true(top[i] == sorted[i]);
-        assert_true(floats_max(x, n) == sorted[0]);
+        for (int i = 0; i < k; i++) assert_that(top[i], ==, sorted[i]);
+        assert_that(floats_max(x, n), ==, sorted[0]);
         if (sorted[0] == -INFINITY) continue;
         double sum = 0, shift = sorted[0] + (double)(round % 4);
         for (int i = 0; i < n; i++) sum += exp(x[i] - shift);

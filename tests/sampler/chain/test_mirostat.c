@@ -1,25 +1,17 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/mirostat.h"
 #include "sampler/chain/noise.h"
+#include "sampler/chain/plain_truncate.h"
 #include "tests/support/logits.h"
+#include "tests/support/test.h"
 
 static const float halves[] = {1.38629436f, .693147182f, 0, 0}; /* p = .5 .25 .125 .125 */
 
-static void check_near(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) fail_msg("%.17g, expected %.17g", value, expected);
-}
-
 static void golden_values(void **state) {
     (void)state;
-    assert_true(mirostat_start(5).mu == 10);
+    assert_that(mirostat_start(5).mu, ==, 10);
     Candidates c = open_candidates(4);
     Mirostat mirostat = {.mu = 2};
     candidates_from_logits(&c, halves, 4);
@@ -27,11 +19,11 @@ static void golden_values(void **state) {
     assert_int_equal(c.count, 2); /* .25 is exactly 2 bits: not more than mu */
     assert_int_equal(c.items[0].token, 0);
     assert_int_equal(c.items[1].token, 1);
-    check_near(mirostat_update(&mirostat, 5, .1, &c, 0), .5849625007, 1e-7);
-    check_near(mirostat.mu, 2.4415037499, 1e-8);
+    assert_near(mirostat_update(&mirostat, 5, .1, &c, 0), .5849625007, 1e-7);
+    assert_near(mirostat.mu, 2.4415037499, 1e-8);
     mirostat.mu = 2;
-    check_near(mirostat_update(&mirostat, 5, .1, &c, 1), 1.5849625007, 1e-7);
-    check_near(mirostat.mu, 2.3415037499, 1e-8);
+    assert_near(mirostat_update(&mirostat, 5, .1, &c, 1), 1.5849625007, 1e-7);
+    assert_near(mirostat.mu, 2.3415037499, 1e-8);
     candidates_close(&c);
 }
 
@@ -47,14 +39,14 @@ static void one_stays(void **state) {
         assert_true(step > 10 || (c.count == 1 && c.items[0].token == 1));
         double surprise = mirostat_update(&mirostat, 1, .1, &c, 0);
         if (c.count == 1) {
-            check_near(surprise, 0, 1e-6);
-            check_near(mirostat.mu, before + .1, 1e-6);
+            assert_near(surprise, 0, 1e-6);
+            assert_near(mirostat.mu, before + .1, 1e-6);
         }
     }
-    assert_true(mirostat.mu > 0);
+    assert_that(mirostat.mu, >, 0);
     /* Of a token too unlikely for a float the surprisal is finite all the same. */
     candidates_from_logits(&c, (float[]){0, -500, 0, 0}, 4);
-    check_near(mirostat_update(&mirostat, 1, .1, &c, 1), (500 + log(3)) / log(2), 1e-4);
+    assert_near(mirostat_update(&mirostat, 1, .1, &c, 1), (500 + log(3)) / log(2), 1e-4);
     assert_true(isfinite(mirostat.mu));
     candidates_close(&c);
 }
@@ -67,9 +59,9 @@ static void survivors_of_no_mass(void **state) {
     candidates_from_logits(&c, (float[]){0, -500, -500}, 3);
     memmove(c.items, c.items + 1, 2 * sizeof *c.items);
     c.count = 2;
-    check_near(candidates_log_mass(&c), -500 + log(2), 1e-9);
-    check_near(mirostat_update(&mirostat, 1, .1, &c, 1), 1, 1e-9);
-    check_near(mirostat.mu, 3, 1e-9);
+    assert_near(candidates_log_mass(&c), -500 + log(2), 1e-9);
+    assert_near(mirostat_update(&mirostat, 1, .1, &c, 1), 1, 1e-9);
+    assert_near(mirostat.mu, 3, 1e-9);
     candidates_close(&c);
 }
 
@@ -89,18 +81,17 @@ static void equals_its_twin(void **state) {
         candidates_from_logits(&c, logits, n);
         if (random_chance(&random, .3)) candidates_sort(&c);
         memcpy(twin, c.items, (size_t)n * sizeof *twin);
-        naive_sort(twin, n);
+        plain_sort(twin, n);
         naive_softmax(p, logits, n);
-        int kept = n;
-        while (kept > 1 && !(-log2(twin[kept - 1].prob) <= mu)) kept--;
+        int kept = plain_mirostat((PlainSet){twin, n, &c}, mu);
         mirostat_truncate(mirostat, &c);
         check_candidates(&c, twin, kept);
         for (int i = 0; i < kept; i++) sum += p[twin[i].token];
         int chosen = random_int(&random, 0, kept - 1);
         if (!(p[c.items[chosen].token] > 0)) continue;
         double surprise = -log2(p[c.items[chosen].token] / sum);
-        check_near(mirostat_update(&mirostat, 3, .2, &c, chosen), surprise, 1e-5);
-        check_near(mirostat.mu, mu - .2 * (surprise - 3), 1e-5);
+        assert_near(mirostat_update(&mirostat, 3, .2, &c, chosen), surprise, 1e-5);
+        assert_near(mirostat.mu, mu - .2 * (surprise - 3), 1e-5);
     }
     candidates_close(&c);
 }
@@ -127,7 +118,7 @@ static void surprisal_settles_at_tau(void **state) {
             double surprise = mirostat_update(&mirostat, tau, .1, &c, chosen);
             if (step >= WARM_UP) sum += surprise / (STEPS - WARM_UP);
         }
-        check_near(sum, tau, .15);
+        assert_near(sum, tau, .15);
     }
     candidates_close(&c);
 }

@@ -1,12 +1,7 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/noise.h"
+#include "tests/support/test.h"
 
 static void check_words(const uint32_t counter[4], const uint32_t key[2], const uint32_t expected[4]) {
     Philox x = philox4x32(counter, key);
@@ -26,23 +21,23 @@ static void philox_known_answers(void **state) {
 static void uniform_is_the_first_word(void **state) {
     (void)state;
     double expected = (0x6627e8d5u + 0.5) / 4294967296.0;
-    assert_true(noise_uniform(0, 0, 0, 0, NOISE_DRAW) == expected);
-    assert_true(noise_gumbel(0, 0, 0, 0, NOISE_DRAW) == -log(-log(expected)));
+    assert_that(noise_uniform(0, 0, 0, 0, NOISE_DRAW), ==, expected);
+    assert_that(noise_gumbel(0, 0, 0, 0, NOISE_DRAW), ==, -log(-log(expected)));
     /* Counter (token, position, sequence, stage) and key (low, high half of the seed), as the third known answer has them. */
     expected = (0xd16cfe09u + 0.5) / 4294967296.0;
-    assert_true(noise_uniform(0x299f31d0a4093822u, 0x243f6a88, (int)0x85a308d3, 0x13198a2e, (NoiseStage)0x03707344) ==
+    assert_that(noise_uniform(0x299f31d0a4093822u, 0x243f6a88, (int)0x85a308d3, 0x13198a2e, (NoiseStage)0x03707344), ==,
                 expected);
 }
 
 static void every_argument_matters(void **state) {
     (void)state;
     double base = noise_uniform(7, 1, 2, 3, NOISE_DRAW);
-    assert_true(noise_uniform(8, 1, 2, 3, NOISE_DRAW) != base);
-    assert_true(noise_uniform(7 + ((uint64_t)1 << 32), 1, 2, 3, NOISE_DRAW) != base);
-    assert_true(noise_uniform(7, 2, 2, 3, NOISE_DRAW) != base);
-    assert_true(noise_uniform(7, 1, 3, 3, NOISE_DRAW) != base);
-    assert_true(noise_uniform(7, 1, 2, 4, NOISE_DRAW) != base);
-    assert_true(noise_uniform(7, 1, 2, 3, (NoiseStage)1) != base);
+    assert_that(noise_uniform(8, 1, 2, 3, NOISE_DRAW), !=, base);
+    assert_that(noise_uniform(7 + ((uint64_t)1 << 32), 1, 2, 3, NOISE_DRAW), !=, base);
+    assert_that(noise_uniform(7, 2, 2, 3, NOISE_DRAW), !=, base);
+    assert_that(noise_uniform(7, 1, 3, 3, NOISE_DRAW), !=, base);
+    assert_that(noise_uniform(7, 1, 2, 4, NOISE_DRAW), !=, base);
+    assert_that(noise_uniform(7, 1, 2, 3, (NoiseStage)1), !=, base);
 }
 
 /* Mean and variance of a standard Gumbel: Euler's constant and pi^2 / 6. */
@@ -57,8 +52,8 @@ static void gumbel_moments(void **state) {
         squares += g * g;
     }
     double mean = sum / N, variance = squares / N - mean * mean;
-    assert_true(fabs(mean - 0.5772156649) < 0.015);
-    assert_true(fabs(variance - 1.6449340668) < 0.03);
+    assert_that(fabs(mean - 0.5772156649), <, 0.015);
+    assert_that(fabs(variance - 1.6449340668), <, 0.03);
 }
 
 static void many_words_are_those_of_each(void **state) {
@@ -72,15 +67,15 @@ static void many_words_are_those_of_each(void **state) {
         noise_words(words, tokens, n, seed, n, n % 4, (NoiseStage)(n % 2));
         for (int i = 0; i < n; i++) {
             double u = noise_uniform(seed, tokens[i], n, n % 4, (NoiseStage)(n % 2));
-            assert_true((words[i] + 0.5) / 4294967296.0 == u);
+            assert_that((words[i] + 0.5) / 4294967296.0, ==, u);
         }
     }
 }
 
 static void check_bound(uint32_t x) {
     double noise = -log(-log((x + 0.5) / 4294967296.0)), bound = noise_bound(x);
-    assert_true(noise <= bound + 1e-4);
-    if (noise > 2 && noise < 12) assert_true(bound < noise + .14);
+    assert_that(noise, <=, bound + 1e-4);
+    if (noise > 2 && noise < 12) assert_that(bound, <, noise + .14);
 }
 
 /* All of the ends, where rounding is worst, and some of the middle. */

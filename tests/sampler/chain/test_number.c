@@ -1,32 +1,27 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/number.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
-static const NumberRange wide = {-1e9, 1e9, false, false};
+static const NumberRange wide = {.low = -1e9, .high = 1e9};
 
 static void check_read(const char *text, double expected) {
     double value = 0;
-    Error error = {""};
-    if (!number_parse(&value, text, strlen(text), wide, "x", &error)) fail_msg("%s", error.message);
-    assert_true(value == expected);
+    Error error = {.message = ""};
+    must(number_parse(&value, text, strlen(text), wide, "x", &error), &error);
+    assert_that(value, ==, expected);
 }
 
 static void check_refused(const char *text, size_t length, NumberRange range, const char *message) {
     double value = 7;
-    Error error = {""};
-    assert_false(number_parse(&value, text, length, range, "--x", &error));
+    Error error = {.message = ""};
+    assert_false(number_parse(&value, text, length, range, "x", &error));
     assert_string_equal(error.message, message);
-    assert_true(value == 7);
+    assert_that(value, ==, 7);
 }
 
 static void reads_decimal_numbers(void **state) {
@@ -38,7 +33,8 @@ static void reads_decimal_numbers(void **state) {
     check_read("2.5E2", 250);
     double value;
     Error error;
-    assert_true(number_parse(&value, "12:34", 2, wide, "x", &error) && value == 12); /* a field of a longer text */
+    must(number_parse(&value, "12:34", 2, wide, "x", &error), &error);
+    assert_that(value, ==, 12); /* a field of a longer text */
 }
 
 static void refuses_everything_else(void **state) {
@@ -46,46 +42,54 @@ static void refuses_everything_else(void **state) {
     const char *texts[] = {"",  " 1", "1 ", "1,5",   "0x10", "inf", "nan", "-",
                            ".", "e3", "1e", "1e999", "1-1",  "--1", "1..2"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        char message[100] = "--x: expected a number from -1e+09 to 1e+09, got '";
+        char message[100] = "x: expected a number from -1e+09 to 1e+09, got '";
         strcat(strcat(message, texts[i]), "'");
         check_refused(texts[i], strlen(texts[i]), wide, message);
     }
-    check_refused("123", 2, wide, "--x: expected a number from -1e+09 to 1e+09, got '12'"); /* goes on past the field */
+    check_refused("123", 2, wide, "x: expected a number from -1e+09 to 1e+09, got '12'"); /* goes on past the field */
 }
 
 static void names_the_range(void **state) {
     (void)state;
-    check_refused("2", 1, (NumberRange){0, 1, false, false}, "--x: expected a number from 0 to 1, got '2'");
-    check_refused("1", 1, (NumberRange){0, 1, false, true}, "--x: expected a number at least 0 and below 1, got '1'");
-    check_refused("0", 1, (NumberRange){0, 1, true, false}, "--x: expected a number above 0 and at most 1, got '0'");
-    check_refused("0", 1, (NumberRange){0, 1, true, true}, "--x: expected a number above 0 and below 1, got '0'");
+    check_refused("2", 1, (NumberRange){.low = 0, .high = 1}, "x: expected a number from 0 to 1, got '2'");
+    check_refused("1", 1, (NumberRange){.low = 0, .high = 1, .high_open = true},
+                  "x: expected a number at least 0 and below 1, got '1'");
+    check_refused("0", 1, (NumberRange){.low = 0, .high = 1, .low_open = true},
+                  "x: expected a number above 0 and at most 1, got '0'");
+    check_refused("0", 1, (NumberRange){.low = 0, .high = 1, .low_open = true, .high_open = true},
+                  "x: expected a number above 0 and below 1, got '0'");
     Error error;
-    assert_true(number_check(1, (NumberRange){0, 1, true, false}, "--x", &error));
-    assert_true(number_check(0, (NumberRange){0, 1, false, true}, "--x", &error));
-    assert_false(number_check(NAN, wide, "--x", &error));
-    assert_string_equal(error.message, "--x: expected a number from -1e+09 to 1e+09, got 'nan'");
+    must(number_check(1, (NumberRange){.low = 0, .high = 1, .low_open = true}, "x", &error), &error);
+    must(number_check(0, (NumberRange){.low = 0, .high = 1, .high_open = true}, "x", &error), &error);
+    assert_false(number_check(NAN, wide, "x", &error));
+    assert_string_equal(error.message, "x: expected a number from -1e+09 to 1e+09, got 'nan'");
 }
 
 /* What is stored must be in the range: 1e-320 is above 0, the float that it becomes is not. */
 static void checks_the_stored_float(void **state) {
     (void)state;
-    const NumberRange above = {0, 1, true, false}, any = {-1e30, 1e30, false, false}, from = {0.01, 100, false, false};
+    const NumberRange above = {.low = 0, .high = 1, .low_open = true}, any = {.low = -1e30, .high = 1e30},
+                      from = {.low = 0.01, .high = 100};
     Error error;
     float value = 7;
-    assert_false(number_parse_float(&value, "1e-320", 6, above, "--x", &error));
+    assert_false(number_parse_float(&value, "1e-320", 6, above, "x", &error));
     assert_string_equal(error.message,
-                        "--x: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
-    assert_false(number_parse_float(&value, "1e-46", 5, above, "--x", &error));
-    assert_false(number_parse_float(&value, "1.00000001", 10, above, "--x", &error));
-    assert_false(number_parse_float(&value, "1e300", 5, any, "--x", &error));
-    assert_false(number_parse_float(&value, "", 0, any, "--x", &error));
-    assert_true(value == 7);
-    assert_true(number_parse_float(&value, "1e-40", 5, above, "--x", &error) && value == 1e-40f);
-    assert_true(number_parse_float(&value, "0.01", 4, from, "--x", &error) && value == 0.01f);
-    assert_true(number_parse_float(&value, "1e30", 4, any, "--x", &error) && value == 1e30f);
+                        "x: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
+    assert_false(number_parse_float(&value, "1e-46", 5, above, "x", &error));
+    assert_false(number_parse_float(&value, "1.00000001", 10, above, "x", &error));
+    assert_false(number_parse_float(&value, "1e300", 5, any, "x", &error));
+    assert_false(number_parse_float(&value, "", 0, any, "x", &error));
+    assert_that(value, ==, 7);
+    must(number_parse_float(&value, "1e-40", 5, above, "x", &error), &error);
+    assert_that(value, ==, 1e-40f);
+    must(number_parse_float(&value, "0.01", 4, from, "x", &error), &error);
+    assert_that(value, ==, 0.01f);
+    must(number_parse_float(&value, "1e30", 4, any, "x", &error), &error);
+    assert_that(value, ==, 1e30f);
     char stored[32];
     snprintf(stored, sizeof stored, "%.17g", value); /* a little more than 1e30 */
-    assert_true(number_parse_float(&value, stored, strlen(stored), any, "--x", &error) && value == 1e30f);
+    must(number_parse_float(&value, stored, strlen(stored), any, "x", &error), &error);
+    assert_that(value, ==, 1e30f);
 }
 
 static void check_printed(double value, const char *expected) {
@@ -107,7 +111,7 @@ static void prints_what_reads_back(void **state) {
         double value = ldexp(random_normal(&random), random_int(&random, -60, 60));
         char out[32];
         number_print(value, out, sizeof out);
-        assert_true(strtod(out, NULL) == value);
+        assert_that(strtod(out, NULL), ==, value);
     }
 }
 

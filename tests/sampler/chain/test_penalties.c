@@ -1,18 +1,13 @@
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/penalties.h"
 #include "tests/support/logits.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 
 enum { VOCABULARY = 40, MAX_TEXT = 160 };
 
@@ -77,9 +72,13 @@ static void a_long_repetition_stays_finite(void **state) {
     static int text[N], scratch[N]; /* all zeros */
     Candidates c = from((float[]){5, 1}, 2);
     penalties_dry(&c, text, N, usual_dry, NULL, scratch);
-    assert_true(isfinite(c.items[0].logit) && c.items[0].logit < -1e29f && c.items[1].logit == 1);
+    assert_true(isfinite(c.items[0].logit));
+    assert_that(c.items[0].logit, <, -1e29f);
+    assert_that(c.items[1].logit, ==, 1);
     candidates_refresh(&c);
-    assert_true(c.items[0].prob == 0 && c.items[1].prob == 1 && c.entropy == 0);
+    assert_that(c.items[0].prob, ==, 0);
+    assert_that(c.items[1].prob, ==, 1);
+    assert_that(c.entropy, ==, 0);
     candidates_close(&c);
 }
 
@@ -99,7 +98,7 @@ static void extreme_logits_stay_finite(void **state) {
         penalties_dry(&c, (int[]){1, 1, 1}, 3, (DryPenalty){100, 10, 1}, NULL, scratch);
         assert_true(penalties_bias(&c, (LogitBias[]){{0, 1e30f}, {1, -1e30f}, {0, 1e30f}, {1, -1e30f}}, 4));
         for (int t = 0; t < 4; t++) assert_true(isfinite(c.items[t].logit));
-        assert_true(c.items[4].logit == -INFINITY);
+        assert_that(c.items[4].logit, ==, -INFINITY);
         candidates_refresh(&c);
         assert_true(isfinite(c.entropy) && isfinite(c.varentropy) && isfinite(c.logit_sigma));
     }
@@ -133,7 +132,9 @@ static void bias_by_hand(void **state) {
     assert_true(penalties_bias(&c, (LogitBias[]){{0, -INFINITY}, {1, -INFINITY}}, 2));
     check_logits(&c, (float[]){-INFINITY, -INFINITY, 1.5f});
     candidates_refresh(&c);
-    assert_true(c.items[2].prob == 1 && c.items[0].prob == 0 && c.entropy == 0);
+    assert_that(c.items[2].prob, ==, 1);
+    assert_that(c.items[0].prob, ==, 0);
+    assert_that(c.entropy, ==, 0);
     assert_true(penalties_bias(&c, (LogitBias[]){{0, 100}}, 1)); /* banned is banned */
     check_logits(&c, (float[]){-INFINITY, -INFINITY, 1.5f});
     assert_false(penalties_bias(&c, (LogitBias[]){{2, -INFINITY}}, 1));
@@ -237,7 +238,7 @@ static void each_equals_its_twin(void **state) {
         for (int i = 0; i < VOCABULARY; i++) expected |= logits[i] > -INFINITY;
         assert_int_equal(left, expected);
     }
-    assert_true(penalised > 1000); /* the texts do repeat themselves */
+    assert_that(penalised, >, 1000); /* the texts do repeat themselves */
     candidates_close(&c);
 }
 
@@ -281,8 +282,8 @@ static void a_constant_changes_nothing(void **state) {
             penalties_dry(both[i], text, n, dry, NULL, scratch);
             candidates_refresh(both[i]);
         }
-        for (int i = 0; i < VOCABULARY; i++) assert_true(c.items[i].prob == d.items[i].prob);
-        assert_true(c.entropy == d.entropy);
+        for (int i = 0; i < VOCABULARY; i++) assert_that(c.items[i].prob, ==, d.items[i].prob);
+        assert_that(c.entropy, ==, d.entropy);
     }
     candidates_close(&c);
     candidates_close(&d);
@@ -301,7 +302,7 @@ static void the_worst_text_takes_linear_time(void **state) {
     for (int i = 0; i < 5; i++) penalties_dry(&c, text, N, usual_dry, NULL, scratch);
     penalties_repeat(&c, text, N, (RepeatPenalty){.last_n = -1, .repeat = 1.1f});
     penalties_no_repeat_ngram(&c, text, N, 4);
-    assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 2);
+    assert_that((double)(clock() - begin) / CLOCKS_PER_SEC, <, 2);
     assert_int_equal(memory_hooks_count(), 0);
     assert_int_equal(memory_hooks_alive(), alive);
     memory_hooks_fail_at(0);

@@ -1,17 +1,12 @@
 /* The steps of the chain: its stages put together. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/chain/draw.h"
 #include "sampler/chain/target.h"
 #include "sampler/sampler.h"
-#include "tests/support/must.h"
+#include "tests/support/continuations.h"
+#include "tests/support/test.h"
 
 enum { V = 5 };
 static const TokenFlags flags[V];
@@ -21,7 +16,7 @@ static int history[16], scratch[16];
 static Candidates open(const float *logits) {
     Error error;
     Candidates candidates;
-    assert_true(candidates_open(&candidates, V, &error));
+    must(candidates_open(&candidates, V, &error), &error);
     candidates_from_logits(&candidates, logits, V);
     return candidates;
 }
@@ -34,7 +29,7 @@ static SamplerContext context_of(int n) {
 static void step(const Sampler *sampler, SamplerState *memory, Candidates *c, int n) {
     Error error;
     SamplerContext context = context_of(n);
-    if (!sampler_apply(sampler, memory, &context, c, &error)) fail_msg("%s", error.message);
+    must(sampler_apply(sampler, memory, &context, c, &error), &error);
 }
 
 static void stages_work_on_what_the_last_one_left(void **state) {
@@ -65,7 +60,7 @@ static void temperature_first_keeps_another_set(void **state) {
         sampler.temperature_first = first;
         step(&sampler, &memory, &c, 0);
         assert_int_equal(c.count, first ? 1 : 2);
-        assert_true(sampler_temperature(&sampler, &memory, &c) == (first ? 1 : .5));
+        assert_that(sampler_temperature(&sampler, &memory, &c), ==, (first ? 1 : .5));
         candidates_close(&c);
     }
 }
@@ -82,7 +77,10 @@ static void temperature_first_stays_finite(void **state) {
         SamplerState memory = sampler_start(&sampler);
         Candidates c = open(rows[i]);
         step(&sampler, &memory, &c, 0);
-        assert_true(c.count == 1 && c.items[0].token == i && isfinite(c.items[0].logit) && c.entropy == 0);
+        assert_that(c.count, ==, 1);
+        assert_that(c.items[0].token, ==, i);
+        assert_true(isfinite(c.items[0].logit));
+        assert_that(c.entropy, ==, 0);
         candidates_close(&c);
     }
 }
@@ -105,7 +103,7 @@ static void udt_reads_natural_probabilities(void **state) {
             must_set(&sampler, "top-k", truncated == 2 ? "1" : "0");
             step(&sampler, &memory, &c, 0);
             double t = sampler_temperature(&sampler, &memory, &c);
-            assert_true(fabs(t - pow(.8, .2 / u[i])) < 1e-7);
+            assert_that(fabs(t - pow(.8, .2 / u[i])), <, 1e-7);
             candidates_close(&c);
         }
     }
@@ -158,20 +156,24 @@ static void policies_read_the_natural_distribution(void **state) {
         if (kind == TEMPERATURE_DYNATEMP) {
             /* left are 1, with its penalty, and 3, the least likely top choice */
             double odds = 2 * exp(-9), q = 1 / (1 + odds), left = -q * log(q) - (1 - q) * log(1 - q);
-            assert_true(c.count == 2 && memory.input.n_survivors == 2);
+            assert_that(c.count, ==, 2);
+            assert_that(memory.input.n_survivors, ==, 2);
             expected = .3 + left / log(2);
         } else if (kind == TEMPERATURE_TARGET) {
             double left = target_entropy(&c, t);
-            assert_true(memory.input.n_survivors == 2 && !memory.input.survivors);
-            assert_true(t == 1.8 && left < .75 * log(2)); /* as near as it gets */
-            assert_true(fabs(memory.input.survivors_entropy - target_entropy(&c, 1)) < 1e-12);
+            assert_that(memory.input.n_survivors, ==, 2);
+            assert_false(memory.input.survivors);
+            assert_that(t, ==, 1.8);
+            assert_that(left, <, .75 * log(2)); /* as near as it gets */
+            assert_that(fabs(memory.input.survivors_entropy - target_entropy(&c, 1)), <, 1e-12);
             expected = t;
         } else {
             expected = natural_temperature((TemperatureKind)kind, 2.5, .75);
         }
-        assert_true(fabs(t - expected) < 1e-6);
-        assert_true(fabs(memory.input.entropy - h) < 1e-6 && fabs(memory.window.entropy[0] - h) < 1e-6);
-        assert_true(fabs(c.entropy - h) > .1); /* that of the rewritten logits is another */
+        assert_that(fabs(t - expected), <, 1e-6);
+        assert_that(fabs(memory.input.entropy - h), <, 1e-6);
+        assert_that(fabs(memory.window.entropy[0] - h), <, 1e-6);
+        assert_that(fabs(c.entropy - h), >, .1); /* that of the rewritten logits is another */
         candidates_close(&c);
     }
 }
@@ -195,8 +197,8 @@ static void bans_that_leave_nothing_are_an_error(void **state) {
     Sampler sampler = sampler_default();
     SamplerState memory = sampler_start(&sampler);
     SamplerContext context = context_of(3);
-    for (int i = 0; i < V; i++)
-        must_set(&sampler, "logit-bias", (const char *[]){"0-inf", "1-inf", "2-inf", "3-inf", "4-inf"}[i]);
+    static const char *const bans[V] = {"0-inf", "1-inf", "2-inf", "3-inf", "4-inf"};
+    for (int i = 0; i < V; i++) must_set(&sampler, "logit-bias", bans[i]);
     Candidates c = open((float[]){4, 3, 2, 1, 0});
     assert_false(sampler_apply(&sampler, &memory, &context, &c, &error));
     assert_string_equal(error.message, "position 3: logit-bias leaves no token possible");
@@ -224,13 +226,16 @@ static void banned_tokens_are_dropped(void **state) {
         context.dropped = dropped;
         history[0] = 2;
         Candidates c = open((float[]){4, 3, 2, 0, 0});
-        assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
+        must(sampler_apply(&sampler, &memory, &context, &c, &error), &error);
         assert_int_equal(c.count, 2); /* two equals: the entropy is ln 2, so T is T0 + the range */
-        assert_true(c.items[0].token == 3 && c.items[1].token == 4);
+        assert_that(c.items[0].token, ==, 3);
+        assert_that(c.items[1].token, ==, 4);
         double t = sampler_temperature(&sampler, &memory, &c);
         assert_true(first ? t == 1 : fabs(t - 1.3) < 1e-6);
-        assert_true(memory.input.n_survivors == 2);
-        assert_true(dropped[STAGE_NO_REPEAT_NGRAM] == 1 && dropped[STAGE_BIAS] == 1 && dropped[SAMPLER_BAN] == 1);
+        assert_that(memory.input.n_survivors, ==, 2);
+        assert_that(dropped[STAGE_NO_REPEAT_NGRAM], ==, 1);
+        assert_that(dropped[STAGE_BIAS], ==, 1);
+        assert_that(dropped[SAMPLER_BAN], ==, 1);
         candidates_close(&c);
     }
 }
@@ -248,10 +253,13 @@ static void tempering_to_zero_counts_what_it_drops(void **state) {
     SamplerContext context = context_of(1);
     context.dropped = dropped;
     Candidates c = open((float[]){3, 4, 2, 0, 0});
-    assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
-    assert_true(c.count == 1 && c.items[0].token == 0);
+    must(sampler_apply(&sampler, &memory, &context, &c, &error), &error);
+    assert_that(c.count, ==, 1);
+    assert_that(c.items[0].token, ==, 0);
     for (int i = 0; i < SAMPLER_DROPS; i++) sum += dropped[i];
-    assert_true(dropped[STAGE_BIAS] == 1 && dropped[SAMPLER_TEMPER] == V - 2 && sum == V - 1);
+    assert_that(dropped[STAGE_BIAS], ==, 1);
+    assert_that(dropped[SAMPLER_TEMPER], ==, V - 2);
+    assert_that(sum, ==, V - 1);
     candidates_close(&c);
 }
 
@@ -271,7 +279,7 @@ static void bans_hold_at_their_position(void **state) {
         if (n == 3) assert_int_equal(c.items[1].token, 3);
         candidates_close(&c);
     }
-    assert_string_equal(error.message, "position 4: --ban leaves no token possible");
+    assert_string_equal(error.message, "position 4: the banned phrases leave no token possible");
 }
 
 /* State is plain data: a copy goes its own way, and both come to the same where they see the same. */
@@ -292,9 +300,10 @@ static void state_forks_by_assignment(void **state) {
             candidates_close(&c);
         }
     }
-    assert_memory_equal(&memory, &fork, sizeof memory);
-    assert_true(memory.mirostat.mu != 2);
-    assert_true(fabs(sampler_alpha(&sampler, &memory)) < 1e-12); /* 20 tokens: two and a half periods of 8 */
+    assert_same_state(&memory, &fork);
+    assert_that(memory.kl, ==, fork.kl);
+    assert_that(memory.mirostat.mu, !=, 2);
+    assert_that(fabs(sampler_alpha(&sampler, &memory)), <, 1e-12); /* 20 tokens: two and a half periods of 8 */
 }
 
 /* Chi-square of how often XTC acts, one degree of freedom: 10.8 is passed by chance once in a thousand; fixed seeds. */
@@ -310,12 +319,12 @@ static void xtc_acts_as_often_as_it_says(void **state) {
     for (int position = 0; position < STEPS; position++) {
         SamplerContext context = context_of(position);
         Candidates c = open((float[]){logf(4), logf(2), 0, 0, -INFINITY});
-        assert_true(sampler_apply(&sampler, &memory, &context, &c, &error));
+        must(sampler_apply(&sampler, &memory, &context, &c, &error), &error);
         acted += c.items[0].token != 0;
         candidates_close(&c);
     }
     double expected = 0.3 * STEPS, difference = acted - expected;
-    assert_true(difference * difference / expected + difference * difference / (STEPS - expected) < 10.8);
+    assert_that(difference * difference / expected + difference * difference / (STEPS - expected), <, 10.8);
 }
 
 int main(void) {

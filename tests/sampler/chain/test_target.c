@@ -1,17 +1,12 @@
 /* The temperature of a given entropy, against a plain bisection in double. */
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/chain/target.h"
-#include "sampler/chain/temperature.h"
+#include "sampler/sampler.h"
 #include "tests/support/logits.h"
+#include "tests/support/test.h"
 
 enum { N = 3000 };
 
@@ -58,17 +53,18 @@ static void equals_its_twin(void **state) {
         random_logits(&random, logits, n);
         double entropy = random_unit(&random) * (log(n) + .1);
         double t = solve(&c, logits, n, entropy, low, high), expected = twin(logits, n, entropy, low, high);
-        assert_true(t >= low && t <= high);
+        assert_that(t, >=, low);
+        assert_that(t, <=, high);
         double reached = twin_entropy(logits, n, fmax(t, 1e-4)), wanted = twin_entropy(logits, n, fmax(expected, 1e-4));
         if (!(fabs(t - expected) < 1e-9 || fabs(reached - wanted) < 1e-6))
             fail_msg("%d of H %g in %g:%g: T %.12g, H %.9g, not %.12g, %.9g", n, entropy, low, high, t, reached,
                      expected, wanted);
         if (t > low && t < high) {
-            assert_true(fabs(reached - entropy) < 1e-6);
+            assert_that(fabs(reached - entropy), <, 1e-6);
             inside++;
         }
     }
-    assert_true(inside > 400);
+    assert_that(inside, >, 400);
     candidates_close(&c);
 }
 
@@ -78,15 +74,15 @@ static void golden_values(void **state) {
     Candidates c = open_candidates(4);
     const float logits[] = {logf(4), logf(2), 0, 0};
     candidates_from_logits(&c, logits, 4);
-    assert_true(fabs(target_entropy(&c, 1) - 1.75 * log(2)) < 1e-7);
-    assert_true(fabs(solve(&c, logits, 4, 1.75 * log(2), .3, 1.8) - 1) < 1e-6);
+    assert_that(fabs(target_entropy(&c, 1) - 1.75 * log(2)), <, 1e-7);
+    assert_that(fabs(solve(&c, logits, 4, 1.75 * log(2), .3, 1.8) - 1), <, 1e-6);
     /* at T = 1/2 the weights are 16 4 1 1 */
     double sum = 22, h = 0;
     for (int i = 0; i < 4; i++) {
         double p = (double[]){16, 4, 1, 1}[i] / sum;
         h -= p * log(p);
     }
-    assert_true(fabs(solve(&c, logits, 4, h, .3, 1.8) - .5) < 1e-6);
+    assert_that(fabs(solve(&c, logits, 4, h, .3, 1.8) - .5), <, 1e-6);
     candidates_close(&c);
 }
 
@@ -100,7 +96,7 @@ static void more_entropy_is_never_cooler(void **state) {
         random_logits(&random, logits, 50);
         for (int i = 0; i <= 40; i++) {
             double t = solve(&c, logits, 50, i * .1, 0, 4);
-            assert_true(t >= before);
+            assert_that(t, >=, before);
             before = t;
         }
     }
@@ -120,8 +116,8 @@ static void order_and_a_constant_do_not_matter(void **state) {
         random_permutation(&random, place, M);
         for (int i = 0; i < M; i++) mixed[place[i]] = logits[i];
         double entropy = random_unit(&random) * log(M), t = solve(&c, logits, M, entropy, .2, 3);
-        assert_true(solve(&c, shifted, M, entropy, .2, 3) == t);
-        assert_true(fabs(solve(&c, mixed, M, entropy, .2, 3) - t) < 1e-6);
+        assert_that(solve(&c, shifted, M, entropy, .2, 3), ==, t);
+        assert_that(fabs(solve(&c, mixed, M, entropy, .2, 3) - t), <, 1e-6);
     }
     candidates_close(&c);
 }
@@ -131,24 +127,24 @@ static void edges(void **state) {
     Candidates c = open_candidates(6);
     const float equal[] = {3, 3, 3, 3}, tied[] = {5, 5, 0, 0, -INFINITY, -INFINITY}, ordinary[] = {2, 1, 0};
     /* all equal: ln 4 at every T, so the nearer end */
-    assert_true(solve(&c, equal, 4, 1, .3, 1.8) == .3);
-    assert_true(solve(&c, equal, 4, log(4), .3, 1.8) == 1.8);
-    assert_true(solve(&c, equal, 4, 9, .3, 1.8) == 1.8);
+    assert_that(solve(&c, equal, 4, 1, .3, 1.8), ==, .3);
+    assert_that(solve(&c, equal, 4, log(4), .3, 1.8), ==, 1.8);
+    assert_that(solve(&c, equal, 4, 9, .3, 1.8), ==, 1.8);
     /* one candidate, one that is possible */
-    assert_true(solve(&c, equal, 1, 0, .3, 1.8) == .3);
-    assert_true(solve(&c, equal, 1, 1, .3, 1.8) == 1.8);
-    assert_true(solve(&c, (float[]){-INFINITY, 1, -INFINITY}, 3, .5, .3, 1.8) == 1.8);
+    assert_that(solve(&c, equal, 1, 0, .3, 1.8), ==, .3);
+    assert_that(solve(&c, equal, 1, 1, .3, 1.8), ==, 1.8);
+    assert_that(solve(&c, (float[]){-INFINITY, 1, -INFINITY}, 3, .5, .3, 1.8), ==, 1.8);
     /* nothing is less than the ln 2 of two that share the top; 0 is argmax */
-    assert_true(solve(&c, tied, 6, .5, 0, 2) == 0);
-    assert_true(fabs(target_entropy(&c, 1e-4) - log(2)) < 1e-12);
+    assert_that(solve(&c, tied, 6, .5, 0, 2), ==, 0);
+    assert_that(fabs(target_entropy(&c, 1e-4) - log(2)), <, 1e-12);
     assert_int_equal(target_count(&c), 4);
-    assert_true(solve(&c, ordinary, 3, 0, 0, 2) == 0);
-    assert_true(solve(&c, ordinary, 3, 0, .3, 2) == .3);
-    assert_true(solve(&c, ordinary, 3, log(3), .3, 2) == 2);
-    assert_true(solve(&c, ordinary, 3, .5, 1e-320, 2e-320) == 2e-320);
+    assert_that(solve(&c, ordinary, 3, 0, 0, 2), ==, 0);
+    assert_that(solve(&c, ordinary, 3, 0, .3, 2), ==, .3);
+    assert_that(solve(&c, ordinary, 3, log(3), .3, 2), ==, 2);
+    assert_that(solve(&c, ordinary, 3, .5, 1e-320, 2e-320), ==, 2e-320);
     /* logits of any size */
     double t = solve(&c, (float[]){FLT_MAX, -FLT_MAX, 0, 1e-45f}, 4, 1, 0, 100);
-    assert_true(t == 100);
+    assert_that(t, ==, 100);
     candidates_close(&c);
 }
 
@@ -164,22 +160,23 @@ static void policy_takes_the_smaller_target(void **state) {
     candidates_from_logits(&c, (float[]){2, 1, 0}, 3);
     TemperatureInput input = {.n_survivors = 3, .survivors = &c};
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
-        TemperaturePolicy policy = temperature_default();
+        Sampler sampler = sampler_default();
         char shown[64];
-        assert_true(temperature_set(&policy, "temp-policy", "target", &error));
-        assert_true(temperature_set(&policy, "temp-range", ".2:5", &error));
-        assert_true(temperature_set(&policy, "entropy-target", targets[i].text, &error));
-        assert_true(temperature_check(&policy, &error));
-        temperature_show(&policy, "entropy-target", shown, sizeof shown);
+        must_set(&sampler, "temp-policy", "target");
+        must_set(&sampler, "temp-range", ".2:5");
+        must_set(&sampler, "entropy-target", targets[i].text);
+        must(sampler_check(&sampler, &error), &error);
+        sampler_show(&sampler, "entropy-target", shown, sizeof shown);
         assert_string_equal(shown, targets[i].text);
-        assert_true(temperature_target(&policy, &input) == targets[i].nats);
+        TemperaturePolicy policy = sampler.temperature;
+        assert_that(temperature_target(&policy, &input), ==, targets[i].nats);
         double t = temperature_of(&policy, &input);
-        assert_true(t == target_temperature(&c, targets[i].nats, .2, 5));
+        assert_that(t, ==, target_temperature(&c, targets[i].nats, .2, 5));
     }
-    TemperaturePolicy policy = temperature_default();
+    Sampler sampler = sampler_default();
     const char *const refused[] = {"", "@", "1@", "x", "101", "-1", "@1.1", "1@-.1", "1@.5@.5", "inf"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        assert_false(temperature_set(&policy, "entropy-target", refused[i], &error));
+        assert_false(sampler_set(&sampler, "entropy-target", refused[i], &error));
     candidates_close(&c);
 }
 

@@ -1,19 +1,14 @@
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "sampler/future/wave.h"
+#include "sampler/sampler.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static Wave parsed(const char *text) {
     Wave wave = wave_default();
-    Error error = {""};
-    if (!wave_parse(&wave, text, &error)) fail_msg("%s", error.message);
+    Error error = {.message = ""};
+    must(wave_parse(&wave, text, &error), &error);
     return wave;
 }
 
@@ -41,7 +36,7 @@ static void parses_and_prints(void **state) {
 
 static void check_refused(const char *text, const char *message) {
     Wave wave = wave_default(), before = wave;
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(wave_parse(&wave, text, &error));
     assert_string_equal(error.message, message);
     assert_memory_equal(&wave, &before, sizeof wave);
@@ -49,40 +44,42 @@ static void check_refused(const char *text, const char *message) {
 
 static void refuses(void **state) {
     (void)state;
-#define FORM "--wave: expected SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]], got "
+#define FORM "wave: expected SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]], got "
     check_refused("", FORM "''");
     check_refused("sine", FORM "'sine'");
     check_refused("sine:1", FORM "'sine:1'");
     check_refused("sine:1:2:3:4:5", FORM "'sine:1:2:3:4:5'");
-    check_refused("saw:1:60", "--wave: no such shape 'saw': expected sine, triangle, square or ramp");
-    check_refused("sin:1:60", "--wave: no such shape 'sin': expected sine, triangle, square or ramp");
-    check_refused("sine:1:0", "--wave: period: expected a number above 0 and at most 1000000, got '0'");
-    check_refused("sine:1:-6", "--wave: period: expected a number above 0 and at most 1000000, got '-6'");
-    check_refused("sine:1:nan", "--wave: period: expected a number above 0 and at most 1000000, got 'nan'");
-    check_refused("sine:11:60", "--wave: amplitude: expected a number from -10 to 10, got '11'");
-    check_refused("sine::60", "--wave: amplitude: expected a number from -10 to 10, got ''");
-    check_refused("sine:0x1:60", "--wave: amplitude: expected a number from -10 to 10, got '0x1'");
-    check_refused("sine: 1:60", "--wave: amplitude: expected a number from -10 to 10, got ' 1'");
-    check_refused("sine:1:60:1e7", "--wave: phase: expected a number from -1000000 to 1000000, got '1e7'");
-    check_refused("sine:1:60:", "--wave: phase: expected a number from -1000000 to 1000000, got ''");
-    check_refused("sine:1:60:0:1-", "--wave: bias: expected a number from -10 to 10, got '1-'");
+    check_refused("saw:1:60", "wave: no such shape 'saw': expected sine, triangle, square or ramp");
+    check_refused("sin:1:60", "wave: no such shape 'sin': expected sine, triangle, square or ramp");
+    check_refused("sine:1:0", "wave: period: expected a number above 0 and at most 1000000, got '0'");
+    check_refused("sine:1:-6", "wave: period: expected a number above 0 and at most 1000000, got '-6'");
+    check_refused("sine:1:nan", "wave: period: expected a number above 0 and at most 1000000, got 'nan'");
+    check_refused("sine:11:60", "wave: amplitude: expected a number from -10 to 10, got '11'");
+    check_refused("sine::60", "wave: amplitude: expected a number from -10 to 10, got ''");
+    check_refused("sine:0x1:60", "wave: amplitude: expected a number from -10 to 10, got '0x1'");
+    check_refused("sine: 1:60", "wave: amplitude: expected a number from -10 to 10, got ' 1'");
+    check_refused("sine:1:60:1e7", "wave: phase: expected a number from -1000000 to 1000000, got '1e7'");
+    check_refused("sine:1:60:", "wave: phase: expected a number from -1000000 to 1000000, got ''");
+    check_refused("sine:1:60:0:1-", "wave: bias: expected a number from -10 to 10, got '1-'");
 }
 
 static void parses_the_clock(void **state) {
     (void)state;
-    Wave wave = parsed("ramp:1:5");
-    Error error = {""};
+    const char *const units[WAVE_UNITS] = {"token", "word", "sentence", "line"};
+    const char *const shapes[WAVE_SHAPES] = {"sine", "triangle", "square", "ramp"};
+    Sampler sampler = sampler_default();
+    Error error = {.message = ""};
     for (int i = 0; i < WAVE_UNITS; i++) {
-        assert_true(wave_parse_clock(&wave, wave_unit_names[i], &error));
-        assert_int_equal(wave.clock, i);
+        must_set(&sampler, "wave-clock", units[i]);
+        assert_int_equal(sampler.wave.clock, i);
     }
-    assert_true(wave_parse(&wave, "sine:1:9", &error)); /* the flags may come in any order */
-    assert_int_equal(wave.clock, WAVE_LINE);
-    assert_false(wave_parse_clock(&wave, "words", &error));
-    assert_string_equal(error.message, "--wave-clock: expected token, word, sentence or line, got 'words'");
+    must_set(&sampler, "wave", "sine:1:9"); /* settings may come in any order */
+    assert_int_equal(sampler.wave.clock, WAVE_LINE);
+    assert_false(sampler_set(&sampler, "wave-clock", "words", &error));
+    assert_string_equal(error.message, "wave-clock: expected one of token|word|sentence|line, got 'words'");
     for (int i = 0; i < WAVE_SHAPES; i++) {
         char text[32] = "";
-        strcat(strcat(text, wave_shape_names[i]), ":1:2");
+        strcat(strcat(text, shapes[i]), ":1:2");
         assert_int_equal(parsed(text).shape, i);
     }
 }
@@ -94,11 +91,11 @@ static void quarters(void **state) {
     for (int shape = 0; shape < WAVE_SHAPES; shape++)
         for (int i = 0; i < 4; i++) {
             Wave wave = {.shape = (WaveShape)shape, .amplitude = 1, .period = 60};
-            assert_true(wave_alpha(&wave, 15 * i) == expected[shape][i]);
+            assert_that(wave_alpha(&wave, 15 * i), ==, expected[shape][i]);
             wave.phase = 15;
-            assert_true(wave_alpha(&wave, 15 * i) == expected[shape][(i + 1) % 4]);
+            assert_that(wave_alpha(&wave, 15 * i), ==, expected[shape][(i + 1) % 4]);
             wave.phase = -15;
-            assert_true(wave_alpha(&wave, 15 * i) == expected[shape][(i + 3) % 4]);
+            assert_that(wave_alpha(&wave, 15 * i), ==, expected[shape][(i + 3) % 4]);
         }
 }
 
@@ -130,22 +127,26 @@ static void equals_its_twin_and_repeats(void **state) {
                      .phase = 40 * random_unit(&random) - 20,
                      .bias = 2 * random_unit(&random) - 1};
         double alpha = wave_alpha(&wave, t);
-        assert_true(alpha >= -1 && alpha <= 1);
-        assert_true(fabs(alpha - twin_alpha(&wave, t)) < 1e-9);
-        assert_true(wave_alpha(&wave, t + period * random_int(&random, 1, 100000)) == alpha);
+        assert_that(alpha, >=, -1);
+        assert_that(alpha, <=, 1);
+        assert_that(fabs(alpha - twin_alpha(&wave, t)), <, 1e-9);
+        assert_that(wave_alpha(&wave, t + period * random_int(&random, 1, 100000)), ==, alpha);
     }
 }
 
 static void bias_and_clamp(void **state) {
     (void)state;
     Wave wave = parsed("sine:1:60:0:.5");
-    assert_true(wave_alpha(&wave, 0) == .5 && wave_alpha(&wave, 15) == 1 && wave_alpha(&wave, 45) == -.5);
+    assert_that(wave_alpha(&wave, 0), ==, .5);
+    assert_that(wave_alpha(&wave, 15), ==, 1);
+    assert_that(wave_alpha(&wave, 45), ==, -.5);
     wave = parsed("square:5:4");
-    assert_true(wave_alpha(&wave, 0) == 1 && wave_alpha(&wave, 2) == -1);
+    assert_that(wave_alpha(&wave, 0), ==, 1);
+    assert_that(wave_alpha(&wave, 2), ==, -1);
     wave = parsed("ramp:0:4:0:.25");
-    for (int t = 0; t < 9; t++) assert_true(wave_alpha(&wave, t) == .25);
+    for (int t = 0; t < 9; t++) assert_that(wave_alpha(&wave, t), ==, .25);
     wave = parsed("ramp:1:10:-1e-300"); /* a rest that rounds to a whole period starts the next one */
-    assert_true(wave_alpha(&wave, 0) == -1);
+    assert_that(wave_alpha(&wave, 0), ==, -1);
 }
 
 static void check_counts(const WaveClock *clock, int tokens, int words, int sentences, int lines) {

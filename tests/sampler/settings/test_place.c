@@ -1,18 +1,12 @@
 /* Places: the machine beside a twin that reads the whole text again, rules as text, regular expressions. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/sampler.h"
 #include "tests/support/memory_hooks.h"
-#include "tests/support/must.h"
 #include "tests/support/naive_places.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 /* ---- The machine ---- */
 
@@ -123,7 +117,10 @@ static void as_the_twin_finds_them(void **unused) {
             if (n < size) place_read(&state, (Bytes){(const uint8_t *)text + n, 1});
         }
     }
-    for (int i = 0; i < PLACE_KINDS; i++) assert_true(held[i] > prefixes / 50 && held[i] < prefixes - prefixes / 50);
+    for (int i = 0; i < PLACE_KINDS; i++) {
+        assert_that(held[i], >, prefixes / 50);
+        assert_that(held[i], <, prefixes - prefixes / 50);
+    }
 }
 
 static void however_the_text_is_cut(void **unused) {
@@ -196,8 +193,7 @@ static bool matches(const char *rule, int n) {
     Error error;
     PlaceRule parsed;
     PlaceRegexes *regexes = NULL;
-    if (!place_parse(&parsed, rule, &error) || !place_regexes_open(&regexes, &parsed, 1, &error))
-        fail_msg("%s", error.message);
+    must(place_parse(&parsed, rule, &error) && place_regexes_open(&regexes, &parsed, 1, &error), &error);
     PlaceSet set = place_matches(regexes, (PlaceText){history, n, pieces, flags});
     assert_int_equal(place_limited(regexes), 0);
     place_regexes_close(regexes);
@@ -269,17 +265,17 @@ static void limits_count_as_no_match(void **unused) {
     for (int i = 0; i < HISTORY; i++) history[i] = 0;
     write((const char *[]){"a", NULL});
     for (int i = 0; i < HISTORY; i++) history[i] = 0;
-    assert_true(place_parse(&rules[0], "/a+/:temp=1", &error));
-    assert_true(place_parse(&rules[1], "/(a+)+[bc]/:temp=1", &error));
+    must(place_parse(&rules[0], "/a+/:temp=1", &error), &error);
+    must(place_parse(&rules[1], "/(a+)+[bc]/:temp=1", &error), &error);
     long alive = memory_hooks_alive();
-    assert_true(place_regexes_open(&regexes, rules, 2, &error));
+    must(place_regexes_open(&regexes, rules, 2, &error), &error);
     PlaceText text = {history, HISTORY, pieces, flags};
     for (int i = 0; i < 5; i++) assert_int_equal(place_matches(regexes, text), 1);
     assert_int_equal(place_limited(regexes), 2);
     place_regexes_close(regexes);
-    assert_true(
-        place_parse(&rules[1], "/a*?a*?.[bc]/:temp=1", &error)); /* not deep, but 45,000 steps from the first a */
-    assert_true(place_regexes_open(&regexes, rules, 2, &error));
+    must(place_parse(&rules[1], "/a*?a*?.[bc]/:temp=1", &error),
+         &error); /* not deep, but 45,000 steps from the first a */
+    must(place_regexes_open(&regexes, rules, 2, &error), &error);
     text.n = 300;
     assert_int_equal(place_matches(regexes, text), 1);
     assert_int_equal(place_limited(regexes), 2);
@@ -302,38 +298,38 @@ static void refuses(const char *rule, const char *expected) {
     Sampler sampler = sampler_default(), before = sampler;
     assert_false(sampler_set(&sampler, "at", rule, &error));
     assert_string_equal(error.message, expected);
-    assert_memory_equal(&sampler, &before, sizeof sampler);
+    assert_true(sampler_equal(&sampler, &before));
 }
 
 static void mistakes_are_told(void **unused) {
     (void)unused;
     char text[PLACE_RULE_BYTES + 40] = "number:temp-table=";
-    refuses("number", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'");
-    refuses("number:", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number:'");
-    refuses(":temp=1", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ':temp=1'");
-    refuses("/a:temp=1", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a:temp=1'");
-    refuses("/a/b/:temp=1", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a/b/:temp=1'");
-    refuses("", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ''");
-    refuses("number:{}", "--at number: expected settings, got {}");
-    refuses("nummer:temp=1", "--at: no such place 'nummer': expected speech, number, code, identifier, sentence-start, "
+    refuses("number", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'");
+    refuses("number:", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number:'");
+    refuses(":temp=1", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ':temp=1'");
+    refuses("/a:temp=1", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a:temp=1'");
+    refuses("/a/b/:temp=1", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a/b/:temp=1'");
+    refuses("", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ''");
+    refuses("number:{}", "at number: expected settings, got {}");
+    refuses("nummer:temp=1", "at: no such place 'nummer': expected speech, number, code, identifier, sentence-start, "
                              "paragraph-start, line-start, or /REGEX/");
-    refuses("/a(/:temp=1", "--at /a(/: byte 2: missing closing parenthesis");
-    refuses("/\\C/:temp=1", "--at /\\C/: byte 2: using \\C is disabled by the application");
-    refuses("/a\nb/:temp=1", "--at /REGEX/: expected no control characters in it (\\n, \\t)");
-    refuses("number:temp=101", "--at number: --temp: expected a number from 0 to 100, got '101'");
-    refuses("number:tmp=1", "--at number: --tmp: no such setting of the sampler");
-    refuses("number:seed=1", "--at number: --seed: no such setting of the sampler");
-    refuses("number:{at=code:temp=1}", "--at number: expected no --at within it");
-    refuses("number:preset=code", "--at number: expected no --at within it");
-    refuses("number:mirostat-tau=3", "--at number: expected no mirostat, whose state is the whole text's");
-    refuses("number:mirostat-eta=0.5", "--at number: expected no mirostat, whose state is the whole text's");
-    refuses("number:temp-policy=kld", "--at number: expected no temp-policy kld, which reads the prompt");
+    refuses("/a(/:temp=1", "at /a(/: byte 2: missing closing parenthesis");
+    refuses("/\\C/:temp=1", "at /\\C/: byte 2: using \\C is disabled by the application");
+    refuses("/a\nb/:temp=1", "at /REGEX/: expected no control characters in it (\\n, \\t)");
+    refuses("number:temp=101", "at number: temp: expected a number from 0 to 100, got '101'");
+    refuses("number:tmp=1", "at number: tmp: no such setting of the sampler");
+    refuses("number:seed=1", "at number: seed: no such setting of the sampler");
+    refuses("number:{at=code:temp=1}", "at number: expected no rule (at) within it");
+    refuses("number:preset=code", "at number: expected no rule (at) within it");
+    refuses("number:mirostat-tau=3", "at number: expected no mirostat, whose state is the whole text's");
+    refuses("number:mirostat-eta=0.5", "at number: expected no mirostat, whose state is the whole text's");
+    refuses("number:temp-policy=kld", "at number: expected no temp-policy kld, which reads the prompt");
     refuses("number:temp-policy=edt-instance",
-            "--at number: expected no temp-policy edt-instance, which reads the prompt");
-    refuses("number:fe-eager", "--at number: expected no fe-eager and fe-chunk, which change no text");
-    refuses("number:fe-chunk=3", "--at number: expected no fe-eager and fe-chunk, which change no text");
+            "at number: expected no temp-policy edt-instance, which reads the prompt");
+    refuses("number:fe-eager", "at number: expected no fe-eager and fe-chunk, which change no text");
+    refuses("number:fe-chunk=3", "at number: expected no fe-eager and fe-chunk, which change no text");
     memset(text + strlen(text), '1', PLACE_RULE_BYTES);
-    refuses(text, "--at number:temp-table=1111111111111111111111...: expected at most 511 characters");
+    refuses(text, "at number:temp-table=1111111111111111111111...: expected at most 511 characters");
 }
 
 static void one_too_many(void **unused) {
@@ -343,16 +339,16 @@ static void one_too_many(void **unused) {
     for (int i = 0; i < PLACE_RULES - 1; i++) must_set(&sampler, "at", "number:temp=0.2");
     Sampler before = sampler;
     assert_false(sampler_set(&sampler, "preset", "code", &error)); /* it has three */
-    assert_memory_equal(&sampler, &before, sizeof sampler);
+    assert_true(sampler_equal(&sampler, &before));
     must_set(&sampler, "at", "number:temp=0.2");
     assert_false(sampler_set(&sampler, "at", "number:temp=0.2", &error));
-    assert_string_equal(error.message, "--at: expected at most 16 of them");
+    assert_string_equal(error.message, "at: expected at most 16 of them");
 }
 
 static Sampler under(const Sampler *sampler, PlaceSet held) {
     Error error;
     Sampler out;
-    if (!sampler_under(sampler, held, &out, &error)) fail_msg("%s", error.message);
+    must(sampler_under(sampler, held, &out, &error), &error);
     assert_int_equal(out.n_rules, 0);
     return out;
 }
@@ -365,11 +361,17 @@ static void later_rules_override_earlier_ones(void **unused) {
     must_set(&sampler, "at", "number:temp=0.2,top-k=7");
     must_set(&sampler, "at", "speech:temp=0.6,fe,fe-k=30");
     must_set(&sampler, "at", "/x/:{preset=creative,fe-depth=3}");
-    assert_true(under(&sampler, 1).temperature.base == 0.2 && under(&sampler, 1).top_k.low == 7);
-    assert_true(under(&sampler, 2).temperature.base == 0.6 && under(&sampler, 2).top_k.low == 40);
-    assert_true(under(&sampler, 3).temperature.base == 0.6 && under(&sampler, 3).top_k.low == 7);
+    assert_that(under(&sampler, 1).temperature.base, ==, 0.2);
+    assert_that(under(&sampler, 1).top_k.low, ==, 7);
+    assert_that(under(&sampler, 2).temperature.base, ==, 0.6);
+    assert_that(under(&sampler, 2).top_k.low, ==, 40);
+    assert_that(under(&sampler, 3).temperature.base, ==, 0.6);
+    assert_that(under(&sampler, 3).top_k.low, ==, 7);
     Sampler all = under(&sampler, 7);
-    assert_true(all.temperature.base == 1.2 && !all.future && all.seed == 9 && all.lookahead.eager);
+    assert_that(all.temperature.base, ==, 1.2);
+    assert_false(all.future);
+    assert_that(all.seed, ==, 9);
+    assert_true(all.lookahead.eager);
     assert_false(sampler.future);
     assert_true(sampler_looks_ahead(&sampler));
     assert_int_equal(sampler_widest(&sampler).k, 30);
@@ -388,9 +390,43 @@ static void contradictions_are_found(void **unused) {
     Sampler sampler = sampler_default();
     must_set(&sampler, "at", "number:temp-policy=table");
     assert_false(sampler_check(&sampler, &error));
-    assert_string_equal(error.message, "--at number: --temp-policy table: expected --temp-table with 1 to 16 knots");
+    assert_string_equal(error.message, "at number: temp-policy table: expected temp-table with 1 to 16 knots");
     must_set(&sampler, "temp-table", "0:0.2,2:1");
+    must(sampler_check(&sampler, &error), &error);
+}
+
+/* Places that are said never to meet never hold together, and rules there do not contradict each other. */
+static void places_apart(void **unused) {
+    (void)unused;
+    static const char letters[] = "aB1_$ .,!?\"'`\n(";
+    Random random = random_from(11);
+    PlaceRule rules[PLACE_KINDS];
+    int met[PLACE_KINDS][PLACE_KINDS] = {{0}};
+    Error error;
+    for (int i = 0; i < PLACE_KINDS; i++) rules[i] = (PlaceRule){.place = i};
+    for (int round = 0; round < 20000; round++) {
+        PlaceState state = {0};
+        for (int n = 0; n < 12; n++) {
+            uint8_t letter = (uint8_t)letters[random_int(&random, 0, (int)sizeof letters - 2)];
+            for (int i = random_chance(&random, .1) ? 3 : 1; i > 0; i--) place_read(&state, (Bytes){&letter, 1});
+            for (int i = 0; i < PLACE_KINDS; i++)
+                for (int j = 0; j < PLACE_KINDS; j++)
+                    met[i][j] += place_table[i].holds(&state) && place_table[j].holds(&state);
+        }
+    }
+    for (int i = 0; i < PLACE_KINDS; i++)
+        for (int j = 0; j < PLACE_KINDS; j++)
+            if (place_may_meet(&rules[i], &rules[j]) != (met[i][j] > 0))
+                fail_msg("%s and %s: met %d times", place_table[i].name, place_table[j].name, met[i][j]);
+    Sampler sampler = sampler_default();
+    must_set(&sampler, "temp-policy", "linear");
+    must_set(&sampler, "at", "number:entropy-range=3:4");
+    must_set(&sampler, "at", "line-start:entropy-cap=2");
     assert_true(sampler_check(&sampler, &error));
+    must_set(&sampler, "at", "speech:entropy-cap=1");
+    assert_false(sampler_check(&sampler, &error));
+    assert_string_equal(error.message,
+                        "at speech: entropy-cap: expected a number above the LO of entropy-range, 3, got 1");
 }
 
 static void in_lists_and_presets(void **unused) {
@@ -398,17 +434,20 @@ static void in_lists_and_presets(void **unused) {
     Error error;
     Sampler sampler = sampler_default();
     const char *list = "at number:{temp=0.2,top-k=5}, temp 0.7,at=/a,temp=3{1,2}/:top-p=0.5,fe";
-    if (!sampler_set_list(&sampler, list, &error)) fail_msg("%s", error.message);
+    must(sampler_set_list(&sampler, list, &error), &error);
     assert_int_equal(sampler.n_rules, 2);
     assert_string_equal(sampler.rules[0].text, "number:temp=0.2,top-k=5");
     assert_string_equal(sampler.rules[1].text, "/a,temp=3{1,2}/:top-p=0.5");
-    assert_true(sampler.future && sampler.temperature.base == 0.7 && sampler.top_k.low == 40);
+    assert_true(sampler.future);
+    assert_that(sampler.temperature.base, ==, 0.7);
+    assert_that(sampler.top_k.low, ==, 40);
     must_set(&sampler, "preset", "code"); /* keeps what the user said, takes away what the last preset did */
     must_set(&sampler, "preset", "code");
     assert_int_equal(sampler.n_rules, 5);
     assert_string_equal(sampler.rules[4].text, "code:preset=precise,temp=0.2");
     Sampler code = under(&sampler, 1 << 4);
-    assert_true(!code.future && code.temperature.base == 0.2);
+    assert_false(code.future);
+    assert_that(code.temperature.base, ==, 0.2);
     must_set(&sampler, "preset", "precise");
     assert_int_equal(sampler.n_rules, 2);
     char chain[SAMPLER_CHAIN_BYTES];
@@ -424,7 +463,8 @@ static void longest_chain_fits(void **unused) {
     strcpy(rule + sizeof rule - 10, "/:temp=.1");
     for (int i = 0; i < PLACE_RULES; i++) must_set(&sampler, "at", rule);
     int length = sampler_print(&sampler, chain, sizeof chain);
-    assert_true(length > PLACE_RULES * (PLACE_RULE_BYTES - 1) && length + 2500 < (int)sizeof chain);
+    assert_that(length, >, PLACE_RULES * (PLACE_RULE_BYTES - 1));
+    assert_that(length + 2500, <, (int)sizeof chain);
 }
 
 int main(void) {
@@ -440,6 +480,7 @@ int main(void) {
         cmocka_unit_test(one_too_many),
         cmocka_unit_test(later_rules_override_earlier_ones),
         cmocka_unit_test(contradictions_are_found),
+        cmocka_unit_test(places_apart),
         cmocka_unit_test(in_lists_and_presets),
         cmocka_unit_test(longest_chain_fits),
     };

@@ -1,21 +1,16 @@
 /* Rules (--at) in the writer on random models whose tokens hold quotes, digits and newlines: each step's sampler is that of
  * the places that a twin finds in the whole text, whatever was rewound, forked, promoted or banned before. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/text/editor.h"
 #include "tensor/utf8.h"
+#include "tests/support/continuations.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
-#include "tests/support/must.h"
 #include "tests/support/naive_places.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 
 enum { CONTEXT = 80, PROMPT = 25, VOCAB_MAX = 67, TEXT = 8 * CONTEXT };
 
@@ -86,9 +81,9 @@ static void world_close(World *world) { random_model_free(world->model); }
 
 static void open_writer(Writer *writer, Session *session, const World *world) {
     Error error;
-    if (!writer_open(writer, session, world->vocab, &world->sampler, world->flags, world->none, world->none,
-                     world->pieces, &error))
-        fail_msg("%s", error.message);
+    must(writer_open(writer, session, world->vocab, &world->sampler, world->flags, world->none, world->none,
+                     world->pieces, &error),
+         &error);
 }
 
 static void desk_open(Desk *desk, const World *world, int context) {
@@ -101,7 +96,7 @@ static void desk_open(Desk *desk, const World *world, int context) {
                    .sequence = {.branch = TRUNK, .length = PROMPT, .number = 3, .state = sampler_start(sampler)}};
     desk->sequence.history = desk->history;
     memcpy(desk->history, world->prompt, sizeof world->prompt);
-    if (!session_open(&desk->session, world->model, options, &error)) fail_msg("%s", error.message);
+    must(session_open(&desk->session, world->model, options, &error), &error);
     open_writer(&desk->writer, desk->session, world);
     if (!writer_read(&desk->writer, &desk->sequence, 7, &error) || /* in parts, as a long prompt is */
         !writer_read(&desk->writer, &desk->sequence, PROMPT - 7, &error) ||
@@ -174,7 +169,7 @@ static void check_step(const World *world, const Writer *writer, const Sequence 
         for (int i = 0; i < world->sampler.n_rules; i++) print_message("%d %s\n", i, world->sampler.rules[i].text);
         fail_msg("held %x, expected %x after {%.*s}", writer->held, held, (int)text.size, (const char *)text.data);
     }
-    assert_true(writer->temperature == expected_temperature(world, held));
+    assert_that(writer->temperature, ==, expected_temperature(world, held));
 }
 
 static bool has_room(const Desk *desk) {
@@ -192,8 +187,9 @@ static void rules_hold_where_they_say(void **unused) {
         Desk desk;
         Editor editor;
         Phrases stops = {0}, bans = {0};
-        assert_true(phrases_add(&bans, "\"a", "ban", &error) && phrases_add(&bans, "3.", "ban", &error) &&
-                    phrases_add(&bans, "\n3", "ban", &error));
+        must(phrases_add(&bans, "\"a", "ban", &error), &error);
+        must(phrases_add(&bans, "3.", "ban", &error), &error);
+        must(phrases_add(&bans, "\n3", "ban", &error), &error);
         desk_open(&desk, &world, 0);
         must(editor_open(&editor, &stops, &bans, &error), &error);
         while (has_room(&desk)) {
@@ -215,7 +211,9 @@ static void rules_hold_where_they_say(void **unused) {
         desk_close(&desk);
         world_close(&world);
     }
-    assert_true(held > steps / 4 && held < steps && rewinds > 50);
+    assert_that(held, >, steps / 4);
+    assert_that(held, <, steps);
+    assert_that(rewinds, >, 50);
 }
 
 /* ---- Lazy and eager, and tokens that are given instead of drawn ---- */
@@ -264,7 +262,7 @@ static void taken_as_drawn(void **unused) {
             must(session_decode(taken.session, &step, 1, &error), &error);
             taken.history[taken.sequence.length++] = candidate.token;
             assert_memory_equal(&drawn.sequence.state.place, &taken.sequence.state.place, sizeof(PlaceState));
-            assert_memory_equal(&drawn.sequence.state.clock, &taken.sequence.state.clock, sizeof(WaveClock));
+            assert_same_clock(&drawn.sequence.state.clock, &taken.sequence.state.clock);
         }
         desk_close(&drawn);
         desk_close(&taken);
@@ -286,7 +284,8 @@ static void sampler_may_change(void **unused) {
         world.sampler.lookahead.alpha = alpha;
         writer_forget_sampler(&desk.writer);
         must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
-        assert_true(desk.writer.alpha == alpha && desk.writer.temperature == 0.5);
+        assert_that(desk.writer.alpha, ==, alpha);
+        assert_that(desk.writer.temperature, ==, 0.5);
         must(writer_advance(&desk.writer, &desk.sequence, &error), &error);
     }
     desk_close(&desk);
@@ -307,7 +306,7 @@ static void mistakes_are_told(void **unused) {
     assert_false(writer_open(&writer, desk.session, world.vocab, &sampler, world.flags, world.none, world.none,
                              world.pieces, &error));
     assert_string_equal(strchr(error.message, ','), ", got 9999");
-    assert_memory_equal(error.message, "--at number: --logit-bias: expected a token id below ", 53);
+    assert_memory_equal(error.message, "at number: logit-bias: expected a token id below ", 46);
     sampler = sampler_default();
     must_set(&sampler, "at", "/a/:temp=1");
     long alive = memory_hooks_alive();
@@ -318,7 +317,7 @@ static void mistakes_are_told(void **unused) {
         memory_hooks_fail_at(0);
         if (done) break;
         assert_int_equal(memory_hooks_alive(), alive);
-        assert_true(n < 20);
+        assert_that(n, <, 20);
     }
     writer_close(&writer);
     assert_int_equal(memory_hooks_alive(), alive);
@@ -337,10 +336,11 @@ static void rules_that_contradict_each_other(void **unused) {
     must_set(&world.sampler, "at", "//:entropy-cap=2");
     must_set(&world.sampler, "at", "//:entropy-cap=2.5");
     Desk desk;
-    assert_true(sampler_check(&world.sampler, &error));
-    desk_open(&desk, &world, 0);
+    assert_false(sampler_check(&world.sampler, &error));
+    assert_string_equal(error.message, "at //: entropy-cap: expected a number above the LO of entropy-range, 3, got 2");
+    desk_open(&desk, &world, 0); /* a caller that does not check */
     assert_false(writer_draw(&desk.writer, &desk.sequence, &error));
-    assert_memory_equal(error.message, "position 25: --at //: --entropy-", 32);
+    assert_memory_equal(error.message, "position 25: at //: entropy-", 28);
     desk_close(&desk);
     world_close(&world);
 }

@@ -1,18 +1,13 @@
 /* Beam search: against a naive twin that keeps texts alone and computes each anew, and against trying them all. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/text/beam.h"
 #include "tests/support/continuations.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 #include "tests/support/vocabularies.h"
 
 enum { CONTEXT = 24, LONGEST = CONTEXT, FUTURE_N = 7, MANY_TEXTS = 1 << 14, FIRST_PIECE = 259 };
@@ -54,11 +49,9 @@ static double score(const Case *c, const Line *text) { return text->log_prob / p
 static const float *recompute(Twin *twin, const Line *text) {
     Error error;
     session_drop(twin->session, TRUNK);
-    if (!session_prefill(twin->session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error))
-        fail_msg("%s", error.message);
+    must(session_prefill(twin->session, TRUNK, continuations_prompt, CONTINUATIONS_PROMPT, &error), &error);
     for (int i = 0; i < text->n; i++)
-        if (!session_decode(twin->session, &(BranchToken){TRUNK, text->tokens[i]}, 1, &error))
-            fail_msg("%s", error.message);
+        must(session_decode(twin->session, &(BranchToken){TRUNK, text->tokens[i]}, 1, &error), &error);
     return session_logits(twin->session, TRUNK);
 }
 
@@ -178,10 +171,10 @@ static void try_all(Twin *twin, const Line *text) {
 static Twin twin_open(const Case *c) {
     Error error;
     Twin twin = {.c = c};
-    if (!session_open(&twin.session, c->model,
-                      (SessionOptions){.context = CONTEXT, .kv = KV_F32, .threads = 1, .batch = 2}, &error) ||
-        !candidates_open(&twin.candidates, c->model->config.vocab_size, &error))
-        fail_msg("%s", error.message);
+    must(session_open(&twin.session, c->model,
+                      (SessionOptions){.context = CONTEXT, .kv = KV_F32, .threads = 1, .batch = 2}, &error) &&
+             candidates_open(&twin.candidates, c->model->config.vocab_size, &error),
+         &error);
     twin.live = malloc(TEXTS_MAX * sizeof(Line));
     twin.next = malloc(MANY_TEXTS * sizeof(Line));
     twin.finished = malloc(TEXTS_MAX * sizeof(Line));
@@ -219,8 +212,8 @@ static void check_same(Twin *twin, const Beam *beam) {
         assert_int_equal(item->end, text->end);
         assert_int_equal(n, text->n - (text->end == TEXT_END_OF_TEXT));
         assert_memory_equal(item->sequence.history + CONTINUATIONS_PROMPT, text->tokens, (size_t)n * sizeof(int));
-        assert_true(item->figures.log_prob == text->log_prob); /* the same bits */
-        assert_true(item->n_bytes == (item->end == TEXT_STOP_STRING ? text->n_bytes : SIZE_MAX));
+        assert_that(item->figures.log_prob, ==, text->log_prob); /* the same bits */
+        assert_that(item->n_bytes, ==, (item->end == TEXT_STOP_STRING ? text->n_bytes : SIZE_MAX));
         if (i < 2) check_figures(twin, item, text);
     }
 }
@@ -253,11 +246,11 @@ static int search(Random *random, const Case *c, Twin *twin) {
     Sequence prompt = continuations_start(&session, c->model, options, history);
     int free_branches = session_free_branches(session), free_rows = session_free_rows(session);
     BeamSetup setup = setup_of(c, session);
-    if (!beam_open(&beam, &setup, &prompt, &error)) fail_msg("%s", error.message);
+    must(beam_open(&beam, &setup, &prompt, &error), &error);
     for (; beam.n_live > 0; n_steps++) {
-        if (!beam_step(&beam, &error)) fail_msg("%s", error.message);
+        must(beam_step(&beam, &error), &error);
         int used = options.branches - 1 - session_free_branches(session);
-        assert_true(used <= 2 * c->width);
+        assert_that(used, <=, 2 * c->width);
         assert_true(beam.n_live > 0 || used == 0);
         if (beam.n_live > 0 && twin->lives[1]) assert_int_equal(beam.n_live, twin->lives[n_steps + 1]);
     }
@@ -323,7 +316,7 @@ static void equals_the_naive_twin(void **state) {
         twin_close(&twin);
         random_model_free(model);
     }
-    assert_true(early > 0); /* the bound has ended some before their limit, and nothing was lost by it */
+    assert_that(early, >, 0); /* the bound has ended some before their limit, and nothing was lost by it */
     assert_int_equal(ends, 1 << TEXT_END_OF_TEXT | 1 << TEXT_LIMIT | 1 << TEXT_CONTEXT_FULL);
 }
 
@@ -340,7 +333,7 @@ static void wide_enough_is_exhaustive(void **state) {
         try_all(&twin, &(Line){0});
         /* Equally good ones come in another order here: there are none. */
         for (int j = 1; j < twin.n_finished; j++)
-            assert_true(score(&c, &twin.finished[j]) < score(&c, &twin.finished[j - 1]));
+            assert_that(score(&c, &twin.finished[j]), <, score(&c, &twin.finished[j - 1]));
         search(&random, &c, &twin);
         twin_close(&twin);
         random_model_free(model);
@@ -354,7 +347,7 @@ static void open_vocabulary(Random *random, Case *c, MadeUpVocabulary *vocabular
         made_up_random(vocabulary, random, true);
     } while (vocabulary->n_tokens < FIRST_PIECE + 20);
     image_gguf(&image, vocabulary, true);
-    if (!tokenizer_parse(&c->tokenizer, image_bytes(&image), &error)) fail_msg("%s", error.message);
+    must(tokenizer_parse(&c->tokenizer, image_bytes(&image), &error), &error);
     image_free(&image);
 }
 
@@ -382,9 +375,9 @@ static void phrases_as_the_naive_twin(void **state) {
         c.until = random_chance(&random, 0.3) ? TOKEN_ENDS_SENTENCE : 0;
         c.ignore_ends = random_chance(&random, 0.6);
         for (int j = random_int(&random, 0, 3); j > 0; j--)
-            assert_true(phrases_add(&c.stops, words[random_int(&random, 0, j == 3 ? WORDS - 1 : 3)], "stop", &error));
+            must(phrases_add(&c.stops, words[random_int(&random, 0, j == 3 ? WORDS - 1 : 3)], "stop", &error), &error);
         for (int j = random_int(&random, 0, 4); j > 0; j--)
-            assert_true(phrases_add(&c.bans, words[random_int(&random, 0, WORDS - 1)], "ban", &error));
+            must(phrases_add(&c.bans, words[random_int(&random, 0, WORDS - 1)], "ban", &error), &error);
         banned += c.bans.count > 0;
         Twin twin = twin_open(&c);
         twin_search(&twin);
@@ -395,7 +388,7 @@ static void phrases_as_the_naive_twin(void **state) {
         tokenizer_close(c.tokenizer);
     }
     assert_int_equal(ends, 1 << TEXT_END_OF_TEXT | 1 << TEXT_LIMIT | 1 << TEXT_STOP_STRING);
-    assert_true(banned > 10);
+    assert_that(banned, >, 10);
 }
 
 static void a_limit_of_nothing_is_the_prompt(void **state) {
@@ -410,7 +403,7 @@ static void a_limit_of_nothing_is_the_prompt(void **state) {
         &session, model, (SessionOptions){.context = CONTEXT, .branches = beam_branches(2), .threads = 1}, history);
     BeamSetup setup = setup_of(&(Case){.model = model, .width = 2, .length_penalty = 1}, session);
     setup.flags = flags;
-    assert_true(beam_open(&beam, &setup, &prompt, &error));
+    must(beam_open(&beam, &setup, &prompt, &error), &error);
     assert_int_equal(beam.n_live, 0);
     assert_int_equal(beam.n_finished, 1);
     assert_int_equal(beam.finished[0].sequence.length, CONTINUATIONS_PROMPT);
@@ -440,8 +433,8 @@ static void allocations_may_fail(void **state) {
         if (opened) break;
         assert_int_equal(memory_hooks_alive(), alive);
     }
-    assert_true(n > 6);
-    for (int i = 0; i < 5; i++) assert_true(beam_step(&beam, &error));
+    assert_that(n, >, 6);
+    for (int i = 0; i < 5; i++) must(beam_step(&beam, &error), &error);
     assert_int_equal(memory_hooks_count(), 0);
     beam_close(&beam); /* in the middle: the branches are given back */
     assert_int_equal(session_free_branches(session), free_branches);

@@ -1,18 +1,13 @@
 /* The editor on random models whose tokens have short random texts, so that phrases come and cross tokens all the time. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/text/editor.h"
+#include "tests/support/continuations.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
-#include "tests/support/must.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 
 enum { CONTEXT = 80, PROMPT = 45, VOCAB_MAX = 300, BANS_MAX = 4096, TOKEN_BYTES = 3 };
 
@@ -90,7 +85,7 @@ static void desk_open(Desk *desk, const World *world) {
     if (done && sampler->temperature.kind == TEMPERATURE_KLD)
         done = session_root(desk->session, &sequence->without, &error) &&
                session_prefill(desk->session, sequence->without, world->other, world->n_other, &error);
-    if (!done || !writer_mark(&desk->writer, sequence, &error)) fail_msg("%s", error.message);
+    must(done && writer_mark(&desk->writer, sequence, &error), &error);
 }
 
 static void desk_close(Desk *desk) {
@@ -125,7 +120,7 @@ static void gather_ban(Outcome *outcome, const Editor *editor) {
         assert_false(again); /* each is new, so it ends */
         if (outcome->bans[i].position <= ban.position) outcome->bans[kept++] = outcome->bans[i];
     }
-    assert_true(kept < BANS_MAX);
+    assert_that(kept, <, BANS_MAX);
     outcome->bans[kept++] = ban;
     outcome->n_bans = kept;
 }
@@ -142,7 +137,8 @@ static size_t open_end(const Phrases *phrases, const Outcome *outcome, const Edi
 static void check_held(const Outcome *outcome, const Editor *editor) {
     size_t ban = open_end(editor->banned, outcome, editor), stop = open_end(editor->stops, outcome, editor);
     size_t held = editor->size - editor->given;
-    assert_true(held >= ban && held >= stop);
+    assert_that(held, >=, ban);
+    assert_that(held, >=, stop);
     if (ban == 0) assert_int_equal(held, stop);
 }
 
@@ -151,12 +147,12 @@ static void write_text(Desk *desk, const Phrases *stops, const Phrases *bans, Ou
     Editor editor;
     Writer *writer = &desk->writer;
     *outcome = (Outcome){0};
-    if (!editor_open(&editor, stops, bans, &error)) fail_msg("%s", error.message);
+    must(editor_open(&editor, stops, bans, &error), &error);
     while (has_room(desk) && !outcome->stopped) {
         EditorVerdict verdict;
         if (!editor_draw(&editor, writer, &desk->sequence, &error)) {
-            outcome->stuck = strstr(error.message, "--ban leaves no token possible") != NULL;
-            if (!outcome->stuck) fail_msg("%s", error.message);
+            outcome->stuck = strstr(error.message, "leave no token possible") != NULL;
+            must(outcome->stuck, &error);
             break;
         }
         const char *piece = desk->world->pieces[writer_drawn(writer).token];
@@ -171,7 +167,7 @@ static void write_text(Desk *desk, const Phrases *stops, const Phrases *bans, Ou
         if (verdict != EDITOR_GOES_ON) continue;
         gather(outcome, editor_ready(&editor, 0));
         check_held(outcome, &editor);
-        if (!writer_advance(writer, &desk->sequence, &error)) fail_msg("%s", error.message);
+        must(writer_advance(writer, &desk->sequence, &error), &error);
     }
     gather(outcome, editor_rest(&editor));
     outcome->rewinds = editor.rewinds;
@@ -187,7 +183,7 @@ static Phrases random_phrases(Random *random, char words[][6], int n) {
         int length = random_int(random, 3, 5);
         for (int j = 0; j < length; j++) words[i][j] = (char)random_int(random, 'a', 'c');
         words[i][length] = '\0';
-        assert_true(phrases_add(&phrases, words[i], "ban", &error));
+        must(phrases_add(&phrases, words[i], "ban", &error), &error);
     }
     return phrases;
 }
@@ -200,15 +196,11 @@ static void same_row(const Desk *a, const Desk *b, int branch_a, int branch_b) {
 }
 
 static void same_desks(const Desk *a, const Desk *b) {
-    const SamplerState *x = &a->sequence.state, *y = &b->sequence.state;
     assert_int_equal(a->sequence.length, b->sequence.length);
     assert_memory_equal(a->history, b->history, (size_t)a->sequence.length * sizeof(int));
     same_row(a, b, a->sequence.branch, b->sequence.branch);
     if (a->sequence.without) same_row(a, b, a->sequence.without, b->sequence.without);
-    assert_true(x->mirostat.mu == y->mirostat.mu && x->window.count == y->window.count);
-    assert_memory_equal(x->window.entropy, y->window.entropy, sizeof x->window.entropy);
-    assert_memory_equal(&x->clock, &y->clock, sizeof x->clock);
-    assert_true(x->prompt_entropy == y->prompt_entropy);
+    assert_same_state(&a->sequence.state, &b->sequence.state);
 }
 
 /* A run in which the banned tokens could never be drawn. */
@@ -217,9 +209,9 @@ static void write_with_bans(Desk *desk, const Outcome *outcome, int length) {
     desk->sequence.bans = outcome->bans;
     desk->sequence.n_bans = outcome->n_bans;
     while (desk->sequence.length < length)
-        if (!writer_draw(&desk->writer, &desk->sequence, &error) ||
-            !writer_advance(&desk->writer, &desk->sequence, &error))
-            fail_msg("%s", error.message);
+        must(writer_draw(&desk->writer, &desk->sequence, &error) &&
+                 writer_advance(&desk->writer, &desk->sequence, &error),
+             &error);
 }
 
 static void check_text(const Desk *desk, const Outcome *outcome, const Phrases *bans) {
@@ -255,7 +247,8 @@ static void as_if_never_drawn(void **state) {
         desk_close(&other);
         world_close(&world);
     }
-    assert_true(rewinds > 300 && stuck < 20);
+    assert_that(rewinds, >, 300);
+    assert_that(stuck, <, 20);
 }
 
 static void stops_before_the_first(void **state) {
@@ -282,7 +275,8 @@ static void stops_before_the_first(void **state) {
         stopped += cut.stopped;
         world_close(&world);
     }
-    assert_true(stopped > 20 && stopped < 60);
+    assert_that(stopped, >, 20);
+    assert_that(stopped, <, 60);
 }
 
 /* Where every token says the same: all are tried, then it is an error, and nothing is given out. */
@@ -294,7 +288,8 @@ static void nothing_left(void **state) {
     int vocab_size = world.model->config.vocab_size;
     for (int t = 0; t < vocab_size; t++) strcpy(world.pieces[t], "ab");
     Phrases stops = {0}, bans = {0};
-    assert_true(phrases_add(&bans, "b", "ban", &error) && phrases_add(&stops, "aba", "stop", &error));
+    must(phrases_add(&bans, "b", "ban", &error), &error);
+    must(phrases_add(&stops, "aba", "stop", &error), &error);
     Desk desk;
     desk_open(&desk, &world);
     write_text(&desk, &stops, &bans, &outcome);
@@ -315,11 +310,12 @@ static void too_many_bans_at_a_position(void **state) {
     for (int t = 0; t < 300; t++) strcpy(world.pieces[t], "ab");
     world.sampler.top_k = (Steer){0, 0, true};
     Phrases stops = {0}, bans = {0};
-    assert_true(phrases_add(&bans, "b", "ban", &error));
+    must(phrases_add(&bans, "b", "ban", &error), &error);
     Desk desk;
     desk_open(&desk, &world);
     write_text(&desk, &stops, &bans, &outcome);
-    assert_string_equal(outcome.refusal, "position 45: --ban 'b': 256 tokens are banned here, no more are tried");
+    assert_string_equal(outcome.refusal,
+                        "position 45: banned phrase 'b': 256 tokens are banned here, no more are tried");
     assert_int_equal(outcome.rewinds, EDITOR_BANS);
     assert_int_equal(outcome.size, 0);
     desk_close(&desk);
@@ -346,16 +342,16 @@ static void too_many_rewinds(void **state) {
     }
     strcpy(world.pieces[3 * EACH], "e");
     Phrases stops = {0}, bans = {0};
-    for (int i = 0; i < 4; i++) assert_true(phrases_add(&bans, phrases[i], "ban", &error));
+    for (int i = 0; i < 4; i++) must(phrases_add(&bans, phrases[i], "ban", &error), &error);
     Desk desk;
     desk_open(&desk, &world);
     write_text(&desk, &stops, &bans, &outcome);
-    assert_non_null(strstr(outcome.refusal, ": 4096 times back without getting further, no more are tried"));
+    assert_non_null(strstr(outcome.refusal, ": 4096 rewinds without progress, no more are tried"));
     assert_int_equal(outcome.rewinds, EDITOR_REWINDS);
     for (int i = 0; i < outcome.n_bans; i++) {
         int here = 0;
         for (int j = 0; j < outcome.n_bans; j++) here += outcome.bans[j].position == outcome.bans[i].position;
-        assert_true(here < EDITOR_BANS);
+        assert_that(here, <, EDITOR_BANS);
     }
     desk_close(&desk);
     world_close(&world);
@@ -374,8 +370,8 @@ static void which_of_two(void **state) {
         World world = world_open(11);
         for (int t = 0; t < world.model->config.vocab_size; t++) strcpy(world.pieces[t], "abc");
         Phrases stops = {0}, bans = {0};
-        assert_true(phrases_add(&stops, cases[i].stop, "stop", &error) &&
-                    phrases_add(&bans, cases[i].ban, "ban", &error));
+        must(phrases_add(&stops, cases[i].stop, "stop", &error), &error);
+        must(phrases_add(&bans, cases[i].ban, "ban", &error), &error);
         Desk desk;
         desk_open(&desk, &world);
         write_text(&desk, &stops, &bans, &outcome);
@@ -391,7 +387,7 @@ static void without_memory(void **state) {
     Error error;
     Editor editor;
     Phrases none = {0}, bans = {0};
-    assert_true(phrases_add(&bans, "abc", "ban", &error));
+    must(phrases_add(&bans, "abc", "ban", &error), &error);
     long alive = memory_hooks_alive();
     for (long n = 1; n <= 3; n++) {
         memory_hooks_fail_at(n);

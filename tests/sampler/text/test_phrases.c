@@ -1,21 +1,15 @@
 /* Phrases in a text that grows: against looking at every place. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "sampler/text/phrases.h"
 #include "tests/support/random.h"
+#include "tests/support/test.h"
 
 static Phrases phrases_of(const char *const *texts, int n) {
     Error error;
     Phrases phrases = {0};
-    for (int i = 0; i < n; i++)
-        if (!phrases_add(&phrases, texts[i], "stop", &error)) fail_msg("%s", error.message);
+    for (int i = 0; i < n; i++) must(phrases_add(&phrases, texts[i], "stop", &error), &error);
     return phrases;
 }
 
@@ -60,10 +54,10 @@ static void refuses(void **state) {
     Error error;
     Phrases phrases = {0};
     assert_false(phrases_add(&phrases, "", "stop", &error));
-    assert_string_equal(error.message, "--stop: expected a text that is not empty");
-    for (int i = 0; i < PHRASES_MAX; i++) assert_true(phrases_add(&phrases, "x", "ban", &error));
+    assert_string_equal(error.message, "stop: expected a text that is not empty");
+    for (int i = 0; i < PHRASES_MAX; i++) must(phrases_add(&phrases, "x", "ban", &error), &error);
     assert_false(phrases_add(&phrases, "x", "ban", &error));
-    assert_string_equal(error.message, "--ban: expected at most 64 of them");
+    assert_string_equal(error.message, "ban: expected at most 64 of them");
     assert_int_equal(phrases.count, PHRASES_MAX);
 }
 

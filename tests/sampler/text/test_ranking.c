@@ -1,33 +1,28 @@
 /* Ranking: figures by hand, what is read as a ranking, the order it gives. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "sampler/text/ranking.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 
 static void figures_are_means(void **state) {
     (void)state;
     Gauge gauge;
     Error error;
     Figures figures = {0};
-    assert_true(ranking_open(&gauge, 4, 20, &error));
+    must(ranking_open(&gauge, 4, 20, &error), &error);
     /* p = .5 .25 .125 .125: H = 1.75 bits, H / ln 4 = .875 */
     const float logits[] = {(float)log(.5), (float)log(.25), (float)log(.125), (float)log(.125)}, flat[4] = {0};
-    for (int i = 0; i < METRICS; i++) assert_true(ranking_figure(&figures, (Metric)i) == 0);
+    for (int i = 0; i < METRICS; i++) assert_that(ranking_figure(&figures, (Metric)i), ==, 0);
     Reading reading = ranking_read(&gauge, flat);
     ranking_count_step(&figures, reading, candidates_surprisal(&gauge.natural, 2));
-    assert_true(ranking_figure(&figures, METRIC_FUTURE) == 0); /* no step behind it yet */
+    assert_that(ranking_figure(&figures, METRIC_FUTURE), ==, 0); /* no step behind it yet */
     reading = ranking_read(&gauge, logits);
     ranking_count_step(&figures, reading, candidates_surprisal(&gauge.natural, 1));
-    assert_true(fabs(ranking_figure(&figures, METRIC_LOGPROB) - log(.25)) < 1e-6);
-    assert_true(fabs(ranking_figure(&figures, METRIC_ENTROPY) - (log(4) + 1.2130075659799042) / 2) < 1e-6);
-    assert_true(fabs(ranking_figure(&figures, METRIC_FUTURE) - .875) < 1e-6);
+    assert_that(fabs(ranking_figure(&figures, METRIC_LOGPROB) - log(.25)), <, 1e-6);
+    assert_that(fabs(ranking_figure(&figures, METRIC_ENTROPY) - (log(4) + 1.2130075659799042) / 2), <, 1e-6);
+    assert_that(fabs(ranking_figure(&figures, METRIC_FUTURE) - .875), <, 1e-6);
     ranking_close(&gauge);
 }
 
@@ -38,25 +33,27 @@ static void distinct_pairs_are_counted(void **state) {
     for (int n = 1; n <= 6; n++) ranking_count_token(&figures, tokens, n);
     assert_int_equal(figures.pairs, 5);
     assert_int_equal(figures.distinct, 3);
-    assert_true(ranking_figure(&figures, METRIC_DISTINCT2) == 3.0 / 5);
+    assert_that(ranking_figure(&figures, METRIC_DISTINCT2), ==, 3.0 / 5);
 }
 
 static void parses(void **state) {
     (void)state;
     Error error;
     Ranking ranking;
-    assert_true(ranking_parse(&ranking, "entropy:2.5,-0.5*distinct2", "--rank", &error));
-    assert_true(ranking.weight[METRIC_ENTROPY] == 1 && ranking.target == 2.5);
-    assert_true(ranking.weight[METRIC_DISTINCT2] == -0.5);
-    assert_true(ranking.weight[METRIC_LOGPROB] == 0 && ranking.weight[METRIC_FUTURE] == 0);
+    must(ranking_parse(&ranking, "entropy:2.5,-0.5*distinct2", "rank", &error), &error);
+    assert_that(ranking.weight[METRIC_ENTROPY], ==, 1);
+    assert_that(ranking.target, ==, 2.5);
+    assert_that(ranking.weight[METRIC_DISTINCT2], ==, -0.5);
+    assert_that(ranking.weight[METRIC_LOGPROB], ==, 0);
+    assert_that(ranking.weight[METRIC_FUTURE], ==, 0);
     Figures figures = {.steps = 2, .entropy = 3, .pairs = 4, .distinct = 2};
-    assert_true(ranking_score(&ranking, &figures) == -1.0 - 0.25);
+    assert_that(ranking_score(&ranking, &figures), ==, -1.0 - 0.25);
     figures.entropy = 7;
-    assert_true(ranking_score(&ranking, &figures) == -1.0 - 0.25);
-    assert_true(ranking_parse(&ranking, "2*future,logprob", "--rank", &error));
+    assert_that(ranking_score(&ranking, &figures), ==, -1.0 - 0.25);
+    must(ranking_parse(&ranking, "2*future,logprob", "rank", &error), &error);
     figures.future = 0.75;
     figures.log_prob = -5;
-    assert_true(ranking_score(&ranking, &figures) == 1.5 - 2.5);
+    assert_that(ranking_score(&ranking, &figures), ==, 1.5 - 2.5);
 }
 
 static void refuses(void **state) {
@@ -64,24 +61,24 @@ static void refuses(void **state) {
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"", "--rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
-        {"logprob,", "--rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
-        {"beauty", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'beauty'"},
-        {"logprobs", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'logprobs'"},
-        {"entropy", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'entropy'"},
-        {"future:1", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'future:1'"},
-        {"entropy:", "--rank: expected a number from 0 to 100, got ''"},
-        {"entropy:-1", "--rank: expected a number from 0 to 100, got '-1'"},
-        {"0*future", "--rank: expected a weight that is not 0, got '0*future'"},
-        {"x*future", "--rank: expected a number from -1000000 to 1000000, got 'x'"},
-        {"future,2*future", "--rank: expected each metric once, got future twice"},
+        {"", "rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
+        {"logprob,", "rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
+        {"beauty", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'beauty'"},
+        {"logprobs", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'logprobs'"},
+        {"entropy", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'entropy'"},
+        {"future:1", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'future:1'"},
+        {"entropy:", "rank: expected a number from 0 to 100, got ''"},
+        {"entropy:-1", "rank: expected a number from 0 to 100, got '-1'"},
+        {"0*future", "rank: expected a weight that is not 0, got '0*future'"},
+        {"x*future", "rank: expected a number from -1000000 to 1000000, got 'x'"},
+        {"future,2*future", "rank: expected each metric once, got future twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Error error = {""};
+        Error error = {.message = ""};
         Ranking ranking = {.target = 7};
-        assert_false(ranking_parse(&ranking, cases[i].text, "--rank", &error));
+        assert_false(ranking_parse(&ranking, cases[i].text, "rank", &error));
         assert_string_equal(error.message, cases[i].message);
-        assert_true(ranking.target == 7);
+        assert_that(ranking.target, ==, 7);
     }
 }
 

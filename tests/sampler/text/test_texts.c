@@ -1,19 +1,13 @@
 /* Texts side by side: each is what a run of its own writes, line for line of what its listener hears, in sessions with
  * not a row to spare. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tests/support/continuations.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
-#include "tests/support/must.h"
 #include "tests/support/random_model.h"
+#include "tests/support/test.h"
 #include "tests/support/text_record.h"
 
 enum { CONTEXT = TEXT_CASE_CONTEXT };
@@ -101,9 +95,9 @@ static bool write_all(const TextCase *c, TextRecord *records, SessionOptions opt
         long long passes = session_counts(desk.session).passes;
         done = texts_step(&desk.texts, &error);
         if (done && !c->sampler.future && c->bans.count == 0)
-            assert_true(session_counts(desk.session).passes - passes <= 1); /* one for all */
+            assert_that(session_counts(desk.session).passes - passes, <=, 1); /* one for all */
     }
-    if (!done && !strstr(error.message, "--ban leaves no token possible")) fail_msg("%s", error.message);
+    if (!done && !strstr(error.message, "leave no token possible")) fail_msg("%s", error.message);
     if (!done) *stuck = c->count == 1 ? 0 : atoi(error.message + strlen("text ")) - 1 - c->number;
     texts_close(&desk.texts);
     assert_int_equal(session_free_branches(desk.session), free_branches);
@@ -126,7 +120,7 @@ static bool write_alone(const TextCase *c, int i, TextRecord *record) {
     must(add_text(&desk, c, i, true, &error), &error);
     bool done = true;
     while (done && desk.texts.n_live > 0) done = texts_step(&desk.texts, &error);
-    if (!done && !strstr(error.message, "--ban leaves no token possible")) fail_msg("%s", error.message);
+    if (!done && !strstr(error.message, "leave no token possible")) fail_msg("%s", error.message);
     texts_close(&desk.texts);
     desk_close(&desk);
     return !done;
@@ -193,7 +187,8 @@ static void texts_are_separate_runs(void **state) {
     }
     assert_int_equal(seen.ends,
                      1 << TEXT_END_OF_TEXT | 1 << TEXT_LIMIT | 1 << TEXT_CONTEXT_FULL | 1 << TEXT_STOP_STRING);
-    assert_true(seen.rewinds > 500 && seen.stuck < 6);
+    assert_that(seen.rewinds, >, 500);
+    assert_that(seen.stuck, <, 6);
 }
 
 /* ---- beside a plain loop ---- */
@@ -287,15 +282,15 @@ static void phrases_cross_the_prefix(void **state) {
             c->bans = c->stops;
             c->stops.count = 0;
             if (!write_alone(c, 0, &banned)) {
-                assert_true(count_events(&banned, TEXT_REWOUND) > 0);
+                assert_that(count_events(&banned, TEXT_REWOUND), >, 0);
                 assert_false(contains(&banned, c->bans.items[0]));
-                assert_true(banned.text[0] != plain.text[0]);
+                assert_that(banned.text[0], !=, plain.text[0]);
             }
             crossed++;
         }
         text_case_close(c);
     }
-    assert_true(crossed > 10);
+    assert_that(crossed, >, 10);
 }
 
 /* A first token that is taken back takes its place at the beginning of the text along: the space of the next one is not text
@@ -323,7 +318,7 @@ static void going_back_to_the_start(void **state) {
         }
         text_case_close(c);
     }
-    assert_true(stripped > 0);
+    assert_that(stripped, >, 0);
 }
 
 /* ---- interruptions, memory ---- */
@@ -398,7 +393,7 @@ static void allocations_may_fail(void **state) {
         assert_int_equal(memory_hooks_alive(), alive);
         assert_int_equal(session_free_branches(desk.session), free_branches);
     }
-    assert_true(n > 12);
+    assert_that(n, >, 12);
     while (desk.texts.n_live > 0) {
         must(texts_step(&desk.texts, &error), &error);
         assert_int_equal(memory_hooks_count(), 0); /* what is held back is short */

@@ -31,7 +31,8 @@ usage_error '--color-by future: expected --fe or --wave too' run --color-by futu
 usage_error '--color-by alpha: expected --fe or --wave too' run --color-by alpha
 usage_error "--color-by: expected one of none|p|surprisal|entropy|future|alpha|rank, got 'mood'" run --color-by mood
 
-if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+missing=$(terminal_missing script)
+if [ -z "$missing" ]; then
     on_terminal() { # what it prints to a terminal, the ends of lines as they were, standard error elsewhere
         local command
         printf -v command '%q ' "$program" "${arguments[@]}" "$@"
@@ -73,6 +74,6 @@ if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     TERM=dumb on_terminal --color-by p
     check 'a terminal without colours' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ]'
 else
-    skip 'on a terminal' 'script can make no pseudo-terminal here'
+    skip 'on a terminal' "$missing"
 fi
 done_testing

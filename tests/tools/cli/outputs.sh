@@ -93,8 +93,15 @@ done
 explore=("$program" explore -m "$model" -t 1 -p 'Once upon a time' -s 7 --save)
 : >"$work/new.bench" # it has no output but a file that goes
 export TERM=xterm LC_ALL=C.UTF-8
-KEYS=s FILE=$work/new.explore $kill KILL 0 "${explore[@]}" "$work/new.explore" >/dev/null
-check 'every writer has written once' '(for w in quantize export trace explore; do [ -s "$work/new.$w" ] || exit 1; done)'
+writers=(quantize export trace bench)
+missing=$(terminal_missing)
+if [ -z "$missing" ]; then
+    writers+=(explore)
+    KEYS=s FILE=$work/new.explore $kill KILL 0 "${explore[@]}" "$work/new.explore" >/dev/null
+else
+    skip 'kills of explore' "$missing"
+fi
+check 'every writer has written once' '(for w in "${writers[@]/bench/trace}"; do [ -s "$work/new.$w" ] || exit 1; done)'
 
 start_of() { # writer: the command
     case $1 in
@@ -146,7 +153,7 @@ declare -A took tally
 printf 'old, and complete' >"$work/old"
 rounds=2
 [ -z "${SLOW:-}" ] || rounds=15
-for writer in quantize export trace bench explore; do
+for writer in "${writers[@]}"; do
     start_of $writer
     begin=$(date +%s%N)
     [ $writer = explore ] || TMPDIR=$folder "${command[@]}" >/dev/null 2>&1

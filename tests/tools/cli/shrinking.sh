@@ -67,7 +67,8 @@ status=$?
 said=$(cat "$work/err")
 check 'a SIGBUS from outside keeps its action' '[ $status -eq $((128 + $(kill -l BUS))) ] && ! contains shorter'
 
-if command -v tmux >/dev/null; then
+missing=$(terminal_missing tmux)
+if [ -z "$missing" ]; then
     . tests/support/tmux.sh
     cp "$work/packed.gguf" "$work/m.gguf"
     printf -v explore '%q ' env LC_ALL=C.UTF-8 TERM=screen-256color "$program" explore -m "$work/m.gguf" -p 'Once upon a time' -s 7
@@ -78,6 +79,6 @@ if command -v tmux >/dev/null; then
     check 'explore leaves the screen, and says it' 'wait_for "exit 1" && contains before && contains "m.gguf: became shorter while it was read" && ! contains "position 5"'
     check 'the terminal is as it was' 'cmp "$work/before" "$work/after" && [ "$(tm display-message -p "#{cursor_flag} #{alternate_on} #{keypad_flag}")" = "1 0 0" ]'
 else
-    skip 'explore' 'tmux is not installed'
+    skip 'explore' "$missing"
 fi
 done_testing

@@ -33,7 +33,8 @@ everywhere() { # source, C compiler, other compiler, language flags, arguments
     run "$work/program" "$model" "$@"
     check "$source with the archive" "says \"\$first\""
     run "$work/program" /nowhere/model.gguf
-    check "$source: a model that is not there" '[ $status -eq 1 ] && contains /nowhere/model.gguf && [ "$(wc -l <<<"$said")" = 1 ]'
+    check "$source: a model that is not there" \
+        '[ $status -eq 1 ] && contains /nowhere/model.gguf && [ "$(wc -l <<<"$said")" = 1 ]'
     run "$work/program"
     check "$source: no model" '[ $status -eq 2 ] && contains "usage: ${source%.*} MODEL"'
     if [ "$sanitize" ]; then
@@ -55,7 +56,8 @@ check 'story.c writes what the program writes' '[ $status -eq 0 ] && contains "$
 
 everywhere futures.c cc clang -std=c11 'The dragon'
 check 'futures.c prints eight candidates, one of them drawn' \
-    '[ "$(grep -c "^[* ] p 0\.[0-9]* *Hhat 0\.[0-9]* *s 0\.[0-9]* *\".*\" -> \"" <<<"$said")" = 8 ] && [ "$(grep -c "^\*" <<<"$said")" = 1 ]'
+    '[ "$(grep -c "^[* ] p 0\.[0-9]* *Hhat 0\.[0-9]* *s 0\.[0-9]* *\".*\" -> \"" <<<"$said")" = 8 ] &&
+        [ "$(grep -c "^\*" <<<"$said")" = 1 ]'
 
 everywhere scorer.c cc clang -std=c11 'The dragon'
 scored=$said
@@ -76,7 +78,8 @@ fi
 if [ "$sanitize" ]; then
     skip 'a wholly static program' 'the address sanitizer has none'
 else
-    run /bin/bash -c "cd $work && cc story.c -o program $wholly_static 2>/dev/null && ./program '$model' 'The dragon' 60 7"
+    run /bin/bash -c "cd $work && cc story.c -o program $wholly_static 2>/dev/null &&
+        ./program '$model' 'The dragon' 60 7"
     check 'a wholly static program' 'says "$story"'
     run /bin/bash -c "ldd $work/program"
     check 'needs no library' 'contains "not a dynamic executable"'

@@ -7,8 +7,9 @@ cd "$(dirname "$0")/../../.." || exit 1
 failure 'explore: standard input and output must be a terminal' explore -p 'Once upon a time'
 usage_error 'explore: expected a prompt or a tree, got both' explore -p text tree.json
 usage_error "explore: expected one tree, got 'b' too" explore a b
-if ! command -v tmux >/dev/null; then
-    skip 'in a terminal' 'tmux is not installed'
+missing=$(terminal_missing tmux)
+if [ -n "$missing" ]; then
+    skip 'in a terminal' "$missing"
     done_testing
 fi
 

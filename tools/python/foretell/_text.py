@@ -88,7 +88,7 @@ def as_tokens(tokens: Sequence[int]) -> "ctypes.Array[ctypes.c_int32]":
 
 
 def floats(address: int, n: int, *keeps: Any) -> Any:
-    """A read-only view of n floats: a numpy array where numpy is there, else a memoryview. It keeps what it is given."""
+    """A read-only view of n floats, as a numpy array or a memoryview, that keeps what it is given."""
     array = (ctypes.c_float * n).from_address(address)
     array.keeps = keeps  # type: ignore[attr-defined]
     view = memoryview(array).cast("B").cast("f").toreadonly()
@@ -102,7 +102,8 @@ def floats(address: int, n: int, *keeps: Any) -> Any:
 class Text(Owner):
     """A sequence of tokens, the settings of its sampler and what the sampler remembers; see Session.text."""
 
-    def __init__(self, session: "Session", number: int = 0, report: int = 0, *, _fork_of: Optional["Text"] = None) -> None:
+    def __init__(self, session: "Session", number: int = 0, report: int = 0, *,
+                 _fork_of: Optional["Text"] = None) -> None:
         self.session = session
         self._scorer: Optional[_c.Scorer] = None
         pointer = ctypes.c_void_p()
@@ -225,8 +226,10 @@ class Text(Owner):
         return True
 
     def logits(self) -> Any:
-        """The logits that follow the last token, before any setting: a read-only view as `floats` describes, valid until the
-        next call on any text of the session (copy it to keep it)."""
+        """The logits that follow the last token, before any setting.
+
+        A read-only view, a numpy array where numpy is there, else a memoryview. It is valid until the next call on any
+        text of the session; copy it to keep it."""
         address, n = ctypes.c_void_p(), ctypes.c_size_t()
         self._call("logits", address, n)
         return floats(address.value or 0, n.value, self._handle, self.session._handle)

@@ -1,11 +1,5 @@
 /* Every file that tests/bad/make.py wrote is refused with exactly its message, and with no allocation that the file's
  * own size does not justify. The Makefile has them written to bad/ beside this program. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +7,7 @@
 
 #include "model/model.h"
 #include "tests/support/memory_hooks.h"
+#include "tests/support/test.h"
 #include "tokenizer/tokenizer.h"
 
 #define MAX_FILES 512
