@@ -31,8 +31,9 @@ static void print_candidate(const foretell_model *model, const foretell_candidat
 
 static int look(foretell_text *text, const foretell_model *model, const char *prompt) {
     foretell_step step = {.size = sizeof step};
-    if (foretell_text_set(text, "settings", "temp 1, fe, fe-k 8, alpha 0.5, fe-eager, seed 1") ||
-        foretell_text_append(text, prompt, strlen(prompt), 0) || foretell_text_next(text, &step))
+    if (foretell_text_set(text, "settings", "temp 1, fe, fe-k 8, alpha 0.5, fe-eager") ||
+        foretell_text_set(text, "seed", "1") || foretell_text_append(text, prompt, strlen(prompt), 0) ||
+        foretell_text_next(text, &step))
         return 0;
     for (size_t i = 0; i < step.n_candidates; i++)
         print_candidate(model, &step.candidates[i], step.chosen == (int32_t)i);

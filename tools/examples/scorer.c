@@ -30,8 +30,8 @@ static double at_most_one(void *context, const foretell_candidate *candidate) {
 static int tell(foretell_text *text, const char *prompt) {
     const foretell_scorer scorer = {.size = sizeof scorer, .worth = expected_likelihood, .bound = at_most_one};
     foretell_step step = {.size = sizeof step};
-    if (foretell_text_scorer(text, &scorer) || foretell_text_set(text, "settings", "fe, alpha 0.5, seed 1") ||
-        foretell_text_append(text, prompt, strlen(prompt), 0))
+    if (foretell_text_scorer(text, &scorer) || foretell_text_set(text, "settings", "fe, alpha 0.5") ||
+        foretell_text_set(text, "seed", "1") || foretell_text_append(text, prompt, strlen(prompt), 0))
         return 0;
     fputs(prompt, stdout);
     for (int i = 0; i < 60 && step.end == FORETELL_GOES_ON; i++) {
