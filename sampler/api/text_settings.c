@@ -57,8 +57,7 @@ static foretell_status set_seed(Sampler *sampler, const char *value) {
 
 static foretell_status set_switch(Sampler *sampler, const SettingRow *row, const char *value) {
     bool on = !value || strcmp(value, "on") == 0;
-    if (!on && strcmp(value, "off") != 0)
-        return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
+    if (!on && strcmp(value, "off") != 0) return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
     *(bool *)((char *)sampler + row->offset) = on;
     return FORETELL_OK;
 }
