@@ -190,8 +190,8 @@ uninstall:                           ## remove what install put there
 fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 
 layers: ; @tests/layers              ## check that includes point one way
-format: ; clang-format -i $$(git ls-files '*.c' '*.h' '*.cpp')  ## format the sources
-format-check: ; clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h' '*.cpp')
+format: ; clang-format -i $$(git ls-files '*.c' '*.h' 'tools/examples/*.cpp')  ## format the sources
+format-check: ; clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h' 'tools/examples/*.cpp')
 
 clean: ; rm -rf build foretell       ## remove what was built
 
