@@ -19,6 +19,7 @@ LINK_release      := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 FLAGS_release  := -O3 -g $(HARDENING)
 FLAGS_debug    := -O0 -g3
 FLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_tsan     := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 # No -ffast-math: it deletes NaN checks. No contraction: a*b+c keeps its two roundings unless the code says fma.
 # The program and both libraries are made of the same objects. Position-independent code costs the program no time,
 # because a hidden symbol needs no indirection.
@@ -66,7 +67,7 @@ INSTALLED    := bin/foretell include/foretell.h lib/libforetell.a lib/$(SONAME) 
                 lib/pkgconfig/foretell.pc share/man/man1/foretell.1 share/man/man3/foretell.3 \
                 $(SHIPPED:weights/%=share/foretell/%)
 
-.PHONY: all lib run test test-programs bench deps install uninstall layers format format-check fuzz clean help
+.PHONY: all lib run test test-threads test-programs bench deps install uninstall layers format format-check fuzz clean help
 .SECONDARY:
 all: foretell                        ## build ./foretell (release) or build/CONFIG/foretell
 
@@ -145,6 +146,12 @@ test-programs: $(call programs,$(call chosen,$(TEST_SOURCES) $(FUZZ_SOURCES))) $
 
 test: test-programs                  ## all tests, or those named by only=NAME; ends with "N passed, N failed, N skipped"
 	@RERUN='make $(if $(filter-out release,$(config)),config=$(config) )test only=' tests/run $(B) $(only)
+
+# libgomp is not built for the thread sanitizer, which would see races in it: so each session has one thread, and the
+# threads of the test are pthreads.
+test-threads:                        ## sessions in several threads, under the thread sanitizer
+	@$(MAKE) --no-print-directory config=tsan build/tsan/tests/test_threads_apart
+	@OMP_NUM_THREADS=1 build/tsan/tests/test_threads_apart
 
 bench: foretell $(BENCHES)           ## speed against this machine's own limits
 	@for program in $(BENCHES); do $$program && echo || exit 1; done

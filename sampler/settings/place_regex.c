@@ -38,15 +38,16 @@ static bool compile(pcre2_code **code, pcre2_general_context *memory, Bytes patt
     *code = context ? pcre2_compile(pattern.data, pattern.size, options, &number, &at, context) : NULL;
     pcre2_compile_context_free(context);
     if (*code) return true;
-    if (!context) return error_set(error, "no memory for a regular expression");
+    if (!context) return error_set_kind(error, ERROR_NO_MEMORY, "no memory for a regular expression");
     pcre2_get_error_message(number, (PCRE2_UCHAR *)message, sizeof message);
-    return error_set(error, "byte %zu: %s", at, message);
+    ErrorKind kind = number == PCRE2_ERROR_HEAP_FAILED ? ERROR_NO_MEMORY : ERROR_FAILED;
+    return error_set_kind(error, kind, "byte %zu: %s", at, message);
 }
 
 bool place_check_pattern(Bytes pattern, Error *error) {
     pcre2_code *code;
     pcre2_general_context *memory = pcre2_general_context_create(take, give, NULL);
-    if (!memory) return error_set(error, "no memory for a regular expression");
+    if (!memory) return error_set_kind(error, ERROR_NO_MEMORY, "no memory for a regular expression");
     bool done = compile(&code, memory, pattern, error);
     pcre2_code_free(code);
     pcre2_general_context_free(memory);
@@ -57,7 +58,7 @@ static bool open_all(PlaceRegexes *all, const PlaceRule *rules, int n_rules, Err
     all->memory = pcre2_general_context_create(take, give, NULL);
     all->limits = all->memory ? pcre2_match_context_create(all->memory) : NULL;
     all->found = all->limits ? pcre2_match_data_create(1, all->memory) : NULL;
-    if (!all->found) return error_set(error, "no memory for regular expressions");
+    if (!all->found) return error_set_kind(error, ERROR_NO_MEMORY, "no memory for regular expressions");
     pcre2_set_match_limit(all->limits, MATCH_STEPS);
     pcre2_set_depth_limit(all->limits, MATCH_DEPTH);
     pcre2_set_heap_limit(all->limits, MATCH_KIB);

@@ -9,8 +9,8 @@ void __real_memory_free(void *block);
 void *__wrap_memory_alloc(size_t count, size_t size, const char *what, Error *error);
 void __wrap_memory_free(void *block);
 
-static long fail_at, n_asked, n_alive;
-static size_t largest, total;
+static _Thread_local long fail_at, n_asked, n_alive;
+static _Thread_local size_t largest, total;
 
 void memory_hooks_fail_at(long n) {
     fail_at = n;

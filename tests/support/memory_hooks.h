@@ -1,5 +1,5 @@
 /* Memory hooks: tests count the library's allocations and make them fail. The linker sends every memory_alloc and
- * memory_free here (--wrap in the Makefile). Not for use while several threads allocate. */
+ * memory_free here (--wrap in the Makefile). Each thread has its own counts. */
 #ifndef TESTS_SUPPORT_MEMORY_HOOKS_H
 #define TESTS_SUPPORT_MEMORY_HOOKS_H
 
