@@ -106,15 +106,15 @@ foretell_status foretell_text_chain(const foretell_text *text, char *chain, size
 }
 
 foretell_status foretell_setting(size_t index, foretell_setting_info *info) {
-    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
     int n = 0;
     foretell_status status = api_check_size(info, END_OF(foretell_setting_info, value), "foretell_setting_info");
     if (status) return status;
     while (settings_row(n)) n++;
     if (index > (size_t)n) return api_refuse("index: expected a setting from 0 to %d, got %zu", n, index);
+    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
     if (index < (size_t)n) sampler_setting((int)index, &setting);
     foretell_setting_info full = {.name = setting.name, .metavar = setting.metavar, .help = setting.help};
-    memcpy(full.range, setting.range, sizeof full.range);
+    snprintf(full.range, sizeof full.range, "%s", setting.range);
     snprintf(full.value, sizeof full.value, "%s", setting.default_text);
     api_fill(info, &full, sizeof full);
     return FORETELL_OK;

@@ -57,8 +57,8 @@ typedef struct {
 } Ranking;
 
 /* Parses "[WEIGHT*]METRIC,..." with METRIC logprob, entropy:TARGET, future or distinct2, each at most once. After an
- * error *ranking is unchanged. Errors begin with `flag`, the caller's: no such metric, a number out of range, a metric twice, no
- * target. */
+ * error *ranking is unchanged. Errors begin with `flag`, which the caller chooses: no such metric, a number out of range,
+ * a metric twice, no target. */
 bool ranking_parse(Ranking *ranking, const char *text, const char *flag, Error *error);
 
 double ranking_score(const Ranking *ranking, const Figures *figures);
