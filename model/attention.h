@@ -3,7 +3,7 @@
  *            tile 0            tile 1
  *   row 0   [ run 0 ........... run 0 ][ run 1 ]            forks of one trunk: run 0 is the trunk's, read once for all
  *   row 1   [ ............... shared.. ][ run 1 ]
- *   row 2   [ ............... shared......... ]             rows of a prompt share runs too, each up to its own position
+ *   row 2   [ ............... shared......... ]             rows of a prompt share runs too, up to their positions
  *
  * Positions are processed in tiles that begin at multiples of ATTENTION_TILE, with a running maximum and sum (Milakov
  * and Gimelshein 2018, 1805.02867). Within a tile, scores, sums and weighted values are computed in the order of the

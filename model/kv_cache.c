@@ -26,7 +26,7 @@ uint8_t *kv_row(const KvCache *cache, uint8_t *storage, int layer, int head, int
 /* Every ancestor ends in at most one partly filled block. */
 int kv_max_runs(const KvCache *cache) { return cache->max_blocks + cache->n_branches; }
 
-/* Moves the runs to the front of the list, those that lie behind one another in memory as one. */
+/* Moves the runs to the front of the list and joins those that are adjacent in memory. */
 static int join_runs(const KvCache *cache, KvRun *runs, const KvRun *from, int n) {
     int joined = 0, start = 0;
     for (int i = 0; i < n; i++) {
@@ -92,7 +92,8 @@ int kv_new_branch(KvCache *cache, int parent) {
     return i;
 }
 
-/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of branches. */
+/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of
+ * branches. */
 static void drop_children(KvCache *cache, int branch, int position, int kept) {
     for (int i = 0; i < cache->n_branches; i++) {
         const Branch *child = &cache->branches[i];

@@ -2,10 +2,10 @@
  *
  *   keys, values   (n_layers, n_kv_heads, n_blocks, block_rows, head_dim) F16 or F32
  *
- * So blocks of consecutive numbers lie behind one another, and a branch that got them is read in long runs.
- * A branch owns whole blocks: its row for position p lies in its block (p - start) / block_rows. What came before `start`
- * it reads from its ancestors' blocks, so a fork copies nothing and costs one block once it has a row. Only this file and
- * kv_cache.c know the layout. Nothing here allocates: the arrays are the session's. */
+ * Consecutively numbered blocks are adjacent in memory, so a branch that owns such blocks is read in long runs.
+ * A branch owns whole blocks: its row for position p lies in its block (p - start) / block_rows. What came before
+ * `start` it reads from its ancestors' blocks, so a fork copies nothing and costs one block once it has a row. Only
+ * this file and kv_cache.c know the layout. Nothing here allocates: the arrays are the session's. */
 #ifndef MODEL_KV_CACHE_H
 #define MODEL_KV_CACHE_H
 
@@ -34,7 +34,7 @@ typedef struct {
     int *free_blocks, n_free; /* a stack */
 } KvCache;
 
-/* Consecutive positions that lie behind one another in memory, from the first row of a block on. */
+/* Consecutive positions whose rows are adjacent in memory, from the first row of a block on. */
 typedef struct {
     int block, start, n_rows; /* start: the first one's position */
 } KvRun;

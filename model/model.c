@@ -12,7 +12,7 @@
 
 /* ---- Binding names to layers ---- */
 
-/* The table of parts: those of layer 0, of layer 1, ..., then those of the model; NULL where the file has none. */
+/* The table of parts: those of layer 0, of layer 1, ..., then those of the model; NULL if the file lacks a part. */
 typedef struct {
     const NamedTensor **of;
     int n_layers;
@@ -36,7 +36,8 @@ static bool check_shape(const NamedTensor *named, Part part, const Config *confi
     return true;
 }
 
-/* Each tensor of the file finds its place, or is refused: to ignore one would be to compute something else. */
+/* Assigns each tensor of the file to its part. An unknown tensor is an error: a model without it would compute
+ * something else. */
 static bool find_places(const Model *model, Parts *parts, Error *error) {
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
@@ -171,7 +172,7 @@ static Tensor as_packed(const Tensor *rows, const void *data) {
 }
 
 static size_t bytes_to_pack(const Model *model) {
-    size_t bytes = 0; /* no more than a small part above what lies in memory already: no overflow */
+    size_t bytes = 0; /* little more than what is in memory already: no overflow */
     for (int i = 0; i < model->n_tensors; i++) {
         Tensor packed = as_packed(&model->tensors[i].tensor, NULL);
         if (wants_packing(model, &model->tensors[i])) bytes += tensor_bytes(&packed);

@@ -18,18 +18,18 @@ struct Session {
     SessionOptions options;
     KvCache cache;
     Workspace workspace;
-    Row *rows;        /* (max_rows,) the pass being made */
-    float *logits;    /* (branches + n_spare, vocab_size), its rows here called slots */
-    int *logits_slot; /* (branches,) which slot is the branch's */
-    int *spare_slot;  /* (n_spare,) the others: a pass writes there, and what is kept changes places when all is well */
-    int *logits_length; /* (branches,) the branch's length when they were computed, -1: never */
+    Row *rows;          /* (max_rows,) the pass being made */
+    float *logits;      /* (branches + n_spare, vocab_size), its rows here called slots */
+    int *logits_slot;   /* (branches,) which slot is the branch's */
+    int *spare_slot;    /* (n_spare,) the other slots: a pass writes there, and swaps slots when it succeeds */
+    int *logits_length; /* (branches,) the length of the branch when its logits were computed; -1: it has none */
     SessionCounts counts;
-    void *memory; /* the one block that everything above lies in */
+    void *memory; /* the one block that holds all of these arrays */
 };
 
 /* ---------------------------------------------------------------- one block of memory, laid out in two passes */
 
-/* The first pass has no base and only adds up sizes; the second hands out places. */
+/* The first pass has no base and only adds sizes; the second assigns addresses. */
 typedef struct {
     uint8_t *base;
     size_t used;
@@ -120,10 +120,10 @@ static void lay_out(Session *s, Arena *a) {
 #define MAX_THREADS  1024
 #define MAX_BLOCK    1024
 
-static bool option(int *value, int otherwise, int high, const char *name, Error *error) {
+static bool option(int *value, int default_value, int high, const char *name, Error *error) {
     if (*value < 0 || *value > high)
         return error_set(error, "session option %s: expected 0 (default) to %d, got %d", name, high, *value);
-    if (*value == 0) *value = otherwise;
+    if (*value == 0) *value = default_value;
     return true;
 }
 
@@ -175,7 +175,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     *session = NULL;
     assert(model->output.packed || !packed_can(model->output.dtype));
     if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error) ||
-        !ops_start(has_float_weights(model), planned.options.threads, error))
+        !ops_start(has_float_weights(model), planned.options.threads, &planned.workspace.uses_blas, error))
         return false;
     Session *s = memory_alloc(1, sizeof *s, "session", error);
     void *memory = s ? memory_alloc(bytes, 1, "session's key/value cache and activations", error) : NULL;

@@ -37,8 +37,8 @@ typedef struct {
     int branch, token;
 } BranchToken;
 
-/* Errors: an option out of range, out of memory (with the size needed), OpenBLAS (ops_start). The model is packed (model_open does that), and
- * must outlive the session. */
+/* Errors: an option out of range, out of memory (with the size needed), OpenBLAS (ops_start). The model is packed
+ * (model_open does that), and must outlive the session. */
 bool session_open(Session **session, const Model *model, SessionOptions options, Error *error);
 void session_close(Session *session);
 /* The bytes session_open would take, without taking them. */
@@ -55,7 +55,8 @@ typedef void LogitsVisitor(void *context, int position, const float *logits);
 bool session_score(Session *session, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context,
                    Error *error);
 
-/* Appends one token to each of n distinct branches (n <= branches) in one pass. Errors as session_prefill, for all or none. */
+/* Appends one token to each of n distinct branches (n <= branches) in one pass. Errors as session_prefill, for all or
+ * none. */
 bool session_decode(Session *session, const BranchToken *steps, int n, Error *error);
 
 /* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL where there are none:
@@ -70,8 +71,8 @@ int session_free_rows(
 
 /* A new empty sequence. Errors: no free branch. */
 bool session_root(Session *session, int *root, Error *error);
-/* A child that shares all of its parent's rows. The parent may go on by itself, but cannot be rewound past the fork while
- * the child lives. Errors: no free branch. */
+/* A child that shares all of its parent's rows. The parent may go on by itself, but cannot be rewound past the fork
+ * while the child lives. Errors: no free branch. */
 bool session_fork(Session *session, int parent, int *child, Error *error);
 /* The branch's rows and logits take the place of its parent's past the fork; its children become the parent's. Children
  * that left the parent there or later (the candidates that lost) are dropped with their descendants; those that left

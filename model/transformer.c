@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "tensor/blas.h"
 #include "tensor/kernels.h"
 #include "tensor/minmax.h"
 #include "tensor/row.h"
@@ -28,11 +29,11 @@ typedef struct {
     float *scratch; /* this thread's own */
 } Pass;
 
-/* Used for one thing at a time: a tile of weights for OpenBLAS, attention, or logits before they are copied. */
+/* Either attention's, or weights converted for OpenBLAS and behind them the logits before they are copied. */
 size_t transformer_scratch(const Config *c) {
     size_t widest = (size_t)max_int(max_int(c->dim, c->n_heads * c->head_dim), c->hidden_dim);
     size_t attending = attention_scratch(c->n_heads / c->n_kv_heads, c->head_dim);
-    return max_size(max_size(GEMM_TILE * widest, LOGITS_ROWS * LOGITS_PART), attending);
+    return max_size(PACK_ROWS * widest + LOGITS_ROWS * LOGITS_PART, attending);
 }
 
 /* Shows columns first .. first + n - 1 of n_rows rows from row r on to the observer, if there is one. */
@@ -91,7 +92,7 @@ typedef struct {
 
 /* A unit's rows are a common multiple of matmul_unit and `whole`. */
 static Unit unit_of(const Pass *p, const Tensor *w, int whole) {
-    int unit = matmul_unit(w, p->n_rows, p->path), rows = unit;
+    int unit = matmul_unit(w), rows = unit;
     while (rows % whole != 0) rows += unit;
     size_t work = (size_t)rows * tensor_row_bytes(w) * (size_t)p->n_rows;
     return (Unit){rows, (int)(LEAST_WORK / work) + 1};
@@ -227,8 +228,8 @@ static void attend_part(const Pass *p, int kv_head, int first, int n) {
     for (int r = 0; r < n; r++, at += (size_t)all_heads) quantize(ws->wide_q8 + at / Q_BLOCK, ws->attended + at, width);
 }
 
-/* attended (n, n_heads, hd) = softmax(query keyT / sqrt(hd)) value, for each head; key and value (positions, hd) are the
- * cache's, of the key/value head that this query head shares. The last rows of a prompt see the most, so they come
+/* attended (n, n_heads, hd) = softmax(query keyT / sqrt(hd)) value, for each head; key and value (positions, hd) are
+ * the cache's, of the key/value head that this query head shares. The last rows of a prompt see the most, so they come
  * first. */
 static void attend(Pass *p) {
     int together = rows_together(p), n_heads = p->config->n_kv_heads, n_sets = (p->n_rows + together - 1) / together;
@@ -253,12 +254,13 @@ static void logits_part(const Pass *p, int wanted, int n_rows, int first, int n)
     const Tensor *w = &p->model->output;
     const int *rows = p->ws->wanted + wanted;
     const BlockQ8 *x_q8 = p->ws->normed_q8 ? row(p->ws->normed_q8, wanted, w->cols / Q_BLOCK) : NULL;
+    float *converted = p->scratch, *parts = row(p->scratch, PACK_ROWS, w->cols);
     float *alone = n_rows == 1 ? p->rows[rows[0]].logits + first : NULL;
-    matmul(alone ? alone : p->scratch, LOGITS_PART, w, first, n, row(p->ws->normed, wanted, w->cols), x_q8, n_rows,
-           PATH_DOT, NULL);
+    matmul(alone ? alone : parts, LOGITS_PART, w, first, n, row(p->ws->normed, wanted, w->cols), x_q8, n_rows, PATH_DOT,
+           converted);
     for (int i = 0; i < n_rows; i++) {
         float *logits = p->rows[rows[i]].logits;
-        if (!alone) memcpy(logits + first, p->scratch + i * LOGITS_PART, (size_t)n * sizeof *logits);
+        if (!alone) memcpy(logits + first, parts + i * LOGITS_PART, (size_t)n * sizeof *logits);
         if (!all_finite(logits + first, n)) atomic_store(&p->ws->not_finite, true);
         observe(p, ACTIVATION_LOGITS, rows[i], 1, logits, 0, first, n);
     }
@@ -323,6 +325,7 @@ static bool run(const Pass *pass, bool with_layers) {
     atomic_store(&ws->not_finite, false);
     int threads = threads_start(ws->threads);
     team_start(&ws->team, threads, threads_processors());
+    if (ws->uses_blas) blas_begin();
 #pragma omp parallel num_threads(threads)
     {
         Pass p = *pass;
@@ -335,6 +338,7 @@ static bool run(const Pass *pass, bool with_layers) {
         }
         logits(&p);
     }
+    if (ws->uses_blas) blas_end();
     return !atomic_load(&ws->not_finite);
 }
 

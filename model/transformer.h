@@ -1,5 +1,5 @@
-/* Transformer: the LLaMA forward pass (Touvron et al. 2023, 2302.13971 and 2307.09288) over a batch of rows. One function
- * serves prompts, decoding, lookahead and scoring. */
+/* Transformer: the LLaMA forward pass (Touvron et al. 2023, 2302.13971 and 2307.09288) over a batch of rows. One
+ * function serves prompts, decoding, lookahead and scoring. */
 #ifndef MODEL_TRANSFORMER_H
 #define MODEL_TRANSFORMER_H
 
@@ -21,6 +21,7 @@ typedef struct {
     int max_rows, threads;
     Team team;
     Observer observer;
+    bool uses_blas;               /* ops_start */
     atomic_bool not_finite;       /* some logit of this pass is NaN or infinite */
     float *residual, *normed;     /* (max_rows, dim) */
     float *product;               /* (max_rows, dim) what a layer's part adds to the residual stream */

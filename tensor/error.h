@@ -1,7 +1,7 @@
 /* Error: one line that says what went wrong, where, and what was expected.
  *
- * Functions that read foreign bytes or user values return bool and fill an Error when they return false; nothing else
- * is to be read from their outputs then. Parsers name the byte offset, *_open functions put the path in front. */
+ * Functions that read foreign bytes or user values return bool. When they return false they have filled the Error, and
+ * their other outputs must not be read. Parsers name the byte offset; *_open functions begin the message with the path. */
 #ifndef TENSOR_ERROR_H
 #define TENSOR_ERROR_H
 
@@ -21,7 +21,7 @@ bool error_set(Error *error, const char *format, ...) __attribute__((format(prin
 /* The same with a kind of its own. */
 bool error_set_kind(Error *error, ErrorKind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Puts text (printf format) in front of the message that is there, which keeps its kind; returns false. */
+/* Prepends text (printf format) to the message, which keeps its kind; returns false. */
 bool error_prefix(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same behind it. */
 bool error_add(Error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -35,7 +35,7 @@ void memory_free(void *block) {
     if (block) free(((void **)block)[-1]);
 }
 
-/* The whole pages within a range; false where there is none. */
+/* Shrinks a range to the whole pages within it; false if there is none. */
 static bool whole_pages(uintptr_t *from, size_t *bytes) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (*from + *bytes) & ~(page - 1);
     *from = (*from + page - 1) & ~(page - 1);
@@ -43,7 +43,7 @@ static bool whole_pages(uintptr_t *from, size_t *bytes) {
     return *bytes > 0;
 }
 
-/* Both are advice: where the system does not take it, nothing is lost but speed or memory. */
+/* Both are advice: if the system ignores it, only speed or memory is lost. */
 void memory_prefer_large_pages(void *block, size_t bytes) {
     uintptr_t from = (uintptr_t)block;
     if (whole_pages(&from, &bytes)) madvise((void *)from, bytes, MADV_HUGEPAGE);

@@ -8,7 +8,7 @@ TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at
         .tokenizer = tokenizer, .special = special, .strip_space = at_start && tokenizer->adds_space_prefix};
 }
 
-/* Without the space that encode put before the first text, and before text after a control token. */
+/* Without the space that encode inserted before the first text and before text after a control token. */
 Bytes token_stream_bytes(const TokenStream *stream, int token) {
     Bytes text = tokenizer_piece(stream->tokenizer, token, stream->special);
     bool hidden = vocabulary_hides(&stream->tokenizer->vocabulary, token);
@@ -51,5 +51,5 @@ size_t token_stream_finish(TokenStream *stream, uint8_t *out) {
     return n_held;
 }
 
-/* At most three bytes are held back when a token comes. */
+/* At most three bytes are held back when a token is added. */
 size_t token_stream_bound(const Tokenizer *tokenizer) { return tokenizer->vocabulary.longest + 3; }

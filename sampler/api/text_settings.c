@@ -57,8 +57,7 @@ static foretell_status set_seed(Sampler *sampler, const char *value) {
 
 static foretell_status set_switch(Sampler *sampler, const SettingRow *row, const char *value) {
     bool on = !value || strcmp(value, "on") == 0;
-    if (!on && strcmp(value, "off") != 0)
-        return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
+    if (!on && strcmp(value, "off") != 0) return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
     *(bool *)((char *)sampler + row->offset) = on;
     return FORETELL_OK;
 }
@@ -106,15 +105,15 @@ foretell_status foretell_text_chain(const foretell_text *text, char *chain, size
 }
 
 foretell_status foretell_setting(size_t index, foretell_setting_info *info) {
+    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
     int n = 0;
     foretell_status status = api_check_size(info, END_OF(foretell_setting_info, value), "foretell_setting_info");
     if (status) return status;
     while (settings_row(n)) n++;
     if (index > (size_t)n) return api_refuse("index: expected a setting from 0 to %d, got %zu", n, index);
-    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
     if (index < (size_t)n) sampler_setting((int)index, &setting);
     foretell_setting_info full = {.name = setting.name, .metavar = setting.metavar, .help = setting.help};
-    snprintf(full.range, sizeof full.range, "%s", setting.range);
+    memcpy(full.range, setting.range, sizeof full.range);
     snprintf(full.value, sizeof full.value, "%s", setting.default_text);
     api_fill(info, &full, sizeof full);
     return FORETELL_OK;

@@ -42,7 +42,7 @@ bool editor_force(Editor *editor, Writer *writer, Sequence *sequence, int token,
 
 static Bytes text_of(const Editor *editor) { return (Bytes){editor->text, editor->size}; }
 
-/* Forgets what has been given out. */
+/* Removes the text that has been given out. */
 static void discard_given(Editor *editor) {
     editor->size -= editor->given;
     editor->settled -= editor->given;
@@ -51,7 +51,7 @@ static void discard_given(Editor *editor) {
     editor->given = 0;
 }
 
-/* The step whose text has this byte; the first one for a byte of the primed text, which cannot be taken back. */
+/* The step whose text contains this byte; the first step for a byte of the primed text, which cannot be taken back. */
 static int step_at(const Editor *editor, size_t byte) {
     int i = editor->n_steps > 0 ? editor->n_steps - 1 : 0;
     while (i > 0 && editor->steps[i].start > byte) i--;
@@ -66,7 +66,8 @@ static void keep_bans(Editor *editor, int from, int to) {
     editor->n_bans = kept;
 }
 
-/* The block, or one of at least `needed` items with what the first `used` held; NULL: there is none, and the old one stays. */
+/* A block of at least `needed` items that holds the first `used`: the same one, or a larger one that replaces it. NULL:
+ * out of memory; the old block stays. */
 static void *with_room(void *block, size_t *capacity, size_t used, size_t needed, size_t size, Error *error) {
     if (needed <= *capacity) return block;
     size_t more = 2 * *capacity > needed ? 2 * *capacity : needed;
@@ -117,7 +118,7 @@ static bool has_patience(const Editor *editor, int position, Bytes phrase, Error
     return true;
 }
 
-/* Goes back to the token in which the phrase begins. */
+/* Takes the sequence back to the token in which the phrase begins. */
 static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
     int i = step_at(editor, (size_t)(editor->phrase.data - editor->text));
     const EditorStep *step = &editor->steps[i];
@@ -131,13 +132,13 @@ static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error 
     sequence->state = step->state;
     editor->rewinds++;
     editor->since++;
-    keep_bans(editor, 0, ban.position); /* those of later positions belonged to another text */
+    keep_bans(editor, 0, ban.position); /* bans of later positions belonged to the text that was taken back */
     editor->bans[editor->n_bans++] = ban;
     return true;
 }
 
-/* Releases all that no phrase can reach any more. If a token may be taken back, the text before it may also end in the
- * beginning of a phrase, which other tokens could complete. So the search goes back from each token that is kept. */
+/* Releases the tokens that no phrase can reach any more. If a token may be taken back, other tokens could complete a
+ * phrase that begins before it. So the search continues backwards from each token that is kept. */
 static void settle(Editor *editor) {
     int first = editor->n_steps;
     editor->settled = editor->size;
@@ -148,7 +149,7 @@ static void settle(Editor *editor) {
         int begin = ban_open > 0 ? step_at(editor, ban_begin) : first;
         if (begin < first) first = begin;
         if (ban_begin < editor->settled) editor->settled = ban_begin;   /* in the primed text */
-        if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never past a step that is kept */
+        if (stop_begin < editor->settled) editor->settled = stop_begin; /* never past a step that is kept */
     }
     if (first > 0) editor->since = 0;
     editor->n_steps -= first;

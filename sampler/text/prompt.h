@@ -4,8 +4,8 @@
 
 #include "tokenizer/tokenizer.h"
 
-/* The token to put in front of a prompt of n_tokens: bos, where the vocabulary wants it or where the prompt is empty. -1:
- * none. */
+/* The token to put in front of a prompt of n_tokens: bos, where the vocabulary wants it or where the prompt is empty.
+ * -1: none. */
 int prompt_bos(const Tokenizer *tokenizer, size_t n_tokens);
 
 #endif

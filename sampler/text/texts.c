@@ -13,7 +13,7 @@ static long long whole_blocks(long long rows, int block_rows) {
 
 int texts_room(int context, int n_prompt) { return context - n_prompt + 1; }
 
-/* The text's own branches and, with banned phrases, a mark for each at the end of the prompt. */
+/* Rows of the text's own branches and, with banned phrases, of a mark for each at the end of the prompt. */
 static long long rows_in_place(const SessionOptions *options, TextsSize size) {
     int n_roots = size.n_without > 0 ? 2 : 1, n_marks = size.bans ? n_roots : 0;
     return options->context + (n_roots - 1LL) * (options->context + options->block_rows) +
@@ -88,7 +88,7 @@ static Bytes read_token(Texts *texts, Text *text, int token) {
     return bytes;
 }
 
-/* The prefix is part of the text, but was not drawn through the editor. */
+/* Gives the prefix to the editor: it is part of the text, but was not drawn. */
 static bool read_prefix(Texts *texts, Text *text, Error *error) {
     for (int i = text->n_prompt - text->n_prefix; i < text->n_prompt; i++)
         if (!editor_prime(&text->editor, read_token(texts, text, text->history[i]), error)) return false;
@@ -119,7 +119,7 @@ bool texts_add(Texts *texts, const TextStart *start, Error *error) {
     const Sequence *prompt = start->prompt;
     Text *text = &texts->items[texts->count];
     int context = session_options(writer->session).context;
-    /* If two branches get the same tokens, the longer one ends the text. */
+    /* With a second branch, the longer branch fills the context first. */
     int more = prompt->without ? session_length(writer->session, prompt->without) - prompt->length : 0;
     *text = (Text){.item = {.sequence = *prompt, .figures = start->figures},
                    .n_prompt = prompt->length,
@@ -166,7 +166,7 @@ static bool finish(Texts *texts, Text *text, TextEnd how, Error *error) {
            tell(texts, &(TextEvent){.kind = TEXT_DONE, .text = text}, error);
 }
 
-/* Everything that the session has computed since `since` was for this text. */
+/* Adds what the session has computed since `since` to the counts of this text. */
 static void count(const Texts *texts, Text *text, SessionCounts since) {
     SessionCounts now = session_counts(texts->setup.writer->session);
     text->counts.passes += now.passes - since.passes;
@@ -205,7 +205,7 @@ static bool go_back(Texts *texts, Text *text, Error *error) {
     return tell(texts, &event, error);
 }
 
-/* Adds what must be decoded for the token to the pass at the end of the step. */
+/* Appends the token. If it must be decoded, the pass at the end of the step does it. */
 static void append(Texts *texts, Text *text) {
     int n = writer_append(texts->setup.writer, &text->item.sequence, texts->steps + texts->n_steps);
     texts->n_steps += n;
@@ -214,7 +214,7 @@ static void append(Texts *texts, Text *text) {
     text->counts.rows += n;
 }
 
-/* The pairs of neighbours are those of the whole text, the prefix included. */
+/* The figures count the pairs of neighbours in the whole text, the prefix included. */
 static void count_token(Text *text) {
     const Sequence *sequence = &text->item.sequence;
     int first = text->n_prompt - text->n_prefix;
@@ -240,7 +240,7 @@ static bool read_drawn(Texts *texts, Text *text, Error *error) {
     if (goes_on)
         append(texts, text);
     else
-        sequence->history[sequence->length++] = token; /* what follows it will not be asked for */
+        sequence->history[sequence->length++] = token; /* the logits that follow it are not needed */
     if (texts->setup.figures) count_token(text);
     if (goes_on) return true;
     return finish(texts, text, stops ? TEXT_STOP_STRING : is_last ? TEXT_LIMIT : TEXT_CONTEXT_FULL, error);
@@ -269,14 +269,14 @@ static void begin(const Texts *texts, Text *text) {
     editor_restart(&text->editor, sequence->length);
 }
 
-/* Where phrases and characters begin that may reach up to this place. */
+/* The position at which phrases and characters begin that may reach to `length`. */
 static int beginning(const Text *text, int length) {
     while (length > 0 && text->points[length - 1].drawn)
         if (text->points[--length].begins) break;
     return length;
 }
 
-/* Stream and editor as they were when the text was as long as it is now. */
+/* Restores the stream and the editor for the text's present length. */
 static bool read_again(Texts *texts, Text *text, Error *error) {
     const Sequence *sequence = &text->item.sequence;
     int first = beginning(text, sequence->length);
@@ -303,13 +303,13 @@ static void go_live(Texts *texts, Text *text) {
     text->item.end = TEXT_GOES_ON;
 }
 
-/* The token that has ended the text is not part of it, so the state is that before it was drawn. */
+/* A token that ended the text is not part of it, so the state is the one before that token. */
 static void forget_end(Text *text) {
     Sequence *sequence = &text->item.sequence;
     if (text->item.end == TEXT_END_OF_TEXT) sequence->state = text->states[sequence->length];
 }
 
-/* The step has failed, perhaps after its token was drawn. */
+/* Restores an open text after its step has failed, perhaps after its token was drawn. */
 static void undo_turn(Texts *texts, Text *text, int length) {
     Sequence *sequence = &text->item.sequence;
     Error other;
@@ -324,7 +324,7 @@ static void undo_turn(Texts *texts, Text *text, int length) {
         read_again(texts, text, &other);
 }
 
-/* The text's turn has failed. One of several ends by itself, and nothing of the others is lost. */
+/* Handles a failed turn: an open text is restored, one of several texts ends, a single text ends the step. */
 static bool fail(Texts *texts, Text *text, int length, Error *error) {
     if (text->states) {
         undo_turn(texts, text, length);
@@ -359,8 +359,8 @@ bool texts_interrupt(Texts *texts, Error *error) {
 
 /* ---- Open texts, changed by hand ---- */
 
-/* The branch gets as short as the text is to be, or shorter by the token whose logits are not there any more. It has no
- * children, so it can be rewound to any place. */
+/* Cuts the branch to `length`, or to one token less if the logits of the last one are gone. The branch has no children,
+ * so it can be rewound to any position. */
 static void cut(Texts *texts, Text *text, int length) {
     Session *session = texts->setup.writer->session;
     int branch = text->item.sequence.branch;
@@ -427,7 +427,7 @@ void texts_restate(Texts *texts, int i, const Sampler *old) {
     if (text->item.end == TEXT_END_OF_TEXT) text->states[sequence->length] = sequence->state;
 }
 
-/* More is to come after what there is, though it had ended. */
+/* Makes a text live again that has ended. */
 static void resume(Texts *texts, Text *text) {
     if (text->is_live) return;
     forget_end(text);

@@ -14,7 +14,7 @@ static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     return true;
 }
 
-/* The biases of the rules, too. Each rule is checked alone, since rules together have no other biases. */
+/* Checks the biases of the sampler and of each rule. Rules that hold together have no further biases. */
 static bool check_all_biases(const Sampler *sampler, int vocab_size, Error *error) {
     Sampler under;
     if (!check_biases(sampler, vocab_size, error)) return false;
@@ -77,7 +77,7 @@ const Sampler *writer_sampler(const Writer *writer) { return writer->held ? &wri
 
 void writer_forget_sampler(Writer *writer) { writer->under_of = 0; }
 
-/* The rules that hold for the sequence's next token, and their sampler. */
+/* Finds the rules that hold for the sequence's next token, and the sampler under them. */
 static bool find_rules(Writer *writer, const Sequence *sequence, Error *error) {
     const Sampler *sampler = writer->sampler;
     PlaceText text = {sequence->history, sequence->length, writer->pieces, writer->flags};
@@ -126,7 +126,7 @@ static SamplerContext context_of(Writer *writer, const Sequence *sequence) {
                             .dropped = writer->dropped};
 }
 
-/* Candidates from the branch's logits, rewritten and truncated by the step's sampler. */
+/* Makes the candidates from the branch's logits; the step's sampler rewrites and truncates them. */
 static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
     const float *logits = session_logits(writer->session, sequence->branch);
     assert(logits && session_length(writer->session, sequence->branch) == sequence->length);
@@ -147,7 +147,7 @@ static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
     return true;
 }
 
-/* The token that the chain draws; the state does not count it yet. */
+/* Chooses the token that the chain draws. The state does not count it yet. */
 static bool choose(Writer *writer, Sequence *sequence, Error *error) {
     writer->chosen = -1;
     writer->added = false;
@@ -162,7 +162,7 @@ static bool choose(Writer *writer, Sequence *sequence, Error *error) {
     return true;
 }
 
-/* The state moves on past the token, which is items[chosen], or was dropped by the chain: then only its text counts. */
+/* Counts the token in the state. It is items[chosen]; chosen < 0: the chain dropped it, and only its text counts. */
 static void accept(Writer *writer, Sequence *sequence, int token, int chosen) {
     SamplerContext context = context_of(writer, sequence);
     if (chosen >= 0) sampler_accept(writer_sampler(writer), &sequence->state, &context, &writer->candidates, chosen);
@@ -265,7 +265,7 @@ bool writer_advance(Writer *writer, Sequence *sequence, Error *error) {
     return n == 0 || session_decode(writer->session, steps, n, error);
 }
 
-/* ---- The prompt, and back to it ---- */
+/* ---- Reading the prompt, and going back ---- */
 
 typedef struct {
     Writer *writer;
@@ -339,7 +339,7 @@ static bool back_to_mark(Writer *writer, Sequence *sequence, Error *error) {
     return fork_both(writer, sequence, error);
 }
 
-/* Goes back to the token before, and decodes it again for the logits that follow it. */
+/* Goes back to length - 1 tokens, and decodes the last one again for the logits that follow it. */
 static bool back_to_token(Writer *writer, Sequence *sequence, int length, Error *error) {
     Session *session = writer->session;
     int other = sequence->without, less = sequence->length - length + 1, last = sequence->history[length - 1];

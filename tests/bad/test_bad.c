@@ -1,5 +1,5 @@
 /* Every file that tests/bad/make.py wrote is refused with exactly its message, and with no allocation that the file's
- * own size does not justify. The Makefile has them written to bad/ beside this program. */
+ * own size does not justify. The Makefile writes them to bad/ next to this program. */
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct {
 
 static BadFile files[MAX_FILES];
 
-/* Leaves *opened NULL where the file was refused as it should be. */
+/* Leaves *opened NULL if the file was refused as expected. */
 static bool open_file(const BadFile *file, void **opened, Error *error) {
     if (strcmp(file->kind, "tokenizer") == 0) return tokenizer_open((Tokenizer **)opened, file->path, error);
     return model_open((Model **)opened, file->path, error);

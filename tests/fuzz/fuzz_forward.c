@@ -34,7 +34,7 @@ static void check_refusal(const Error *error) {
 
 /* ---------------------------------------------------------------- opening */
 
-/* What the kernels take for granted of a model that was packed. */
+/* What the kernels assume of a packed model. */
 static void check_packed(const Model *model) {
     for (int i = 0; i < model->n_tensors; i++) {
         const Tensor *tensor = &model->tensors[i].tensor;

@@ -1,4 +1,4 @@
-/* gguf_parse on any bytes. What it accepts is walked: every view lies within the bytes, every string can be taken. */
+/* gguf_parse on any bytes. Every view of an accepted file is within the bytes, and every string can be read. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

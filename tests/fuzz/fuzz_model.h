@@ -1,4 +1,4 @@
-/* What the fuzz targets of models share: a parsed model is walked, every weight read. */
+/* What the fuzz targets of models share: a parsed model is traversed and every weight is read. */
 #ifndef TESTS_FUZZ_MODEL_H
 #define TESTS_FUZZ_MODEL_H
 
@@ -14,7 +14,7 @@ static void require(bool condition) {
     if (!condition) abort();
 }
 
-/* Rows first and last of a matrix of the given shape. */
+/* The first and the last row of a matrix of the given shape. */
 static void walk_matrix(const Tensor *tensor, int rows, int cols) {
     require(tensor->rows == rows && tensor->cols == cols);
     float *row = malloc((size_t)cols * sizeof *row);
@@ -53,14 +53,14 @@ static void walk_weights(const Model *model) {
     walk_matrix(&model->output, c->vocab_size, c->dim);
 }
 
-/* A model as model_parse leaves it: its weights lie in the file. */
+/* A model as model_parse leaves it: its weights are in the file. */
 static void walk_model(const Model *model) {
     walk_weights(model);
     require(model_weight_bytes(model) <= model->file.size);
     require(model_bytes_per_token(model) <= model_weight_bytes(model));
 }
 
-/* Parses and walks; a refusal must be one line. */
+/* Parses and traverses; a refusal must be one line. */
 static inline void walk_bytes(const uint8_t *data, size_t size) {
     Model *model;
     Error error;

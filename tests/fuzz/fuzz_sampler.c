@@ -1,6 +1,6 @@
-/* Lines "name value" or "name" set a sampler: whatever they hold, each is taken or refused with a message, what was taken
- * shows itself as it can be set again, and the chain prints. Then the sampler writes a few tokens: whatever was taken, no
- * stage reaches an assert, and T, alpha and the token are ones that exist.
+/* Lines "name value" or "name" set a sampler: whatever they hold, each is taken or refused with a message, what was
+ * taken shows itself as it can be set again, and the chain prints. Then the sampler writes a few tokens: whatever was
+ * taken, no stage reaches an assert, and T, alpha and the token are ones that exist.
  * Four more lines are the target's own: "z 1 -inf 3e38 ..." gives logits, "kl 2" the step's divergence, "rank METRIC"
  * a ranking, "text WORDS" the text that token 0 stands for (\ stands for a newline). */
 #include <assert.h>
@@ -85,7 +85,7 @@ static void set_line(Case *it, char *line) {
         check_refusal(&error);
 }
 
-/* The numbers that looking ahead would use, with futures that stand for a model's. */
+/* The numbers that looking ahead would use, with made-up futures in place of a model's. */
 static void check_future(const Lookahead *lookahead, Candidates *candidates, double temperature, double alpha) {
     LookaheadCost cost = {0};
     Lookahead now = *lookahead;

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEPS = 120, POISON = 3, N_MODELS = DTYPE_COUNT + 1 };
 
-/* As small as their form allows: thousands of calls a second. */
+/* As small as their form allows: thousands of calls per second. */
 static Model *make_model(int which) {
     Dtype dtype = which < DTYPE_COUNT ? (Dtype)which : DTYPE_F32;
     int width = dtype_info[dtype].block > 1 ? dtype_info[dtype].block : 8;
@@ -40,7 +40,7 @@ static void check_calls(int which, Random *random) {
     if (!models[which]) models[which] = make_model(which);
     SessionOptions options = {.threads = 1,
                               .context = random_int(random, 1, 40),
-                              .branches = random_int(random, 1, TWIN_BRANCHES),
+                              .branches = random_int(random, 1, TWIN_HELD),
                               .rows = random_int(random, 1, 80),
                               .batch = random_int(random, 1, 40),
                               .block_rows = random_int(random, 1, 5),
@@ -56,7 +56,7 @@ static void check_calls(int which, Random *random) {
     if (memory_hooks_alive() != 0) abort();
 }
 
-/* The plain table takes most of a run for int8 forms, whose sums it makes one by one; the tree is the same with any. */
+/* The generic kernels would take most of the time, for the int8 forms; the tree is the same with every table. */
 static void choose_kernels(int which, Random *random) {
     int n_tables = 0;
     while (kernels_available(n_tables)) n_tables++;

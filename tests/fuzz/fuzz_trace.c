@@ -1,4 +1,4 @@
-/* Any bytes as a trace, a line each: every line is parsed or refused with one line of message, the first one read as a
+/* Any bytes as the lines of a trace: each line is parsed or refused with a message of one line, the first one as a
  * header, and each line agrees with itself. */
 #include <assert.h>
 #include <string.h>

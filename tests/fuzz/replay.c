@@ -1,4 +1,5 @@
-/* Gives a fuzz target every file of its corpus once: fuzz_NAME reads tests/fuzz/corpus/NAME, from the repository's root. */
+/* Gives a fuzz target every file of its corpus once: fuzz_NAME reads tests/fuzz/corpus/NAME, from the repository's
+ * root. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -97,7 +97,7 @@ typedef struct {
     int branch, position;
 } At;
 
-/* Where a position of a branch lies, by the plain rule: with whoever owned it. */
+/* The row of a position of a branch, by the plain rule: the branch that decoded the position owns its row. */
 static const uint8_t *find_row(const KvCache *cache, uint8_t *storage, int layer, int head, int branch, int position) {
     while (position < cache->branches[branch].start) branch = cache->branches[branch].parent;
     return kv_row(cache, storage, layer, head, branch, position);
@@ -140,7 +140,7 @@ static void attend(Setup *s, int layer, int head, const At *at, int n, const flo
     }
 }
 
-/* All rows together: near the plain attention, and each the bits that it has alone. */
+/* All rows at once: close to the plain attention, and each row with the bits that it has alone. */
 static void check_rows(Setup *s, const At *at, int n) {
     for (int layer = 0; layer < LAYERS; layer++)
         for (int head = 0; head < KV_HEADS; head++) {
@@ -155,7 +155,7 @@ static void check_rows(Setup *s, const At *at, int n) {
         }
 }
 
-/* Rows of one prompt, which end before, at and behind a tile's edge. */
+/* Rows of one prompt, which end before, at and after the edge of a tile. */
 static void check_prompt(Dtype dtype, int block_rows) {
     static const int lengths[] = {1, 2, 40, 255, 256, 257, 275, 512, 530};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -170,7 +170,7 @@ static void check_prompt(Dtype dtype, int block_rows) {
     }
 }
 
-/* Forks, and forks of forks, which leave each other at a tile's edge; the trunk itself goes on, one text is apart. */
+/* Forks and forks of forks that begin at a tile's edge; the trunk continues, and one text is separate. */
 static void check_forks(Dtype dtype, int block_rows) {
     static const int lengths[] = {1, 254, 255, 256, 257, 300};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -231,7 +231,7 @@ static void forks_at_the_edges_of_tiles(void **state) {
     each_setting(check_forks);
 }
 
-/* Where the rows lie in blocks is no matter: the same text gives the same bits. */
+/* The placement of rows in blocks does not matter: the same text gives the same bits. */
 static void blocks_leave_no_trace(void **state) {
     (void)state;
     static const int block_rows[] = {1, 16, 64};

@@ -1,5 +1,6 @@
-/* One model through every door: llama2.c v0, v1 and v2, GGUF in every form, written by tests/support/write_model and read
- * by model_open. Bits where the weights are the same, bounds where they were rounded, a known text from a real model. */
+/* One model in every file format: llama2.c v0, v1 and v2, GGUF in every form, written by tests/support/write_model and
+ * read by model_open. Bits where the weights are the same, bounds where they were rounded, a known text from a real
+ * model. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static Session *session_or_fail(const Model *model, KvType kv) {
     return session;
 }
 
-/* Files of this run lie in a folder of their own and go as soon as they are mapped. */
+/* The files of this run are in a folder of their own, and are unlinked as soon as they are mapped. */
 typedef struct {
     char path[96];
 } Path;
@@ -74,7 +75,7 @@ static Model *through_gguf(const Model *source, Dtype dtype) {
     return model;
 }
 
-/* Sizes that llama2.c can say and whose columns are multiples of 32. */
+/* Sizes that a llama2.c file can express, with columns that are multiples of 32. */
 static Model *plain_random_model(bool tied) {
     Config config = {.dim = 64,
                      .hidden_dim = 96,
@@ -179,9 +180,9 @@ static void real_v0_v1_and_gguf_give_the_same_bits(void **state) {
 }
 
 /* ---- rounded weights ----
- * Rounding to a step d adds an error of d / sqrt(12) to each weight (F16, BF16: about 0.4 of the last place). For weights
- * of size 1 the largest of 32 is about 2.1, of 4 about 1.3; inputs are rounded like Q8_0 where the kernel takes int8.
- * A product's relative error e (root of the mean square) is then
+ * Rounding to a step d adds an error of d / sqrt(12) to each weight (F16, BF16: about 0.4 of the last place). For
+ * weights of size 1 the largest of 32 is about 2.1, of 4 about 1.3; inputs are rounded like Q8_0 where the kernel takes
+ * int8. A product's relative error e (root of the mean square) is then
  *
  *   F16   0.4 * 2^-11     Q8_GROUP of 32  2.1 / 127 / sqrt(12)     Q8_0   that for weights and for inputs
  *   BF16  0.4 * 2^-8               of 4   1.3 / 127 / sqrt(12)     Q4_0   2.1 / 8 / sqrt(12), and Q8_0's for inputs

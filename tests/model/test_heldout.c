@@ -1,9 +1,9 @@
-/* The loss on the held-out stories as weights/src/train.py measures it, beside the figure on the model's card. Slow: about
- * 160 thousand tokens a model, so it runs only where SLOW is set in the environment.
+/* The loss on the held-out stories as weights/src/train.py measures it, beside the figure on the model's card. Slow:
+ * about 160 thousand tokens a model, so it runs only where SLOW is set in the environment.
  *
- * The script's windows begin with bos and a paragraph, encoded as the start of a text; then the stream of all stories goes
- * on. They overlap, since each begins at the last paragraph before the end of the one before. Of the 390 windows of 1024
- * tokens the card's figure takes every second one, 156 in all. */
+ * The script's windows begin with bos and a paragraph, encoded as the start of a text; then the stream of all stories
+ * goes on. They overlap, since each begins at the last paragraph before the end of the one before. Of the 390 windows
+ * of 1024 tokens the card's figure takes every second one, 156 in all. */
 #define _GNU_SOURCE /* memmem */
 #include <math.h>
 #include <stdio.h>
@@ -43,8 +43,8 @@ static void add_first(Bytes paragraph) {
     memory_free(tokens);
 }
 
-/* The story's first paragraph begins a text; the others go on: encoded behind a newline, without the vocabulary's space and
- * that newline. */
+/* The story's first paragraph begins a text; the others go on: encoded behind a newline, without the vocabulary's space
+ * and that newline. */
 static void add_to_stream(Bytes paragraph, bool goes_on) {
     int *tokens, skipped = goes_on ? 2 : 0;
     uint8_t *text = malloc(paragraph.size + 1);

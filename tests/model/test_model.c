@@ -11,30 +11,18 @@
 #include "tensor/memory.h"
 #include "tensor/packed.h"
 #include "tensor/quant.h"
+#include "tests/support/folder.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/test.h"
 
-static char directory[] = "/tmp/foretell-model-XXXXXX";
-static char path[64];
-
-static int make_directory(void **state) {
-    (void)state;
-    if (!mkdtemp(directory)) return -1;
-    snprintf(path, sizeof path, "%s/model", directory);
-    return 0;
-}
-
-static int remove_directory(void **state) {
-    (void)state;
-    return rmdir(directory);
-}
+static char *const path = folder_file;
 
 /* ---- A small model, written in every format ---- */
 
 /* dim, hidden_dim, n_layers, n_heads, n_kv_heads, head_dim, rope_dim, vocab_size, context_length, theta, epsilon */
 static const Config tiny = {32, 64, 2, 4, 2, 8, 8, 5, 16, 10000, 1e-5f};
 
-/* Value i of a part: -1 .. 1, different everywhere. */
+/* Value i of a part: -1 .. 1, a different one for each part, layer and i. */
 static float weight(Part part, int layer, int i) {
     uint32_t hash = (uint32_t)part * 2654435761u + (uint32_t)layer * 40503u + (uint32_t)i * 2246822519u;
     hash ^= hash >> 15;
@@ -134,7 +122,7 @@ static void write_gguf_keys(GgufWriter *writer) {
     gguf_write_float(writer, "llama.attention.layer_norm_rms_epsilon", tiny.rms_epsilon);
 }
 
-/* The layers last to first: the order in a GGUF file means nothing. vectors: the form of norms and factors. */
+/* The layers in reverse: the order in a GGUF file means nothing. vectors: the form of norms and factors. */
 static void write_gguf(bool tied, bool factors, Dtype matrices, Dtype vectors) {
     Error error;
     GgufWriter *writer;
@@ -221,7 +209,7 @@ static void check_weights(const Model *model, bool tied, double tolerance, doubl
     assert_int_equal(model->tied, tied);
 }
 
-/* Every matrix that can be is packed, once, and holds the same values. */
+/* Every matrix that can be packed is packed once, and keeps its values. */
 static void check_packing(Model *model, bool tied, double tolerance) {
     Error error;
     progress_total = progress_done = 0;
@@ -301,7 +289,7 @@ static void weights_stay_in_the_file(void **state) {
     model_close(model);
 }
 
-/* A file of packed matrices is used where it lies. */
+/* Packed matrices are used in place, in the mapped file. */
 static void packed_files_are_used_as_they_are(void **state) {
     (void)state;
     Error error;
@@ -419,7 +407,7 @@ static void part_names_are_found_again(void **state) {
 
 /* ---- Bad input ---- */
 
-/* A copy in memory of exactly its size, so that a read past the end is seen. */
+/* A copy in memory of exactly its size, so that the sanitizers see a read past the end. */
 static bool parses(const uint8_t *data, size_t size, Error *error) {
     Model *model;
     uint8_t *copy = malloc(size ? size : 1);
@@ -511,7 +499,7 @@ static void check_open(const char *name, const char *message) {
 static void what_is_no_file_is_refused(void **state) {
     (void)state;
     check_open(path, "cannot open: No such file or directory");
-    check_open(directory, "expected a regular file");
+    check_open(folder_path, "expected a regular file");
     check_open("/dev/null", "expected a regular file");
     assert_int_equal(mkfifo(path, 0600), 0);
     check_open(path, "expected a regular file");
@@ -579,5 +567,5 @@ int main(void) {
         cmocka_unit_test(both_stories260K_hold_the_same),
         cmocka_unit_test(trained_gguf_opens),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -1,9 +1,11 @@
-/* The engine under random operations, beside the naive forward pass and beside itself.
+/* The engine under random operations, compared with the naive forward pass and with itself.
  *
  * Tolerances, relative to the largest exact logit, over texts of up to 80 tokens and 3 layers:
  *   float weights, F32 cache   rounding alone: 2^-24 a step over a few thousand steps; seen 2e-6, allowed 1e-4
- *   F16 cache                  keys and values lose 2^-12 each, sharp attention multiplies that; seen 3e-3, allowed 1e-2
- *   Q8_0, Q4_0                 inputs are rounded to int8, by both sides. Where the two round alike the rest is as above
+ *   F16 cache                  keys and values lose 2^-12 each, sharp attention multiplies that; seen 3e-3, allowed
+ * 1e-2
+ *   Q8_0, Q4_0                 inputs are rounded to int8, by both sides. Where the two round alike the rest is as
+ * above
  *                              (seen in 80 to 99 of 100 texts; half must be within 1e-5); where a value lies
  *                              so near the middle of two steps that they do not, it moves by a whole step, 1/127 of
  *                              the largest of 32, and others after it; seen 8e-2, allowed 0.15
@@ -33,8 +35,8 @@ typedef struct {
 static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int steps) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
     Case c = {model, naive_open(model, true), {0}};
-    SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
-    options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
+    SessionOptions options = {.branches = TWIN_HELD, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
+    options.rows = 2 * TWIN_HELD * model->config.context_length; /* never short */
     c.setup = (TwinSetup){.model = model,
                           .naive = c.naive,
                           .tolerance = tolerance_of(dtype, kv),
@@ -174,13 +176,13 @@ static void keep_scores(void *context, int position, const float *logits) {
     memcpy(row(scores->logits, position, scores->vocab), logits, scores->vocab * sizeof *logits);
 }
 
-/* Where no product goes to OpenBLAS, a prompt's rows are those of decoding it token by token, whatever the batch. */
+/* If no product goes to OpenBLAS, a prompt's rows have the bits of decoding it token by token, in any batch. */
 static void a_prompt_is_its_tokens_one_by_one(void **state) {
     (void)state;
     Error error;
     for (int t = first_table(); kernels_available(t); t++) {
         kernels_use(kernels_available(t));
-        if (kernels()->gemm_is_faster) continue;
+        if (kernels()->uses_blas) continue;
         for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             Case c = case_open_wide((uint64_t)dtype, (Dtype)dtype, KV_F16);
             enum { N = 66 };
@@ -269,7 +271,7 @@ static void assert_same_logits(const Session *session, int branch, const float *
     assert_memory_equal(logits, expected, (size_t)n * sizeof(float));
 }
 
-/* A fork keeps the logits it began with until it is decoded itself, whatever its ancestors do. */
+/* A fork keeps its first logits until it is decoded itself; what happens to its ancestors does not matter. */
 static void forks_keep_their_logits(void **state) {
     (void)state;
     Model *model = random_model(6, DTYPE_F32, false);

@@ -1,4 +1,4 @@
-/* What a session refuses: options out of range, memory that cannot be had, logits that are not numbers. */
+/* What a session refuses: options out of range, memory that cannot be allocated, logits that are not finite. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static void negative_options_are_refused_by_name(void **state) {
     random_model_free(model);
 }
 
-/* Absurd values are refused, or served: but never overflow, and nothing is left behind. */
+/* Absurd values are refused or served. They never overflow, and no memory is lost. */
 static void huge_options_fail_cleanly(void **state) {
     (void)state;
     Random random = random_from(2);
@@ -146,7 +146,7 @@ static void session_bytes_is_what_is_taken(void **state) {
         must(session_bytes(model, options, &bytes, &error), &error);
         memory_hooks_fail_at(0);
         session_close(open_or_fail(model, options));
-        /* Beside it lies only the Session itself, a few hundred bytes. */
+        /* The only other allocation is the Session itself, a few hundred bytes. */
         assert_in_range(memory_hooks_total(), bytes, bytes + 4096);
         random_model_free(model);
     }
@@ -258,7 +258,7 @@ static void infinite_logits_are_refused(void **state) {
     random_model_free(model);
 }
 
-/* A token id or a length that does not fit: the message says whose, the branch is as it was. */
+/* A token id or a length out of range: the message names the branch, which does not change. */
 static void refusals_name_branch_and_position(void **state) {
     (void)state;
     Model *model = random_model(8, DTYPE_F32, false);

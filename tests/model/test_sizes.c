@@ -154,7 +154,7 @@ static void sizes_of_one_in_llama2c(void **state) {
     kernels_use(kernels_available(0));
 }
 
-/* A matrix of one row is drawn like any other; only vectors are ones. */
+/* A matrix of one row gets random values like any other; only vectors are all ones. */
 static void random_weights_of_one_row(void **state) {
     (void)state;
     for (int dtype = 0; dtype < DTYPE_Q8_GROUP; dtype++) {

@@ -1,6 +1,6 @@
-/* What a step costs beside the model: microseconds for each of the sampler's operations, over flat logits (as random weights
- * give: nearly everything survives, the worst case) and over peaked ones (as a trained model's are), the least of several
- * runs. */
+/* What a step costs beside the model: microseconds for each of the sampler's operations, over flat logits (as random
+ * weights give: nearly everything survives, the worst case) and over peaked ones (as a trained model's are), the least
+ * of several runs. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -60,7 +60,7 @@ static void prints_every_stage(void **state) {
            "--temp 0.8 --dynatemp-range 0.5 --dynatemp-exp 1 -> draw, seed 0");
 }
 
-static void another_order(void **state) {
+static void stages_follow_the_order_given(void **state) {
     (void)state;
     Sampler sampler = sampler_default();
     must_set(&sampler, "samplers", "min-p,top-k");
@@ -283,7 +283,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prints_the_chain),
         cmocka_unit_test(prints_every_stage),
-        cmocka_unit_test(another_order),
+        cmocka_unit_test(stages_follow_the_order_given),
         cmocka_unit_test(presets_can_be_overridden),
         cmocka_unit_test(lists_hold_several_settings),
         cmocka_unit_test(settings_show_what_they_take),

@@ -10,11 +10,11 @@
 #include "sampler/chain/noise.h"
 #include "sampler/chain/truncate.h"
 #include "sampler/sampler.h"
+#include "tests/support/doc_page.h"
 #include "tests/support/logits.h"
-#include "tests/support/page.h"
 #include "tests/support/test.h"
 
-/* "{0, 2}": the tokens that are left. */
+/* "{0, 2}": the remaining tokens. */
 static void print_set(char *out, size_t capacity, const Candidates *candidates) {
     int n = snprintf(out, capacity, "{");
     for (int token = 0; token < candidates->capacity; token++)
@@ -24,11 +24,11 @@ static void print_set(char *out, size_t capacity, const Candidates *candidates) 
     snprintf(out + n, capacity - (size_t)n, "}");
 }
 
-/* The first set after the anchor is what is left. */
+/* The first set after the anchor is that of the remaining tokens. */
 static void keeps(const char *anchor, const Candidates *candidates) {
     char set[64];
     print_set(set, sizeof set, candidates);
-    page_set(anchor, set);
+    doc_page_set(anchor, set);
 }
 
 /* ---- The example ---- */
@@ -46,7 +46,7 @@ static Candidates candidates_of(const double *p, int n) {
 
 static void the_example(void **state) {
     (void)state;
-    page_section("The example");
+    doc_page_section("The example");
     double entropy = entropy_of(eighths, FOUR);
     FIGURES("the softmax of z = ", log(8 * eighths[0]), log(8 * eighths[1]), log(8 * eighths[2]), log(8 * eighths[3]));
     FIGURES("`entropy_of` |", entropy, entropy / log(2));
@@ -58,7 +58,7 @@ static void the_example(void **state) {
 
 static void repeat_frequency_presence(void **state) {
     (void)state;
-    page_section("Penalties");
+    doc_page_section("Penalties");
     const float z[FOUR] = {2, 1, -1, .5f};
     const int text[] = {1, 0, 2, 0}, counts[FOUR] = {2, 0, 1, 0};
     Candidates first = open_candidates(FOUR), all = open_candidates(FOUR);
@@ -73,7 +73,7 @@ static void repeat_frequency_presence(void **state) {
     candidates_close(&all);
 }
 
-/* What token 9 loses after w1 .. wL 9 w1 .. wL. */
+/* The penalty of token 9 after w1 .. wL 9 w1 .. wL. */
 static double dry_loss(int length) {
     int text[16], n = 0, scratch[16];
     float z[10] = {0};
@@ -90,7 +90,7 @@ static double dry_loss(int length) {
 
 static void dry(void **state) {
     (void)state;
-    page_section("Penalties");
+    doc_page_section("Penalties");
     FIGURES("| penalty |", dry_loss(1), dry_loss(2), dry_loss(3), dry_loss(4), dry_loss(5));
     const int text[] = {3, 0, 1, 2, 3, 0, 1};
     const float z[FOUR] = {0};
@@ -110,7 +110,7 @@ static void dry(void **state) {
 
 static void no_repeat_ngram(void **state) {
     (void)state;
-    page_section("Penalties");
+    doc_page_section("Penalties");
     const int text[] = {0, 1, 2, 0, 1};
     const float z[FOUR] = {0};
     const struct {
@@ -125,14 +125,14 @@ static void no_repeat_ngram(void **state) {
         for (int token = 0; token < FOUR; token++)
             candidates.items[token].logit = candidates.items[token].logit == 0 ? -INFINITY : 0; /* the banned ones */
         print_set(set, sizeof set, &candidates);
-        page_set(rows[i].anchor, set);
+        doc_page_set(rows[i].anchor, set);
         candidates_close(&candidates);
     }
 }
 
 static void bias(void **state) {
     (void)state;
-    page_section("Penalties");
+    doc_page_section("Penalties");
     Candidates candidates = candidates_of(eighths, FOUR);
     const LogitBias biases[] = {{1, .6931f}};
     FIGURES("Bias ", log(2));
@@ -147,7 +147,7 @@ static void bias(void **state) {
 
 static void truncation(void **state) {
     (void)state;
-    page_section("Truncation");
+    doc_page_section("Truncation");
     Candidates c = candidates_of(eighths, FOUR);
     candidates_top_nsigma(&c, 1);
     FIGURES("n 1: sigma ", c.logit_sigma, log(4) - c.logit_sigma); /* z as ln 4, ln 2, 0, 0 */
@@ -198,7 +198,7 @@ static double prefix_entropy(const double *p, int n) {
 
 static void top_h(void **state) {
     (void)state;
-    page_section("Truncation");
+    doc_page_section("Truncation");
     FIGURES("| a .6: H(q) ", prefix_entropy(eighths, 2), .6 * entropy_of(eighths, FOUR), prefix_entropy(eighths, 3));
     const double sure[] = {.9, .05, .05};
     Candidates c = candidates_of(sure, 3);
@@ -210,7 +210,7 @@ static void top_h(void **state) {
 
 static void xtc(void **state) {
     (void)state;
-    page_section("Truncation");
+    doc_page_section("Truncation");
     const char *anchors[] = {"| t .1 |", "| t .2 |"};
     for (int i = 0; i < 2; i++) {
         Candidates c = candidates_of(eighths, FOUR);
@@ -223,7 +223,7 @@ static void xtc(void **state) {
 /* What top-p .8 keeps of z = 3 2 1 where T is .5. */
 static void temper_first(void **state) {
     (void)state;
-    page_section("Truncation");
+    doc_page_section("Truncation");
     const float z[] = {3, 2, 1};
     for (int first = 0; first < 2; first++) {
         Error error;
@@ -242,7 +242,7 @@ static void temper_first(void **state) {
 
 static void mirostat(void **state) {
     (void)state;
-    page_section("Truncation");
+    doc_page_section("Truncation");
     const int drawn[] = {1, 0, 0};
     const char *anchors[] = {"\n| 1 |", "\n| 2 |", "\n| 3 |"};
     Mirostat mirostat = mirostat_start(1);
@@ -269,7 +269,7 @@ static void mirostat(void **state) {
 
 static void steering(void **state) {
     (void)state;
-    page_section("Truncation");
+    doc_page_section("Truncation");
     double openness = normalized_entropy_of(eighths, FOUR);
     Error error;
     Steer top_p = {0}, top_k = {.whole = true};
@@ -284,7 +284,7 @@ static void steering(void **state) {
 
 static void the_draw(void **state) {
     (void)state;
-    page_section("The draw");
+    doc_page_section("The draw");
     const char *anchors[] = {"\n| 0 |", "\n| 1 |", "\n| 2 |", "\n| 3 |"};
     Candidates c = candidates_of(eighths, FOUR);
     for (int i = 0; i < FOUR; i++) {
@@ -312,7 +312,7 @@ static double temperature(const char *settings, TemperatureInput input) {
 
 static void policies(void **state) {
     (void)state;
-    page_section("Temperature from entropy");
+    doc_page_section("Temperature from entropy");
     const float uniform[FOUR] = {0},
                 logits[FOUR] = {(float)log(.5), (float)log(.25), (float)log(.125), (float)log(.125)};
     double kl = temperature_kl(logits, uniform, FOUR), entropy = entropy_of(eighths, FOUR);
@@ -343,13 +343,13 @@ static void policies(void **state) {
 
 static void edt(void **state) {
     (void)state;
-    page_section("Temperature from entropy");
+    doc_page_section("Temperature from entropy");
     const double entropies[] = {.01, .1, .5, 1, 4};
     double temperatures[5];
     for (int i = 0; i < 5; i++)
         temperatures[i] = temperature("temp-policy edt, edt-theta 0.2", (TemperatureInput){.entropy = entropies[i]});
-    page_figures("\n| H |", entropies, 5);
-    page_figures("\n| T |", temperatures, 5);
+    doc_page_figures("\n| H |", entropies, 5);
+    doc_page_figures("\n| T |", temperatures, 5);
     double half = log(.8) / log(.5); /* N^(theta/H) = 1/2 */
     FIGURES("T is half of T0 at H = ", half);
     assert_that(fabs(temperature("temp-policy edt", (TemperatureInput){.entropy = .2 * half}) - .4), <, 1e-12);
@@ -366,7 +366,7 @@ static double tempered_entropy(double t) {
 /* The T of the policy, and by its definition: there the tempered survivors have the entropy printed. */
 static void target(void **state) {
     (void)state;
-    page_section("Temperature from entropy");
+    doc_page_section("Temperature from entropy");
     const char *const settings[] = {"0.5", "@0.6", "1", "1.5@0.8", "1.3"};
     const double most = log(FOUR), targets[] = {.5, .6 * most, 1, fmin(1.5, .8 * most), 1.3};
     double temperatures[5];
@@ -378,16 +378,16 @@ static void target(void **state) {
         assert_that(tempered_entropy(temperatures[i] - 5e-5), <, targets[i]);
         assert_that(tempered_entropy(temperatures[i] + 5e-5), >, targets[i]);
     }
-    page_skip("`@0.6` for .6 ln m.");
+    doc_page_skip("`@0.6` for .6 ln m.");
     FIGURES("ln m is ", most);
-    page_figures("\n| nats |", targets, 5);
-    page_figures("\n| T |", temperatures, 5);
+    doc_page_figures("\n| nats |", targets, 5);
+    doc_page_figures("\n| T |", temperatures, 5);
     candidates_close(&survivors);
 }
 
 /* ---- Settings by place ---- */
 
-/* What holds after these pieces, and the sampler's T there. */
+/* The rules that hold after these pieces, and the sampler's T there. */
 static double temperature_after(const Sampler *sampler, const char *const *pieces, int n, PlaceSet *held) {
     Error error;
     Sampler under;
@@ -400,7 +400,7 @@ static double temperature_after(const Sampler *sampler, const char *const *piece
 
 static void places(void **state) {
     (void)state;
-    page_section("Settings by place");
+    doc_page_section("Settings by place");
     const char *const text[] = {"The bill was $3", ",", "0", "0", "0", ",", " and", " the", " paper"};
     Error error;
     PlaceSet held;
@@ -415,7 +415,7 @@ static void places(void **state) {
     }
     FIGURES("the base T is ", sampler.temperature.base);
     FIGURES("\n| rule |", 0, 0, 0, 0, 0, 0);
-    page_figures("\n| T |", temperatures, 8);
+    doc_page_figures("\n| T |", temperatures, 8);
     FIGURES("hold, and T is ", temperature_after(&sampler, (const char *const[]){"\"In 19"}, 1, &held));
     assert_int_equal(held, 3);
     must(sampler_set(&sampler, "preset", "code", &error), &error);
@@ -427,12 +427,12 @@ static void places(void **state) {
 
 static void every_figure_was_compared(void **state) {
     (void)state;
-    assert_that(page_count_compared(3, NULL, "The future"), >, 80);
+    assert_that(doc_page_count_compared(3, NULL, "The future"), >, 80);
 }
 
 static int read_page(void **state) {
     (void)state;
-    return page_read("sampler/SAMPLERS.md") ? 0 : -1;
+    return doc_page_read("sampler/SAMPLERS.md") ? 0 : -1;
 }
 
 int main(void) {

@@ -5,14 +5,14 @@
 
 #include "sampler/sampler.h"
 #include "sampler/text/beam.h"
-#include "tests/support/page.h"
+#include "tests/support/doc_page.h"
 #include "tests/support/test.h"
 
 /* ---- The future ---- */
 
 static void scores(void **state) {
     (void)state;
-    page_section("The future");
+    doc_page_section("The future");
     const double p[] = {.6, .3, .1}, hhat[] = {.1, .8, .95}, alphas[] = {-1, -.5, 0, .5, 1, 0};
     const char *anchors[] = {"\n| -1 |", "\n| -.5 |", "\n| 0 |", "\n| .5 |", "\n| 1 |", "\n| 0, crossfade |"};
     for (int i = 0; i < 6; i++) {
@@ -28,14 +28,14 @@ static void scores(void **state) {
 
 static void depth(void **state) {
     (void)state;
-    page_section("The future");
+    doc_page_section("The future");
     const double hhat[] = {.8, .6, .2};
     FIGURES("\n| Hhat |", future_depth_mean(hhat, 3, 0), future_depth_mean(hhat, 3, .5), future_depth_mean(hhat, 3, 1));
 }
 
 static void bounds(void **state) {
     (void)state;
-    page_section("The future");
+    doc_page_section("The future");
     const double p[] = {.6, .3, .1}, hhat[] = {.1, .8, .95}, g[] = {.2, 1, -.3};
     FutureExponents exponents = future_exponents(FUTURE_ARTICLE, 0);
     double bound[3], value[3];
@@ -56,11 +56,11 @@ static void bounds(void **state) {
 
 static void wave(void **state) {
     (void)state;
-    page_section("The future");
+    doc_page_section("The future");
     const char *const waves[] = {"sine:1:60", "triangle:1:60",     "square:1:60",
                                  "ramp:1:60", "sine:.5:60:15:.25", "sine:2:60"};
     const double times[] = {0, 5, 15, 30, 45, 60};
-    page_figures("\n| t |", times, 6);
+    doc_page_figures("\n| t |", times, 6);
     for (int i = 0; i < 6; i++) {
         char anchor[64];
         Error error;
@@ -69,7 +69,7 @@ static void wave(void **state) {
         must(wave_parse(&swing, waves[i], &error), &error);
         for (int t = 0; t < 6; t++) alphas[t] = wave_alpha(&swing, times[t]);
         snprintf(anchor, sizeof anchor, "\n| %s |", waves[i]);
-        page_figures(anchor, alphas, 6);
+        doc_page_figures(anchor, alphas, 6);
     }
 }
 
@@ -84,7 +84,7 @@ static double score(const char *metric, const Figures *text) {
 
 static void rankings(void **state) {
     (void)state;
-    page_section("Ranking");
+    doc_page_section("Ranking");
     const double p[] = {.5, .25, .5, .125};
     const Reading readings[] = {{1, .5}, {2, .8}, {1.5, .4}, {.5, .6}};
     const int tokens[] = {0, 1, 0, 1};
@@ -96,7 +96,7 @@ static void rankings(void **state) {
         ranking_count_token(&text, tokens, i + 1);
     }
     const char *const metrics[] = {"logprob", "entropy:1", "future", "distinct2", "logprob,0.5*distinct2"};
-    page_skip("| ranking | score | how |");
+    doc_page_skip("| ranking | score | how |");
     for (int i = 0; i < 5; i++) {
         char anchor[64];
         snprintf(anchor, sizeof anchor, "\n| %s |", metrics[i]);
@@ -118,7 +118,7 @@ static double beam_score_of(const double *p, int n, double penalty) {
 
 static void beams(void **state) {
     (void)state;
-    page_section("Beam search");
+    doc_page_section("Beam search");
     const double a[] = {.6, .5}, b[] = {.4, .9};
     FIGURES("| a, then either | .30 |", beam_score_of(a, 2, 0));
     FIGURES("| b, then the likelier | .36 |", beam_score_of(b, 2, 0));
@@ -131,7 +131,7 @@ static void beams(void **state) {
         double x = beam_score(&beam, &(Figures){.steps = 2, .log_prob = -1.5});
         double y = beam_score(&beam, &(Figures){.steps = 4, .log_prob = -2});
         FIGURES(anchors[i], x, y);
-        const char *winner = strchr(page_after(anchors[i]), '\n') - 3;
+        const char *winner = strchr(doc_page_after(anchors[i]), '\n') - 3;
         assert_memory_equal(winner, best[i], 3);
         assert_that((x > y), ==, (best[i][0] == 'X'));
     }
@@ -143,12 +143,12 @@ static void beams(void **state) {
 
 static void every_figure_was_compared(void **state) {
     (void)state;
-    assert_that(page_count_compared(3, "The future", NULL), >, 70);
+    assert_that(doc_page_count_compared(3, "The future", NULL), >, 70);
 }
 
 static int read_page(void **state) {
     (void)state;
-    return page_read("sampler/SAMPLERS.md") ? 0 : -1;
+    return doc_page_read("sampler/SAMPLERS.md") ? 0 : -1;
 }
 
 int main(void) {

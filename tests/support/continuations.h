@@ -1,5 +1,5 @@
-/* Continuations: what the tests of texts and beams share: prompts, sessions of exactly the size asked for, figures that
- * are computed again from their definitions. */
+/* Continuations: what the tests of texts and beams share: prompts, sessions of exactly the size asked for, figures
+ * computed from their definitions, exact comparison of sampler states. */
 #ifndef TESTS_SUPPORT_CONTINUATIONS_H
 #define TESTS_SUPPORT_CONTINUATIONS_H
 
@@ -15,7 +15,7 @@ Sequence continuations_start(Session **session, const Model *model, SessionOptio
 /* Forms of keys and values, threads and blocks at random; the branches and rows are the caller's to set. */
 SessionOptions random_session_options(Random *random, int context);
 
-/* Figures of steps in order: the logits that each drew from, the token drawn, whether it stands in the text. */
+/* Figures of steps in order: the logits that each drew from, the token drawn, whether it is part of the text. */
 void figures_add(Figures *figures, const float *logits, int vocab_size, int n, int token);
 /* pairs and distinct of a text. */
 void figures_add_pairs(Figures *figures, const int *tokens, int n);

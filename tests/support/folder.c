@@ -3,15 +3,21 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-char folder_path[64];
+enum { LONGEST_PARENT = 36 };
+
+char folder_path[64], folder_file[80];
 
 int folder_make(void **state) {
     (void)state;
     const char *parent = getenv("TMPDIR");
-    snprintf(folder_path, sizeof folder_path, "%.36s/foretell-test-XXXXXX", parent ? parent : "/tmp");
-    return mkdtemp(folder_path) ? 0 : -1;
+    if (!parent || strlen(parent) > LONGEST_PARENT) parent = "/tmp";
+    snprintf(folder_path, sizeof folder_path, "%s/foretell-test-XXXXXX", parent);
+    if (!mkdtemp(folder_path)) return -1;
+    snprintf(folder_file, sizeof folder_file, "%s/model", folder_path);
+    return 0;
 }
 
 int folder_remove(void **state) {

@@ -1,4 +1,4 @@
-/* Logits made up for the tests of the sampler's stages, and what they mean, in double and the long way. */
+/* Logits: random logits for the tests of the sampler's stages, and plain twins of softmax and sorting, in double. */
 #ifndef TESTS_SUPPORT_LOGITS_H
 #define TESTS_SUPPORT_LOGITS_H
 
@@ -17,7 +17,7 @@ void random_permutation(Random *random, int *place, int n);
 /* Fails the test unless the candidates are these n, in any order, each with the same bits. */
 void check_candidates(const Candidates *candidates, const Candidate *expected, int n);
 
-/* candidates_open that must succeed. */
+/* candidates_open; fails the test on errors. */
 Candidates open_candidates(int n);
 
 #endif

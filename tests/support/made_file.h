@@ -1,6 +1,6 @@
 /* Made file: a small model file in memory. A fuzzer's bytes choose all of it: format, sizes, forms, weights, the order
- * of the tensors, and what in the file is not true. Most choices give a file that is accepted, so that fuzzing gets past
- * the parser. */
+ * of the tensors, and what in the file is not true. Most choices give a file that is accepted, so that fuzzing gets
+ * past the parser. */
 #ifndef TESTS_SUPPORT_MADE_FILE_H
 #define TESTS_SUPPORT_MADE_FILE_H
 

@@ -1,5 +1,5 @@
-/* The library's allocations, seen and steered by the tests: the linker sends every memory_alloc and memory_free here
- * (--wrap in the Makefile). Not for use while several threads allocate. */
+/* Memory hooks: tests count the library's allocations and make them fail. The linker sends every memory_alloc and
+ * memory_free here (--wrap in the Makefile). Not for use while several threads allocate. */
 #ifndef TESTS_SUPPORT_MEMORY_HOOKS_H
 #define TESTS_SUPPORT_MEMORY_HOOKS_H
 
@@ -13,7 +13,7 @@ long memory_hooks_count(void);
 long memory_hooks_alive(void);
 /* The largest single request so far since memory_hooks_fail_at, bytes. */
 size_t memory_hooks_largest(void);
-/* All that was asked for since memory_hooks_fail_at, bytes. */
+/* The sum of all requests since memory_hooks_fail_at, bytes. */
 size_t memory_hooks_total(void);
 
 #endif

@@ -73,7 +73,7 @@ static void mark_code(Text *text) {
             toggles += text->at[i] == '`';
             text->code[i] = toggles % 2 != 0;
         }
-        text->code[end] = 0; /* the newline, or behind the text */
+        text->code[end] = 0; /* the newline, or the place after the text */
     }
 }
 
@@ -111,7 +111,7 @@ static int find_close(const Text *text, int i, int end) {
     return -1;
 }
 
-/* The first character behind the paragraph that begins at i, or the fence before. */
+/* The first character after the paragraph that begins at i, or the fence that ends it earlier. */
 static int end_of_paragraph(const Text *text, int i) {
     bool blank = false;
     for (; i < text->n; i++) {
@@ -169,7 +169,7 @@ static bool in_identifier(const Text *text) {
     return mixed || code_at_end(text);
 }
 
-/* Whether the word that ends at n is one that a point follows without an end. */
+/* Whether the word that ends at n is an abbreviation, so that a point after it does not end the sentence. */
 static bool is_abbreviation(const Text *text, int n) {
     static const char *const all[] = {"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "A", "B", "C", "D", "E",
                                       "F",  "G",   "H",  "J",  "K",  "L",    "M", "N", "O", "P", "Q",
@@ -194,7 +194,7 @@ static bool at_sentence(const Text *text) {
     return ends_with_digits(text, i) ? i < text->n - 1 : !is_abbreviation(text, i);
 }
 
-/* White space alone since the beginning, or since so many newlines. */
+/* Only white space since the beginning, or since that number of newlines. */
 static bool follows_newlines(const Text *text, int newlines) {
     int i = text->n - 1;
     for (; i >= 0 && newlines > 0 && (text->at[i] == '\n' || is_blank(text->at[i])); i--)

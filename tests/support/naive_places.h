@@ -1,4 +1,4 @@
-/* The places of place.h, found by reading the whole text again, each in a way of its own. */
+/* The plain twin of place.h: finds the places by reading the whole text again, each in a way of its own. */
 #ifndef TESTS_SUPPORT_NAIVE_PLACES_H
 #define TESTS_SUPPORT_NAIVE_PLACES_H
 

@@ -1,6 +1,6 @@
-/* Random: a small deterministic generator for tests (splitmix64), the same numbers on every machine. For fuzz targets it
- * takes its numbers from given bytes instead, so that the fuzzer makes the choices: as few bytes a number as the range
- * needs, and zeros after the last one. */
+/* Random: a small deterministic generator for tests (splitmix64), the same numbers on every machine. For fuzz targets
+ * it takes its numbers from given bytes instead, so that the fuzzer makes the choices: as few bytes a number as the
+ * range needs, and zeros after the last one. */
 #ifndef TESTS_SUPPORT_RANDOM_H
 #define TESTS_SUPPORT_RANDOM_H
 

@@ -11,7 +11,7 @@ Config random_config(Random *random, Dtype dtype);
 
 /* Every matrix in the given form (Q8_GROUP: group = the largest that divides all columns), norms near 1, logits of the
  * order of 1. Each tensor is a heap block of its own, aligned as little as a file may align it, so that the sanitizers
- * see every stray read. Packed, as a session wants it. Not to be given to model_close. */
+ * see every stray read. Packed, as a session requires. Not to be given to model_close. */
 Model *random_model_of(const Config *config, Dtype dtype, bool tied, uint64_t seed);
 Model *random_model(uint64_t seed, Dtype dtype, bool tied);
 void random_model_free(Model *model);

@@ -1,6 +1,6 @@
 /* Test: what every test program includes: cmocka, and assertions that say what they compared.
  *
- * A failed assertion prints the expression, its values and the place, and ends its test.
+ * A failed assertion prints the expression, its values, the file and the line, and ends its test.
  * TEST_FILTER='keeps_*' build/release/tests/test_x runs the tests of a program whose names match. */
 #ifndef TESTS_SUPPORT_TEST_H
 #define TESTS_SUPPORT_TEST_H
@@ -56,8 +56,8 @@
 
 /* ---- Behind the macros ---- */
 
-/* The operands are evaluated once. A constant loses by this that its value is known, so the warnings about mixed signs and
- * rounded constants are off. */
+/* The operands are evaluated once. A constant loses by this that its value is known, so the warnings about mixed signs
+ * and rounded constants are off. */
 #define test_compare(expression, a, op, b)                                                                             \
     do {                                                                                                               \
         __auto_type test_left = (a);                                                                                   \

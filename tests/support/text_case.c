@@ -9,7 +9,7 @@
 
 enum { FIRST_PIECE = 259 };
 
-/* Stages that remember, that draw, that look ahead, that read more than the step. */
+/* Stages with memory, random stages, lookahead, and stages that read more than the step. */
 static Sampler random_sampler(Random *random) {
     static const char *const policies[] = {"fixed", "linear", "edt", "edt-instance", "kld", "dynatemp"};
     Sampler sampler = sampler_default();
@@ -30,7 +30,7 @@ static Sampler random_sampler(Random *random) {
     return sampler;
 }
 
-/* Short ones come often; dense: those of one letter, which leave little else to draw. */
+/* Short phrases occur often; dense: phrases of one letter, which leave few other tokens to draw. */
 static void add_phrases(Random *random, Phrases *phrases, char words[][4], int n, bool dense) {
     Error error;
     for (int i = 0; i < n; i++) {
@@ -41,7 +41,7 @@ static void add_phrases(Random *random, Phrases *phrases, char words[][4], int n
     }
 }
 
-/* A vocabulary of short pieces, in a model that likes them better than single bytes. */
+/* A vocabulary of short pieces, and a model in which they are likelier than single bytes. */
 static void open_world(Random *random, TextCase *c) {
     Error error;
     Image image = {0};

@@ -1,4 +1,5 @@
-/* Text case: what the tests of texts write: a model, a vocabulary of short pieces, a sampler, phrases, and how many texts. */
+/* Text case: what the tests of texts write: a model, a vocabulary of short pieces, a sampler, phrases, and how many
+ * texts. */
 #ifndef TESTS_SUPPORT_TEXT_CASE_H
 #define TESTS_SUPPORT_TEXT_CASE_H
 
@@ -21,7 +22,7 @@ typedef struct {
     bool ignore_ends, special, at_start;
 } TextCase;
 
-/* Everything at random; stop strings and banned phrases only if asked for. Fails the test on errors. */
+/* All of it at random; stop strings and banned phrases only if `phrases`. Fails the test on errors. */
 TextCase *text_case_open(uint64_t seed, bool phrases);
 void text_case_close(TextCase *c);
 bool text_case_is_kld(const TextCase *c);

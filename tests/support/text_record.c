@@ -7,7 +7,7 @@
 
 static uint64_t hash(const void *data, size_t n) { return bytes_hash(BYTES_HASH, (Bytes){data, n}); }
 
-/* The text is that of the tokens that stand, and so are the figures. */
+/* The text and the figures are those of the tokens that were kept. */
 static void check_whole(const TextEar *ear, const Text *text, const TextRecord *record) {
     const Sequence *sequence = &text->item.sequence;
     uint8_t bytes[TEXT_RECORD_BYTES], out[64];

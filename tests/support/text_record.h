@@ -1,4 +1,4 @@
-/* Text record: what a listener hears of each text, checked at once and compared afterwards. */
+/* Text record: the events that a listener gets about each text, checked as they come and compared at the end. */
 #ifndef TESTS_SUPPORT_TEXT_RECORD_H
 #define TESTS_SUPPORT_TEXT_RECORD_H
 

@@ -400,7 +400,8 @@ static const Branch *source_of_logits(const Twin *twin, const Branch *branch, in
 }
 
 /* Rewinding to where it is may keep the logits; a fork rewound to where it left its parent may have those of that place
- * again, if they are still there: the parent's, or those of one that the parent itself left there. Otherwise there are none. */
+ * again, if they are still there: the parent's, or those of one that the parent itself left there. Otherwise there are
+ * none. */
 static bool keeps_logits(Twin *twin, Branch *branch, int n) {
     const float *logits = session_logits(twin->session, branch->number);
     if (!logits || n == branch->length) return logits != NULL;

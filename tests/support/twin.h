@@ -1,17 +1,18 @@
-/* Twin: a session driven by random operations beside a plain model of what it must hold: for each branch the list of
- * its tokens, a copy of its logits and the calls that made them. Every step is checked:
+/* Twin: a session under random operations, compared with a plain model of what it must hold: for each branch the list
+ * of its tokens, a copy of its logits and the calls that made them. Every step is checked:
  *
  *   lengths, who is alive, free branches, which logits there are and that no others changed;
  *   errors where the header says so, and nothing changed by them, free rows included; nothing allocated;
  *   new logits within a tolerance of the naive forward pass on the branch's whole text;
- *   now and then, and at the end: a branch's calls made again in a fresh session of its own give the same bits. */
+ *   sometimes, and at the end: a branch's calls repeated in a new session of its own give the same bits. */
 #ifndef TESTS_SUPPORT_TWIN_H
 #define TESTS_SUPPORT_TWIN_H
 
 #include "model/session.h"
 #include "tests/support/naive.h"
 
-#define TWIN_BRANCHES 8 /* it never has more at once */
+#define TWIN_BRANCHES 8                   /* its caller never has more at once */
+#define TWIN_HELD     (2 * TWIN_BRANCHES) /* with what splits hide */
 
 typedef struct {
     const Model *model;
@@ -36,7 +37,7 @@ typedef struct {
 } TwinResult;
 
 /* Runs setup->steps random operations; the operations depend on the seed, the model's sizes and the context alone, as
- * long as options.branches >= TWIN_BRANCHES and rows do not run out. Fails the test at the first difference. */
+ * long as options.branches >= TWIN_HELD and rows do not run out. Fails the test at the first difference. */
 TwinResult twin_run(const TwinSetup *setup);
 void twin_result_free(TwinResult *result);
 

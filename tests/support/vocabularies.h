@@ -25,7 +25,7 @@ typedef struct {
     int end_of_turn;        /* 0: the file names none */
 } MadeUpVocabulary;
 
-/* A file in memory, growing; free with image_free. */
+/* A growing file in memory; freed by image_free. */
 typedef struct {
     uint8_t *data;
     size_t size, capacity;
@@ -39,7 +39,7 @@ void image_add_string(Image *image, const char *text); /* as in GGUF: u64 length
 void image_free(Image *image);
 Bytes image_bytes(const Image *image);
 
-/* The three first tokens and the 256 bytes, as every vocabulary here begins. */
+/* The first three tokens and the 256 bytes, with which every vocabulary here begins. */
 void made_up_start(MadeUpVocabulary *vocabulary);
 int made_up_add(MadeUpVocabulary *vocabulary, const char *text, size_t size, float score, TokenType type);
 

@@ -63,7 +63,8 @@ void vocabulary_free(Vocabulary *vocabulary) {
 /* ---- llama2.c ----
  *   version 0: 7 i32 (vocab_size negative where the output matrix is not the embedding), then F32
  *   version 1: "ak42" as a number, i32 1, 7 i32, u8 tied, zeros to 256, then F32 in another order
- *   version 2: the same with i32 2 and an i32 group size after u8 tied; norms F32; a matrix is its int8, then its scales
+ *   version 2: the same with i32 2 and an i32 group size after u8 tied; norms F32; a matrix is its int8, then its
+ * scales
  */
 
 typedef struct {

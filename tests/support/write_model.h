@@ -1,11 +1,11 @@
-/* Writes any model as a file of any kind that model_open reads, so that the same weights can come in through every door.
+/* Writes any model as a file of any format that model_open reads, so that all formats can hold the same weights.
  * Source matrices may have any form; they are converted row by row. */
 #ifndef TESTS_SUPPORT_WRITE_MODEL_H
 #define TESTS_SUPPORT_WRITE_MODEL_H
 
 #include "model/model.h"
 
-/* What a GGUF file says of its tokens. */
+/* The vocabulary of a GGUF file. */
 typedef struct {
     Bytes *pieces;
     float *scores;

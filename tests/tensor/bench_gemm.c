@@ -1,5 +1,5 @@
-/* Prompts of float weights: the packed kernels beside OpenBLAS with threads of its own, and whether the bits of either depend
- * on the number of threads. */
+/* Prompts of float weights: the packed kernels compared with OpenBLAS and its own threads, and whether the bits of
+ * either depend on the number of threads. */
 #include <cblas.h>
 #include <omp.h>
 #include <stdio.h>

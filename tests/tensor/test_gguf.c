@@ -14,21 +14,7 @@
 #include "tests/support/memory_hooks.h"
 #include "tests/support/test.h"
 
-static char directory[] = "/tmp/foretell-gguf-XXXXXX";
-static char path[64];
-
-static int make_directory(void **state) {
-    (void)state;
-    if (!mkdtemp(directory)) return -1;
-    snprintf(path, sizeof path, "%s/model.gguf", directory);
-    return 0;
-}
-
-/* Fails where a test or the writer left a file behind. */
-static int remove_directory(void **state) {
-    (void)state;
-    return rmdir(directory);
-}
+static char *const path = folder_file;
 
 static Bytes text(const char *characters) { return (Bytes){(const uint8_t *)characters, strlen(characters)}; }
 
@@ -245,7 +231,7 @@ static void typed_reads_refuse_what_does_not_fit(void **state) {
 
 /* ---- Bad input ---- */
 
-/* A copy in memory of exactly its size, so that a read past the end is seen. */
+/* A copy in memory of exactly its size, so that the sanitizers see a read past the end. */
 static bool parses(const uint8_t *data, size_t size, Error *error) {
     Gguf gguf;
     uint8_t *copy = malloc(size ? size : 1);
@@ -343,7 +329,7 @@ static void failed_allocations_are_reported(void **state) {
 
 /* ---- The writer's failures ---- */
 
-static void check_nothing_left(void) { assert_int_equal(folder_count(directory), 0); }
+static void check_nothing_left(void) { assert_int_equal(folder_count(folder_path), 0); }
 
 static bool write_once(Error *error) {
     GgufWriter *writer;
@@ -393,12 +379,12 @@ static void writer_refuses_bad_targets(void **state) {
     Error error;
     GgufWriter *writer;
     char expected[128], absent[128];
-    assert_false(gguf_writer_open(&writer, directory, &error));
-    snprintf(expected, sizeof expected, "%s: expected a regular file or none", directory);
+    assert_false(gguf_writer_open(&writer, folder_path, &error));
+    snprintf(expected, sizeof expected, "%s: expected a regular file or none", folder_path);
     assert_string_equal(error.message, expected);
-    snprintf(absent, sizeof absent, "%s/none/x", directory);
+    snprintf(absent, sizeof absent, "%s/none/x", folder_path);
     assert_false(gguf_writer_open(&writer, absent, &error));
-    snprintf(expected, sizeof expected, "%s/none/x: cannot create: No such file or directory", directory);
+    snprintf(expected, sizeof expected, "%s/none/x: cannot create: No such file or directory", folder_path);
     assert_string_equal(error.message, expected);
 }
 
@@ -450,5 +436,5 @@ int main(void) {
         cmocka_unit_test(writer_refuses_what_a_form_cannot_hold),
         cmocka_unit_test(abandoned_writer_leaves_nothing),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

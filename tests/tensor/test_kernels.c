@@ -207,7 +207,7 @@ static void dots_of_random_shapes(void **unused) {
     }
 }
 
-/* Rows so long, inputs so many, that they are taken in several blocks. */
+/* Rows long enough and inputs numerous enough for several blocks. */
 static void dots_of_many_inputs(void **unused) {
     (void)unused;
     state = 13;

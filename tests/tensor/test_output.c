@@ -26,7 +26,7 @@ static int make_directory(void **state) {
     return mkdir(other, 0755);
 }
 
-/* Each test removes what it has written: what is left, the code left behind. */
+/* Each test removes its own files, so a file that remains was left by the code under test. */
 static int remove_directory(void **state) {
     (void)state;
     return rmdir(other) == 0 ? rmdir(directory) : -1;
@@ -55,7 +55,7 @@ static void assert_holds(const char *where, const char *text) {
     assert_string_equal(got, text);
 }
 
-/* Entries of the folder beside `other`. */
+/* Entries of the folder without `other`. */
 static int n_files(void) { return folder_count(directory) - 1; }
 
 static mode_t mode_of(const char *where) {

@@ -85,7 +85,7 @@ static void values_lie_where_they_are_said_to(void **state) {
     }
 }
 
-/* Any run of blocks comes out as it went in, and so does each value. */
+/* Any run of blocks, and each value, unpacks to what was packed. */
 static void blocks_come_back(void **state) {
     (void)state;
     Random random = random_from(7);

@@ -228,7 +228,7 @@ static void inputs_quantise_to_nearest_even(void **unused) {
     }
 }
 
-static void odd_inputs(void **unused) {
+static void inputs_too_small_or_not_finite_show_in_the_scale(void **unused) {
     (void)unused;
     const float odd[] = {0, 1e-44f, 1e-38f, NAN, INFINITY, -INFINITY};
     for (int k = 0; k < 6; k++) {
@@ -256,7 +256,7 @@ int main(void) {
         cmocka_unit_test(nan_quantises_to_something),
         cmocka_unit_test(group_rows_dequantise),
         cmocka_unit_test(inputs_quantise_to_nearest_even),
-        cmocka_unit_test(odd_inputs),
+        cmocka_unit_test(inputs_too_small_or_not_finite_show_in_the_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

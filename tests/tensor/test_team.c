@@ -121,7 +121,8 @@ static void a_unit_that_takes_long_is_waited_for(void **state) {
     }
 }
 
-/* Nobody waits for a thread that has taken nothing: this one comes only when the others have done everything. */
+/* The team does not wait for a thread that has taken no unit: this one arrives after the others have done everything.
+ * */
 static void one_that_comes_late_finds_all_done(void **state) {
     (void)state;
     for (int n_threads = 2; n_threads <= 5; n_threads++) {

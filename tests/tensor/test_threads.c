@@ -1,4 +1,4 @@
-/* threads_start: as many threads as it says run in the next region, whatever was asked before; fewer under a limit. */
+/* threads_start: the next parallel region has the number of threads that it returned; fewer under a resource limit. */
 #include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static int region(int n) {
     return came;
 }
 
-/* A child of its own for each limit, since OpenMP keeps its threads; so this test comes before any region here. */
+/* Each limit has a child process, since OpenMP keeps its threads; so this test runs before any parallel region here. */
 static int child_with_room_for(rlim_t bytes, int wanted) {
     pid_t child = fork();
     assert_that(child, >=, 0);

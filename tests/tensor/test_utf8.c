@@ -4,10 +4,10 @@
 #include "tests/support/naive_tokenizer.h"
 #include "tests/support/test.h"
 
-static void test_utf8_length_of_every_start(void **state) {
+static void utf8_length_of_every_start(void **state) {
     (void)state;
     for (uint32_t start = 0; start < 1 << 16; start++) {
-        /* Whole characters: the two bytes and every kind of continuation behind them. */
+        /* Whole characters: the two bytes and every kind of continuation after them. */
         static const uint8_t ends[] = {0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xff};
         for (size_t i = 0; i < sizeof ends * sizeof ends; i++) {
             uint8_t bytes[4] = {(uint8_t)(start >> 8), (uint8_t)start, ends[i / sizeof ends], ends[i % sizeof ends]};
@@ -32,7 +32,7 @@ static void test_utf8_length_of_every_start(void **state) {
 }
 
 /* Every code point, encoded here by the bits of the standard's table 3-6. */
-static void test_utf8_decode_of_every_code_point(void **state) {
+static void utf8_decode_of_every_code_point(void **state) {
     (void)state;
     for (uint32_t c = 0; c < 0x110000; c++) {
         uint8_t last = (uint8_t)(0x80 | (c & 63)), middle = (uint8_t)(0x80 | (c >> 6 & 63)),
@@ -49,7 +49,7 @@ static void test_utf8_decode_of_every_code_point(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_utf8_length_of_every_start),
-                                       cmocka_unit_test(test_utf8_decode_of_every_code_point)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(utf8_length_of_every_start),
+                                       cmocka_unit_test(utf8_decode_of_every_code_point)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

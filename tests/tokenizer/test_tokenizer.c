@@ -1,4 +1,4 @@
-/* Encoding and decoding: against llama.cpp's ids, against a plain twin, and there and back for every kind of bytes. */
+/* Encoding and decoding: compared with llama.cpp's ids and with a plain twin; round trips of every kind of bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static Tokenizer *words(void) {
     return tokenizer;
 }
 
-/* NULL where the file is missing, for which the caller skips. */
+/* NULL if the file is missing: then the caller skips. */
 static Tokenizer *open_shared(const char *path) {
     Tokenizer *tokenizer;
     Error error = {.message = ""};
@@ -125,7 +125,7 @@ static void check_case(const Tokenizer *tokenizer, Bytes text, Bytes expected) {
     memory_free(tokens);
 }
 
-static void test_gives_the_ids_of_llama_cpp(void **state) {
+static void gives_the_ids_of_llama_cpp(void **state) {
     (void)state;
     Bytes texts = read_file("../shared/vocab/ggml-vocab-llama-spm.gguf.inp");
     Bytes ids = read_file("../shared/vocab/ggml-vocab-llama-spm.gguf.out");
@@ -179,7 +179,7 @@ static void check_odd_texts(const Tokenizer *tokenizer) {
     for (unsigned byte = 0; byte < 256; byte++) check_round_trip(tokenizer, (Bytes){&(uint8_t){(uint8_t)byte}, 1});
 }
 
-static void test_round_trip_of_odd_texts(void **state) {
+static void round_trip_of_odd_texts(void **state) {
     (void)state;
     Tokenizer *tokenizer = words();
     check_odd_texts(tokenizer);
@@ -192,7 +192,7 @@ static void test_round_trip_of_odd_texts(void **state) {
     }
 }
 
-static void test_round_trip_of_a_megabyte_of_random_bytes(void **state) {
+static void round_trip_of_a_megabyte_of_random_bytes(void **state) {
     (void)state;
     uint8_t *bytes = random_bytes(MEGABYTE, 1);
     Tokenizer *tokenizer = words();
@@ -206,7 +206,7 @@ static void test_round_trip_of_a_megabyte_of_random_bytes(void **state) {
     free(bytes);
 }
 
-static void test_round_trip_of_stories(void **state) {
+static void round_trip_of_stories(void **state) {
     (void)state;
     Bytes stories = read_file("../shared/corpus/valid.txt");
     for (int i = 0; i < SHARED_FILES; i += 2) { /* one file of each vocabulary */
@@ -246,7 +246,7 @@ static void check_against_twin(const Tokenizer *tokenizer, const MadeUpVocabular
     check_round_trip(tokenizer, text);
 }
 
-static void test_encodes_as_the_plain_twin(void **state) {
+static void encodes_as_the_plain_twin(void **state) {
     (void)state;
     Random random = random_from(2);
     static MadeUpVocabulary vocabulary;
@@ -288,7 +288,7 @@ static void assert_tokens(const Tokenizer *tokenizer, const char *text, bool spe
     memory_free(tokens);
 }
 
-static void test_control_tokens_come_only_when_asked_for(void **state) {
+static void control_tokens_come_only_when_asked_for(void **state) {
     (void)state;
     Tokenizer *tokenizer = words();
     assert_tokens(tokenizer, "hello<s>", false, " hello|<s>"); /* <s> is also a normal piece of this vocabulary */
@@ -306,7 +306,7 @@ static void test_control_tokens_come_only_when_asked_for(void **state) {
     tokenizer_close(tokenizer);
 }
 
-static void test_user_defined_pieces_go_first(void **state) {
+static void user_defined_pieces_go_first(void **state) {
     (void)state;
     static MadeUpVocabulary vocabulary;
     Image image = {0};
@@ -325,7 +325,7 @@ static void test_user_defined_pieces_go_first(void **state) {
 }
 
 /* The most tokens that a text can give: more than it has bytes. (That they have room is for the sanitizers to see.) */
-static void test_a_space_after_each_control_token(void **state) {
+static void a_space_after_each_control_token(void **state) {
     (void)state;
     static MadeUpVocabulary vocabulary;
     Image image = {0};
@@ -345,7 +345,7 @@ static void test_a_space_after_each_control_token(void **state) {
 
 /* ---- Streaming ---- */
 
-/* Each character leaves as a whole, and nothing is held back that could leave. */
+/* Characters are given out whole, and as early as possible. */
 static void check_stream(const Tokenizer *tokenizer, const int *tokens, size_t n_tokens, bool special) {
     size_t bound = token_stream_bound(tokenizer), n_out = 0, next_start = 0;
     uint8_t *out = malloc((n_tokens + 1) * bound), *expected = malloc((n_tokens + 1) * bound);
@@ -384,7 +384,7 @@ static void check_random_streams(const Tokenizer *tokenizer, uint64_t seed) {
     }
 }
 
-static void test_streams_any_tokens_without_loss(void **state) {
+static void streams_any_tokens_without_loss(void **state) {
     (void)state;
     Tokenizer *tokenizer = words();
     check_random_streams(tokenizer, 3);
@@ -394,7 +394,7 @@ static void test_streams_any_tokens_without_loss(void **state) {
     tokenizer_close(tokenizer);
 }
 
-static void test_stream_holds_and_strips(void **state) {
+static void stream_holds_and_strips(void **state) {
     (void)state;
     Tokenizer *tokenizer = words();
     uint8_t out[64];
@@ -421,8 +421,8 @@ static void test_stream_holds_and_strips(void **state) {
 
 /* ---- Cost ---- */
 
-/* Were the time quadratic, this would take minutes. */
-static void test_long_runs_take_time_and_memory_in_proportion(void **state) {
+/* Quadratic time would take minutes here. */
+static void long_runs_take_time_and_memory_in_proportion(void **state) {
     (void)state;
     static const char *const patterns[] = {"a", " ", "the "};
     size_t size = MEGABYTE / 4;
@@ -440,7 +440,7 @@ static void test_long_runs_take_time_and_memory_in_proportion(void **state) {
     tokenizer_close(tokenizer);
 }
 
-static void test_encode_survives_each_failed_allocation(void **state) {
+static void encode_survives_each_failed_allocation(void **state) {
     (void)state;
     Tokenizer *tokenizer = words();
     Bytes text = text_bytes("hello <s>hellohello helloworldaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -464,7 +464,7 @@ static void test_encode_survives_each_failed_allocation(void **state) {
     tokenizer_close(tokenizer);
 }
 
-static void test_refuses_text_beyond_a_gigabyte(void **state) {
+static void refuses_text_beyond_a_gigabyte(void **state) {
     (void)state;
     Tokenizer *tokenizer = words();
     int *tokens;
@@ -478,19 +478,19 @@ static void test_refuses_text_beyond_a_gigabyte(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gives_the_ids_of_llama_cpp),
-        cmocka_unit_test(test_round_trip_of_odd_texts),
-        cmocka_unit_test(test_round_trip_of_a_megabyte_of_random_bytes),
-        cmocka_unit_test(test_round_trip_of_stories),
-        cmocka_unit_test(test_encodes_as_the_plain_twin),
-        cmocka_unit_test(test_control_tokens_come_only_when_asked_for),
-        cmocka_unit_test(test_user_defined_pieces_go_first),
-        cmocka_unit_test(test_a_space_after_each_control_token),
-        cmocka_unit_test(test_streams_any_tokens_without_loss),
-        cmocka_unit_test(test_stream_holds_and_strips),
-        cmocka_unit_test(test_long_runs_take_time_and_memory_in_proportion),
-        cmocka_unit_test(test_encode_survives_each_failed_allocation),
-        cmocka_unit_test(test_refuses_text_beyond_a_gigabyte),
+        cmocka_unit_test(gives_the_ids_of_llama_cpp),
+        cmocka_unit_test(round_trip_of_odd_texts),
+        cmocka_unit_test(round_trip_of_a_megabyte_of_random_bytes),
+        cmocka_unit_test(round_trip_of_stories),
+        cmocka_unit_test(encodes_as_the_plain_twin),
+        cmocka_unit_test(control_tokens_come_only_when_asked_for),
+        cmocka_unit_test(user_defined_pieces_go_first),
+        cmocka_unit_test(a_space_after_each_control_token),
+        cmocka_unit_test(streams_any_tokens_without_loss),
+        cmocka_unit_test(stream_holds_and_strips),
+        cmocka_unit_test(long_runs_take_time_and_memory_in_proportion),
+        cmocka_unit_test(encode_survives_each_failed_allocation),
+        cmocka_unit_test(refuses_text_beyond_a_gigabyte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Reading tokenizer files: what is kept of good ones, and the exact words about bad ones. */
+/* Reading tokenizer files: what is read from valid ones, and the exact messages about invalid ones. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static MadeUpVocabulary made_up;
 
-/* The message for a file; nothing may be left of it. */
+/* The message about a file; no allocation of it may remain. */
 static void assert_refused(Bytes bytes, const char *expected) {
     Tokenizer *tokenizer = NULL;
     Error error = {.message = ""};
@@ -56,7 +56,7 @@ static void check_facts(const Tokenizer *tokenizer, const MadeUpVocabulary *voca
     }
 }
 
-static void test_both_forms_hold_the_same(void **state) {
+static void both_forms_hold_the_same(void **state) {
     (void)state;
     made_up_words(&made_up);
     for (int form = 0; form < 3; form++) {
@@ -74,10 +74,10 @@ static void test_both_forms_hold_the_same(void **state) {
     }
 }
 
-/* Renames a key to one that nobody reads. */
+/* Renames a key, so that the parser does not find it. */
 static void forget(Image *image, const char *key) { image->data[find(image, key)] = '-'; }
 
-static void test_keys_that_may_be_absent(void **state) {
+static void keys_that_may_be_absent(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
@@ -101,7 +101,7 @@ static void test_keys_that_may_be_absent(void **state) {
 
 /* A mark that the file calls a normal piece must not come out of ordinary text all the same. A name is no text, and
  * keeps its U+2581. */
-static void test_end_of_turn(void **state) {
+static void the_end_of_turn_ends_text(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
@@ -119,7 +119,7 @@ static void test_end_of_turn(void **state) {
     image_free(&image);
 }
 
-static void test_equal_pieces_give_the_lowest_id(void **state) {
+static void equal_pieces_give_the_lowest_id(void **state) {
     (void)state;
     Image image = {0};
     size_t n_tokens;
@@ -157,7 +157,7 @@ __attribute__((format(printf, 4, 5))) static void assert_refused_with(const Imag
     free(copy);
 }
 
-static void test_refuses_truncated_llama2c_files(void **state) {
+static void refuses_truncated_llama2c_files(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
@@ -173,7 +173,7 @@ static void test_refuses_truncated_llama2c_files(void **state) {
 }
 
 /* unknown: 4 score, 8 length, 12 text; bos: 17, 21, 25; eos: 30, 34, 38; <0x00>: 44, 48, 52. */
-static void test_refuses_lying_llama2c_files(void **state) {
+static void refuses_lying_llama2c_files(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
@@ -190,7 +190,7 @@ static void test_refuses_lying_llama2c_files(void **state) {
     image_free(&image);
 }
 
-static void test_refuses_bad_gguf_values(void **state) {
+static void refuses_bad_gguf_values(void **state) {
     (void)state;
     Image image = {0};
     made_up_words(&made_up);
@@ -230,7 +230,7 @@ static void test_refuses_bad_gguf_values(void **state) {
     image_free(&image);
 }
 
-static void test_refuses_gguf_files_that_lack_a_key(void **state) {
+static void refuses_gguf_files_that_lack_a_key(void **state) {
     (void)state;
     static const char *const messages[][2] = {
         {"tokenizer.ggml.model", "tokenizer.ggml.model: expected STRING, got no such key"},
@@ -247,8 +247,8 @@ static void test_refuses_gguf_files_that_lack_a_key(void **state) {
     }
 }
 
-/* Lengths that each fit the file, and do not fit each other. */
-static void test_refuses_gguf_arrays_of_other_lengths(void **state) {
+/* Lengths that fit the file each, but contradict each other. */
+static void refuses_gguf_arrays_of_other_lengths(void **state) {
     (void)state;
     Image image = {0};
     image_add(&image, "GGUF", 4);
@@ -319,7 +319,7 @@ static void try_parse(const uint8_t *data, size_t size) {
     free(copy);
 }
 
-static void test_cut_and_changed_files_do_no_harm(void **state) {
+static void cut_and_changed_files_do_no_harm(void **state) {
     (void)state;
     Random random = random_from(5);
     made_up_words(&made_up);
@@ -342,7 +342,7 @@ static void test_cut_and_changed_files_do_no_harm(void **state) {
     }
 }
 
-static void test_each_failed_allocation_is_reported_and_leaks_nothing(void **state) {
+static void each_failed_allocation_is_reported_and_leaks_nothing(void **state) {
     (void)state;
     made_up_words(&made_up);
     made_up_add(&made_up, "ud", 2, 0, TOKEN_USER_DEFINED);
@@ -373,7 +373,7 @@ static void test_each_failed_allocation_is_reported_and_leaks_nothing(void **sta
 
 /* ---- Paths ---- */
 
-static void test_open_names_the_path(void **state) {
+static void open_names_the_path(void **state) {
     (void)state;
     char path[] = "/tmp/foretell-tokenizer-XXXXXX", expected[128];
     int file = mkstemp(path);
@@ -399,7 +399,7 @@ static void test_open_names_the_path(void **state) {
     image_free(&image);
 }
 
-static void test_refuses_other_models_by_name(void **state) {
+static void refuses_other_models_by_name(void **state) {
     (void)state;
     static const char path[] = "../shared/vocab/ggml-vocab-gpt-2.gguf";
     Tokenizer *tokenizer;
@@ -415,19 +415,19 @@ static void test_refuses_other_models_by_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_forms_hold_the_same),
-        cmocka_unit_test(test_keys_that_may_be_absent),
-        cmocka_unit_test(test_end_of_turn),
-        cmocka_unit_test(test_equal_pieces_give_the_lowest_id),
-        cmocka_unit_test(test_refuses_truncated_llama2c_files),
-        cmocka_unit_test(test_refuses_lying_llama2c_files),
-        cmocka_unit_test(test_refuses_bad_gguf_values),
-        cmocka_unit_test(test_refuses_gguf_files_that_lack_a_key),
-        cmocka_unit_test(test_refuses_gguf_arrays_of_other_lengths),
-        cmocka_unit_test(test_cut_and_changed_files_do_no_harm),
-        cmocka_unit_test(test_each_failed_allocation_is_reported_and_leaks_nothing),
-        cmocka_unit_test(test_open_names_the_path),
-        cmocka_unit_test(test_refuses_other_models_by_name),
+        cmocka_unit_test(both_forms_hold_the_same),
+        cmocka_unit_test(keys_that_may_be_absent),
+        cmocka_unit_test(the_end_of_turn_ends_text),
+        cmocka_unit_test(equal_pieces_give_the_lowest_id),
+        cmocka_unit_test(refuses_truncated_llama2c_files),
+        cmocka_unit_test(refuses_lying_llama2c_files),
+        cmocka_unit_test(refuses_bad_gguf_values),
+        cmocka_unit_test(refuses_gguf_files_that_lack_a_key),
+        cmocka_unit_test(refuses_gguf_arrays_of_other_lengths),
+        cmocka_unit_test(cut_and_changed_files_do_no_harm),
+        cmocka_unit_test(each_failed_allocation_is_reported_and_leaks_nothing),
+        cmocka_unit_test(open_names_the_path),
+        cmocka_unit_test(refuses_other_models_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The shipped model is the one its checksums name, and the program finds it without being told.
+# The shipped model has its documented checksum, and the program finds it without -m.
 # shellcheck disable=SC2016 # conditions are evaluated by check
 cd "$(dirname "$0")/../.." || exit 1
 . tests/support/foretell.sh

@@ -1,4 +1,4 @@
-/* The cost of looking ahead: tokens drawn by future entropy (alpha 0, T 1), compared with plain decoding in the same run.
+/* The cost of looking ahead: future entropy (alpha 0, T 1), compared with plain decoding in the same run.
  *
  *   naive     k + 1 passes per token, one row each: every candidate, then the winner again
  *   batched   all k candidates in one pass, whose winner is the next step's (eager)

@@ -22,7 +22,7 @@ static bool add_branch(Tree *tree, const int *prompt, int parent, int position, 
     if (!branch->sequence.history) return false;
     SamplerState *states = branch->sequence.states = memory_alloc(n, sizeof *states, "states of the sampler", error);
     branch->surprisal = states ? memory_alloc(n, sizeof *branch->surprisal, "surprisals", error) : NULL;
-    tree->count++; /* what there is of it is freed with the others */
+    tree->count++; /* from here on free_branch frees it with the others */
     if (!branch->surprisal) return false;
     memset(branch->surprisal, 0, n * sizeof *branch->surprisal);
     memcpy(branch->sequence.history, prompt, (size_t)tree->n_prompt * sizeof *prompt);
@@ -163,8 +163,7 @@ bool tree_take(Tree *tree, int token, Error *error) {
     return append(tree, tree_current(tree), token, fork, error);
 }
 
-/* A branch that is shorter than where it left its parent, or where another left it, has fewer tokens in common with
- * them. */
+/* Moves fork positions that lie past the new end of a shortened branch: its own and those of its children. */
 static void move_forks(Tree *tree, int shortened) {
     int length = tree->branches[shortened].sequence.length;
     for (int i = 1; i < tree->count; i++) {
@@ -320,7 +319,7 @@ static bool read_tokens(Tree *tree, TreeBranch *branch, const json_t *tokens, Er
     return true;
 }
 
-/* Files of earlier versions have none. */
+/* Files of early versions have none. */
 static bool read_alpha(TreeBranch *branch, const json_t *object, Error *error) {
     const json_t *alpha = json_object_get(object, "alpha");
     if (!alpha) return true;
@@ -332,7 +331,7 @@ static bool read_alpha(TreeBranch *branch, const json_t *object, Error *error) {
     return true;
 }
 
-/* Files of earlier versions kept the position where the branch had been forked, whatever was undone after that. */
+/* Corrects the position in files of early versions, which did not move it when tokens were undone. */
 static void check_position(const Tree *tree, TreeBranch *branch) {
     const Sequence *own = &branch->sequence, *parent = &tree->branches[branch->parent].sequence;
     int common = tree->n_prompt;

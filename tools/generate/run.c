@@ -89,30 +89,39 @@ static uint32_t hash_logits(const Run *run, int branch) {
     return hash;
 }
 
-/* Writes one text, on the prompt's own branch. */
+static void keep_results(Run *run, const Texts *texts) {
+    const Text *text = &texts->items[0];
+    run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
+    run->rewinds = text->editor.rewinds;
+    run->logits = hash_logits(run, text->item.sequence.branch);
+    run->n_decoded = texts->n_decoded;
+    run->future_rows = texts->future_rows;
+}
+
+/* Bytes held back are part of the text, also if an error ends it. */
+static void write_rest(Run *run, Texts *texts) {
+    Error other;
+    if (texts->count == 0) return;
+    Bytes rest = editor_rest(&texts->items[0].editor);
+    color_write(&run->color, rest.data, rest.size, &other);
+}
+
+/* Writes one text, on the prompt's own branch; on_event prints it. */
 static bool generate(Run *run, Error *error) {
     Texts texts;
     TextsSetup setup = setup_of(run);
-    const RunSettings *settings = run->settings;
-    TextStart start = {
-        .prompt = &run->prompt, .number = settings->sequence - 1, .limit = settings->n_predict, .in_place = true};
+    const TextStart start = {.prompt = &run->prompt,
+                             .number = run->settings->sequence - 1,
+                             .limit = run->settings->n_predict,
+                             .in_place = true};
     if (!texts_open(&texts, &setup, 1, error)) return false;
     bool done = texts_add(&texts, &start, error);
     while (done && texts.n_live > 0 && !interrupted) done = texts_step(&texts, error);
     done = done && texts_interrupt(&texts, error);
-    if (done) {
-        const Text *text = &texts.items[0];
-        run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
-        run->rewinds = text->editor.rewinds;
-        run->logits = hash_logits(run, text->item.sequence.branch);
-    }
-    if (!done && texts.count > 0) { /* bytes held back are part of the text, also if an error ends it */
-        Error other;
-        Bytes rest = editor_rest(&texts.items[0].editor);
-        color_write(&run->color, rest.data, rest.size, &other);
-    }
-    run->n_decoded = texts.n_decoded;
-    run->future_rows = texts.future_rows;
+    if (done)
+        keep_results(run, &texts);
+    else
+        write_rest(run, &texts);
     texts_close(&texts);
     return done;
 }
@@ -239,7 +248,8 @@ static bool begin_traces(Run *run, Error *error) {
     return true;
 }
 
-static bool tell(Run *run, Bytes text, Error *error) {
+/* Prints all that comes before the continuation. */
+static bool begin_output(Run *run, Bytes text, Error *error) {
     const RunSettings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     interrupts_defer();
@@ -251,12 +261,15 @@ static bool tell(Run *run, Bytes text, Error *error) {
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
-    if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
+    return many || settings->hide_prompt || text_write(text.data, text.size, error);
+}
+
+static bool write_texts(Run *run, Bytes text, Error *error) {
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
     run->prompt_passes = session_counts(run->session).passes;
-    bool done = many ? generate_many(run, text, error) : generate(run, error);
+    bool done = many_is_on(&run->settings->many) ? generate_many(run, text, error) : generate(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
     return done;
@@ -331,7 +344,8 @@ static int run_settings(const RunSettings *settings) {
         return command_fail(&error);
     }
     drop_last_newline(&without);
-    bool done = prepare(&run, text, without, &error) && tell(&run, text, &error);
+    bool done =
+        prepare(&run, text, without, &error) && begin_output(&run, text, &error) && write_texts(&run, text, &error);
     if (done) print_statistics(&run);
     release(&run);
     text_free(&text);

@@ -6,8 +6,8 @@
 
 #define NPY_DIMS 3
 
-/* Begins the file of an array of n_dims <= NPY_DIMS dimensions. The file appears when npy_close succeeds (tensor/output.h);
- * after a failure of any of the three nothing is left. Errors: as output_open. */
+/* Begins the file of an array of n_dims <= NPY_DIMS dimensions. The file appears when npy_close succeeds
+ * (tensor/output.h); after a failure of any of the three nothing is left. Errors: as output_open. */
 bool npy_open(Output *output, const char *path, const int *dims, int n_dims, Error *error);
 /* Appends n values. A failure to write is reported by npy_close. */
 void npy_append(Output *output, const float *values, size_t n);

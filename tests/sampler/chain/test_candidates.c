@@ -169,7 +169,8 @@ static void top_p_keeps_the_crossing_token(void **state) {
 }
 
 /* After top-k the kept sum may never reach p: nothing is renormalised, all that is left stays. */
-/* Where all that are left do not reach p, because others were dropped before or the sum rounds, all stay, and only they. */
+/* Where all that are left do not reach p, because others were dropped before or the sum rounds, all stay, and only
+ * they. */
 static void top_p_of_too_little_keeps_all(void **state) {
     (void)state;
     enum { N = 200 };

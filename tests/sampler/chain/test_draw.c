@@ -45,7 +45,8 @@ static void a_draw_does_not_depend_on_order(void **state) {
     candidates_close(&c);
 }
 
-/* Chi-square over 100 000 draws, 7 degrees of freedom: 24.3 is passed by chance once in a thousand; the seeds are fixed. */
+/* Chi-square over 100 000 draws, 7 degrees of freedom: 24.3 is passed by chance once in a thousand; the seeds are
+ * fixed. */
 static void draws_follow_the_softmax(void **state) {
     (void)state;
     enum { N = 9, DRAWS = 100000 };

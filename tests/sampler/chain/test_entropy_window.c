@@ -6,7 +6,7 @@
 #include "tests/support/random.h"
 #include "tests/support/test.h"
 
-static void few(void **state) {
+static void a_few_entropies_give_percentiles(void **state) {
     (void)state;
     EntropyWindow window = {0};
     entropy_window_add(&window, 3);
@@ -52,7 +52,7 @@ static void equals_its_twin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(few),
+        cmocka_unit_test(a_few_entropies_give_percentiles),
         cmocka_unit_test(equals_its_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ static void golden_values(void **state) {
     candidates_close(&c);
 }
 
-/* However low mu sinks, one token is left and mu comes back. */
+/* However low mu falls, one token remains and mu recovers. */
 static void one_stays(void **state) {
     (void)state;
     Candidates c = open_candidates(4);
@@ -44,7 +44,7 @@ static void one_stays(void **state) {
         }
     }
     assert_that(mirostat.mu, >, 0);
-    /* Of a token too unlikely for a float the surprisal is finite all the same. */
+    /* The surprisal is finite even for a token whose probability is too small for a float. */
     candidates_from_logits(&c, (float[]){0, -500, 0, 0}, 4);
     assert_near(mirostat_update(&mirostat, 1, .1, &c, 1), (500 + log(3)) / log(2), 1e-4);
     assert_true(isfinite(mirostat.mu));

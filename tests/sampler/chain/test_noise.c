@@ -8,7 +8,7 @@ static void check_words(const uint32_t counter[4], const uint32_t key[2], const 
     for (int i = 0; i < 4; i++) assert_int_equal(x.word[i], expected[i]);
 }
 
-/* The known answers that come with the paper's own library. */
+/* The known answers from the library of the paper's authors. */
 static void philox_known_answers(void **state) {
     (void)state;
     check_words((uint32_t[4]){0}, (uint32_t[2]){0}, (uint32_t[4]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
@@ -23,7 +23,8 @@ static void uniform_is_the_first_word(void **state) {
     double expected = (0x6627e8d5u + 0.5) / 4294967296.0;
     assert_that(noise_uniform(0, 0, 0, 0, NOISE_DRAW), ==, expected);
     assert_that(noise_gumbel(0, 0, 0, 0, NOISE_DRAW), ==, -log(-log(expected)));
-    /* Counter (token, position, sequence, stage) and key (low, high half of the seed), as the third known answer has them. */
+    /* Counter (token, position, sequence, stage) and key (low, high half of the seed), as the third known answer has
+     * them. */
     expected = (0xd16cfe09u + 0.5) / 4294967296.0;
     assert_that(noise_uniform(0x299f31d0a4093822u, 0x243f6a88, (int)0x85a308d3, 0x13198a2e, (NoiseStage)0x03707344), ==,
                 expected);

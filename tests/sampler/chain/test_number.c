@@ -65,7 +65,7 @@ static void names_the_range(void **state) {
     assert_string_equal(error.message, "x: expected a number from -1e+09 to 1e+09, got 'nan'");
 }
 
-/* What is stored must be in the range: 1e-320 is above 0, the float that it becomes is not. */
+/* The stored value must be in the range: 1e-320 is above 0, but as a float it is 0. */
 static void checks_the_stored_float(void **state) {
     (void)state;
     const NumberRange above = {.low = 0, .high = 1, .low_open = true}, any = {.low = -1e30, .high = 1e30},

@@ -46,7 +46,7 @@ static void dry_by_hand(void **state) {
     float zero[6] = {0};
     Candidates c = from(zero, 6);
     int scratch[16];
-    /* A B C stands at the end and before D; B C before E as well. */
+    /* A B C occurs at the end and before D; B C also before E. */
     const int text[] = {A, B, C, D, E, B, C, E, A, B, C};
     penalties_dry(&c, text, 11, usual_dry, NULL, scratch);
     check_logits(&c, (float[]){0, 0, 0, -.8f * 1.75f, -.8f, 0});
@@ -82,7 +82,8 @@ static void a_long_repetition_stays_finite(void **state) {
     candidates_close(&c);
 }
 
-/* The largest and the smallest floats, under the largest penalties: no logit leaves the finite ones, none comes back. */
+/* The largest and the smallest floats, under the largest penalties: finite logits stay finite, excluded ones excluded.
+ * */
 static void extreme_logits_stay_finite(void **state) {
     (void)state;
     const float extreme[] = {FLT_MAX, -FLT_MAX, 1e-45f, 0, -INFINITY};
@@ -289,7 +290,7 @@ static void a_constant_changes_nothing(void **state) {
     candidates_close(&d);
 }
 
-/* One token over and over is the worst text for a search that compares from each place anew: 10^10 comparisons here. */
+/* A text of one repeated token is the worst case of a search that compares from each position: 10^10 comparisons. */
 static void the_worst_text_takes_linear_time(void **state) {
     (void)state;
     enum { N = 200000 };

@@ -65,7 +65,8 @@ static void temperature_first_keeps_another_set(void **state) {
     }
 }
 
-/* Logits of any size at the least T that is not argmax: a quotient beyond the floats is counted from the largest logit. */
+/* Logits of any size at the least T that is not argmax: if a quotient overflows, differences to the largest logit are
+ * divided. */
 static void temperature_first_stays_finite(void **state) {
     (void)state;
     static const float rows[][V] = {{3e38f, 2e38f, -3e38f, 0, -INFINITY},
@@ -109,7 +110,7 @@ static void udt_reads_natural_probabilities(void **state) {
     }
 }
 
-/* T by hand, from the natural distribution p = .5 .25 .125 .125 0 alone: H = 1.75 ln 2. */
+/* T computed by hand, from the natural distribution p = .5 .25 .125 .125 0 alone: H = 1.75 ln 2. */
 static double natural_temperature(TemperatureKind kind, double prompt_entropy, double kl) {
     const double h = 1.75 * log(2);
     switch (kind) {
@@ -132,7 +133,7 @@ static double natural_temperature(TemperatureKind kind, double prompt_entropy, d
     }
 }
 
-/* Penalties and XTC rewrite and drop; policies read what the model gave. dynatemp and target read what is left. */
+/* Penalties and XTC rewrite and drop; policies read the model's own distribution, dynatemp and target the survivors. */
 static void policies_read_the_natural_distribution(void **state) {
     (void)state;
     for (int kind = 0; kind < TEMPERATURE_KINDS; kind++) {
@@ -205,7 +206,7 @@ static void bans_that_leave_nothing_are_an_error(void **state) {
     candidates_close(&c);
 }
 
-/* What a stage or a ban excludes is no survivor, and is counted as dropped: by dynatemp's ln m, too. */
+/* A token that a stage or a ban excludes is not a survivor and counts as dropped, also in dynatemp's ln m. */
 static void banned_tokens_are_dropped(void **state) {
     (void)state;
     Error error;
@@ -282,7 +283,7 @@ static void bans_hold_at_their_position(void **state) {
     assert_string_equal(error.message, "position 4: the banned phrases leave no token possible");
 }
 
-/* State is plain data: a copy goes its own way, and both come to the same where they see the same. */
+/* State is plain data: a copy is independent, and the same steps lead both to the same state. */
 static void state_forks_by_assignment(void **state) {
     (void)state;
     Sampler sampler = sampler_default();

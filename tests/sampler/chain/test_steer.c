@@ -12,7 +12,7 @@ static Steer parsed(const char *text, NumberRange range, const char *what) {
     return steer;
 }
 
-static void between_two_ends(void **state) {
+static void entropy_moves_the_value_between_its_ends(void **state) {
     (void)state;
     Steer p = parsed(".7:.98@entropy", share, "top-p");
     assert_that(steer_value(p, 0), ==, .7);
@@ -36,7 +36,7 @@ static void between_two_ends(void **state) {
     assert_that(steer_value(k, .49), ==, 20);
 }
 
-static void fixed_values(void **state) {
+static void a_fixed_value_is_always_used(void **state) {
     (void)state;
     Steer p = parsed(".95", share, "top-p"), k = parsed("0", many, "top-k");
     assert_that(steer_value(p, 0), ==, .95);
@@ -57,7 +57,7 @@ static void check_print(const char *text, bool whole, const char *expected) {
     assert_that(again.whole, ==, whole);
 }
 
-static void prints(void **state) {
+static void ranges_are_printed_as_they_can_be_read(void **state) {
     (void)state;
     check_print(".7:.98@entropy", false, "0.7:0.98@entropy");
     check_print(".95", false, "0.95");
@@ -73,7 +73,7 @@ static void check_refused(const char *text, bool whole, const char *message) {
     assert_that(steer.high, ==, 4);
 }
 
-static void refuses(void **state) {
+static void wrong_ranges_are_refused(void **state) {
     (void)state;
 #define FORM "top-p: expected X or LOW:HIGH@entropy, got "
     check_refused(".7:.98", false, FORM "'.7:.98'");
@@ -95,10 +95,10 @@ static void refuses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(between_two_ends),
-        cmocka_unit_test(fixed_values),
-        cmocka_unit_test(prints),
-        cmocka_unit_test(refuses),
+        cmocka_unit_test(entropy_moves_the_value_between_its_ends),
+        cmocka_unit_test(a_fixed_value_is_always_used),
+        cmocka_unit_test(ranges_are_printed_as_they_can_be_read),
+        cmocka_unit_test(wrong_ranges_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

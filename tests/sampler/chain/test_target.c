@@ -122,7 +122,7 @@ static void order_and_a_constant_do_not_matter(void **state) {
     candidates_close(&c);
 }
 
-static void edges(void **state) {
+static void targets_out_of_reach_give_the_nearest_temperature(void **state) {
     (void)state;
     Candidates c = open_candidates(6);
     const float equal[] = {3, 3, 3, 3}, tied[] = {5, 5, 0, 0, -INFINITY, -INFINITY}, ordinary[] = {2, 1, 0};
@@ -186,7 +186,7 @@ int main(void) {
         cmocka_unit_test(golden_values),
         cmocka_unit_test(more_entropy_is_never_cooler),
         cmocka_unit_test(order_and_a_constant_do_not_matter),
-        cmocka_unit_test(edges),
+        cmocka_unit_test(targets_out_of_reach_give_the_nearest_temperature),
         cmocka_unit_test(policy_takes_the_smaller_target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

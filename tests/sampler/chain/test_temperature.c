@@ -30,7 +30,7 @@ static double at_entropy(const TemperaturePolicy *policy, double entropy) {
 static const float quarters[] = {1.38629436111989f, .693147180559945f, 0, 0};
 #define QUARTERS_ENTROPY 1.2130075659799042
 
-static void fixed(void **state) {
+static void fixed_is_always_the_base(void **state) {
     (void)state;
     TemperaturePolicy policy = temperature_default();
     assert_that(at_entropy(&policy, 0), ==, .8);
@@ -105,7 +105,7 @@ static void edt_golden(void **state) {
     assert_near(at_entropy(&policy, 1.5 * log(.8) / log(.5)), .5, 1e-14); /* half of T0 at .3219 theta */
 }
 
-static void edt_limits(void **state) {
+static void edt_stays_within_its_limits(void **state) {
     (void)state;
     TemperaturePolicy policy = policy_of(TEMPERATURE_EDT);
     assert_that(at_entropy(&policy, 0), ==, 0);
@@ -259,13 +259,13 @@ static void kl_of_what_is_excluded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixed),
+        cmocka_unit_test(fixed_is_always_the_base),
         cmocka_unit_test(linear_between_its_ends),
         cmocka_unit_test(linear_by_what_was_observed),
         cmocka_unit_test(sigmoid_turns_at_its_middle),
         cmocka_unit_test(table_goes_through_its_knots),
         cmocka_unit_test(edt_golden),
-        cmocka_unit_test(edt_limits),
+        cmocka_unit_test(edt_stays_within_its_limits),
         cmocka_unit_test(edt_instance_reads_the_prompt_alone),
         cmocka_unit_test(udt_measures),
         cmocka_unit_test(kld_golden_and_limits),

@@ -98,7 +98,7 @@ static void golden_entropies(void **state) {
     assert_near(future_entropy(quarter, 4, 2, scratch), .918295834054490, 1e-7); /* 2/3, 1/3 */
 }
 
-static void limits(void **state) {
+static void entropy_is_between_its_limits(void **state) {
     (void)state;
     float scratch[20], one[30], equal[30];
     for (int i = 0; i < 30; i++) one[i] = -INFINITY, equal[i] = -7;
@@ -159,7 +159,7 @@ static void a_constant_and_an_order_change_nothing(void **state) {
     }
 }
 
-/* Only the n largest matter: what lies below them may be anything. */
+/* Only the n largest logits matter; the others may be anything. */
 static void the_rest_does_not_matter(void **state) {
     (void)state;
     float logits[300], scratch[20];
@@ -170,7 +170,7 @@ static void the_rest_does_not_matter(void **state) {
     assert_that(future_entropy(logits, 300, 20, scratch), ==, hhat);
 }
 
-static void depth_mean(void **state) {
+static void depths_are_averaged_with_their_discount(void **state) {
     (void)state;
     double hhat[] = {.5, .25, 1};
     assert_that(future_depth_mean(hhat, 1, .7), ==, .5);
@@ -189,11 +189,11 @@ int main(void) {
         cmocka_unit_test(scores_are_bounded_and_monotone),
         cmocka_unit_test(all_zero_falls_back_to_p),
         cmocka_unit_test(golden_entropies),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(entropy_is_between_its_limits),
         cmocka_unit_test(equals_its_twin),
         cmocka_unit_test(a_constant_and_an_order_change_nothing),
         cmocka_unit_test(the_rest_does_not_matter),
-        cmocka_unit_test(depth_mean),
+        cmocka_unit_test(depths_are_averaged_with_their_discount),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

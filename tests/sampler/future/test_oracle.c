@@ -1,5 +1,5 @@
-/* The whole of future entropy beside tests/oracle/future.py, which does the same with separate full passes in double
- * precision: Hhat and s of every candidate, and the tokens taken, greedily, on stories260K. */
+/* All of future entropy compared with tests/oracle/future.py, which computes the same with separate full passes in
+ * double precision: Hhat and s of every candidate, and the tokens taken, greedily, on stories260K. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

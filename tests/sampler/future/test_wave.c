@@ -21,7 +21,7 @@ static void check_parse(const char *text, const char *expected) {
     assert_memory_equal(&again, &wave, sizeof wave);
 }
 
-static void parses_and_prints(void **state) {
+static void printed_waves_read_back(void **state) {
     (void)state;
     check_parse("sine:1:60", "sine:1:60:0:0");
     check_parse("triangle:.5:12.5:3", "triangle:0.5:12.5:3:0");
@@ -42,7 +42,7 @@ static void check_refused(const char *text, const char *message) {
     assert_memory_equal(&wave, &before, sizeof wave);
 }
 
-static void refuses(void **state) {
+static void wrong_waves_are_refused(void **state) {
     (void)state;
 #define FORM "wave: expected SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]], got "
     check_refused("", FORM "''");
@@ -63,7 +63,7 @@ static void refuses(void **state) {
     check_refused("sine:1:60:0:1-", "wave: bias: expected a number from -10 to 10, got '1-'");
 }
 
-static void parses_the_clock(void **state) {
+static void the_clock_is_read(void **state) {
     (void)state;
     const char *const units[WAVE_UNITS] = {"token", "word", "sentence", "line"};
     const char *const shapes[WAVE_SHAPES] = {"sine", "triangle", "square", "ramp"};
@@ -85,7 +85,7 @@ static void parses_the_clock(void **state) {
 }
 
 /* The table of the header, exactly. */
-static void quarters(void **state) {
+static void quarters_of_the_period_have_their_values(void **state) {
     (void)state;
     double expected[WAVE_SHAPES][4] = {{0, 1, 0, -1}, {0, 1, 0, -1}, {1, 1, -1, -1}, {-1, -.5, 0, .5}};
     for (int shape = 0; shape < WAVE_SHAPES; shape++)
@@ -185,10 +185,10 @@ static void the_clock_counts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parses_and_prints),
-        cmocka_unit_test(refuses),
-        cmocka_unit_test(parses_the_clock),
-        cmocka_unit_test(quarters),
+        cmocka_unit_test(printed_waves_read_back),
+        cmocka_unit_test(wrong_waves_are_refused),
+        cmocka_unit_test(the_clock_is_read),
+        cmocka_unit_test(quarters_of_the_period_have_their_values),
         cmocka_unit_test(equals_its_twin_and_repeats),
         cmocka_unit_test(bias_and_clamp),
         cmocka_unit_test(the_clock_counts),

@@ -1,4 +1,5 @@
-/* Places: the machine beside a twin that reads the whole text again, rules as text, regular expressions. */
+/* Places: the state machine compared with a twin that reads the whole text again; rules as text; regular expressions.
+ * */
 #include <stdio.h>
 #include <string.h>
 
@@ -148,7 +149,7 @@ static bool holds_after(const char *place, const char *text) {
     return false;
 }
 
-/* The definitions of place.h, by hand: what both of the above might have misunderstood. */
+/* Examples of the definitions in place.h, which the machine and its twin might both have misunderstood. */
 static void as_defined(void **unused) {
     (void)unused;
     static const struct {
@@ -301,7 +302,7 @@ static void refuses(const char *rule, const char *expected) {
     assert_true(sampler_equal(&sampler, &before));
 }
 
-static void mistakes_are_told(void **unused) {
+static void wrong_rules_are_refused(void **unused) {
     (void)unused;
     char text[PLACE_RULE_BYTES + 40] = "number:temp-table=";
     refuses("number", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'");
@@ -476,7 +477,7 @@ int main(void) {
         cmocka_unit_test(of_the_present_text_alone),
         cmocka_unit_test(within_the_window),
         cmocka_unit_test(limits_count_as_no_match),
-        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(one_too_many),
         cmocka_unit_test(later_rules_override_earlier_ones),
         cmocka_unit_test(contradictions_are_found),

@@ -1,5 +1,5 @@
-/* Rules (--at) in the writer on random models whose tokens hold quotes, digits and newlines: each step's sampler is that of
- * the places that a twin finds in the whole text, whatever was rewound, forked, promoted or banned before. */
+/* Rules (--at) in the writer on random models whose tokens hold quotes, digits and newlines: each step's sampler is
+ * that of the places that a twin finds in the whole text, whatever was rewound, forked, promoted or banned before. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ typedef struct {
     int history[CONTEXT + 1];
 } Desk;
 
-/* Each rule's T tells it from the others. */
+/* Each rule has a T of its own, which identifies it. */
 static Sampler random_sampler(Random *random) {
     static const char *const places[] = {"speech",          "number",     "code",     "identifier", "sentence-start",
                                          "paragraph-start", "line-start", "/[ab].?/", "/\"[^\"]*/"};
@@ -120,7 +120,7 @@ static Bytes text_of(const World *world, const int *history, int n, char *out) {
     return (Bytes){(const uint8_t *)out, size};
 }
 
-/* The two patterns of random_sampler, by hand; each byte that is no UTF-8 is a character. */
+/* The two patterns of random_sampler without PCRE2; each byte that is not UTF-8 is a character. */
 static bool pattern_holds(const char *rule, Bytes text) {
     char last = ' ', before = ' '; /* 'x' for what is not ASCII */
     bool quote = false;
@@ -294,7 +294,7 @@ static void sampler_may_change(void **unused) {
 
 /* ---- Mistakes ---- */
 
-static void mistakes_are_told(void **unused) {
+static void wrong_rules_are_refused(void **unused) {
     (void)unused;
     Error error;
     Writer writer;
@@ -351,7 +351,7 @@ int main(void) {
         cmocka_unit_test(lazy_is_eager),
         cmocka_unit_test(taken_as_drawn),
         cmocka_unit_test(sampler_may_change),
-        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(rules_that_contradict_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Beam search: against a naive twin that keeps texts alone and computes each anew, and against trying them all. */
+/* Beam search: against a naive twin that computes each text from its first token, and against exhaustive search. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static bool ends_text(const Case *c, int token) { return !c->ignore_ends && c->f
 
 static double score(const Case *c, const Line *text) { return text->log_prob / pow(text->n, c->length_penalty); }
 
-/* What follows the text, from a session that has forgotten all others. */
+/* The logits that follow the text, from a session that holds no other text. */
 static const float *recompute(Twin *twin, const Line *text) {
     Error error;
     session_drop(twin->session, TRUNK);
@@ -108,7 +108,7 @@ static EditorVerdict judge(const Case *c, Line *line) {
     return EDITOR_GOES_ON;
 }
 
-/* All extensions of all beams in order; no bound ends it early. */
+/* All extensions of all beams in order; no bound ends the search early. */
 static void twin_step(Twin *twin, bool is_last, bool is_full) {
     const Case *c = twin->c;
     twin->n_next = 0;
@@ -148,7 +148,7 @@ static void twin_search(Twin *twin) {
     }
 }
 
-/* Every text there is, ended or as long as the limit. */
+/* Every possible text, ended or as long as the limit. */
 static void try_all(Twin *twin, const Line *text) {
     const Case *c = twin->c;
     int vocab_size = c->model->config.vocab_size;
@@ -191,7 +191,7 @@ static void twin_close(Twin *twin) {
 
 /* ---- the search ---- */
 
-/* The figures once more, from what the twin's session says of the text. */
+/* The figures again, from the twin's session. */
 static void check_figures(Twin *twin, const Continuation *item, const Line *text) {
     Figures figures = {0};
     Line before = {0};
@@ -331,7 +331,7 @@ static void wide_enough_is_exhaustive(void **state) {
         c.width = (int)pow(model->config.vocab_size, c.limit - 1);
         Twin twin = twin_open(&c);
         try_all(&twin, &(Line){0});
-        /* Equally good ones come in another order here: there are none. */
+        /* Equally good texts would have another order here, but there are none. */
         for (int j = 1; j < twin.n_finished; j++)
             assert_that(score(&c, &twin.finished[j]), <, score(&c, &twin.finished[j - 1]));
         search(&random, &c, &twin);

@@ -1,4 +1,4 @@
-/* The editor on random models whose tokens have short random texts, so that phrases come and cross tokens all the time. */
+/* The editor on random models whose tokens have short random texts, so that phrases are frequent and cross tokens. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 enum { CONTEXT = 80, PROMPT = 45, VOCAB_MAX = 300, BANS_MAX = 4096, TOKEN_BYTES = 3 };
 
-/* What a text is written with. */
+/* The model and vocabulary of the texts. */
 typedef struct {
     Model *model;
     Sampler sampler;
@@ -133,7 +133,7 @@ static size_t open_end(const Phrases *phrases, const Outcome *outcome, const Edi
     return phrases_open_end(phrases, (Bytes){(const uint8_t *)text, outcome->size + held});
 }
 
-/* What may become a phrase is held; where no banned one can come any more, nothing else is. */
+/* Bytes that may become part of a phrase are held back, and no others. */
 static void check_held(const Outcome *outcome, const Editor *editor) {
     size_t ban = open_end(editor->banned, outcome, editor), stop = open_end(editor->stops, outcome, editor);
     size_t held = editor->size - editor->given;
@@ -203,7 +203,7 @@ static void same_desks(const Desk *a, const Desk *b) {
     assert_same_state(&a->sequence.state, &b->sequence.state);
 }
 
-/* A run in which the banned tokens could never be drawn. */
+/* A run in which the banned tokens have no probability from the beginning. */
 static void write_with_bans(Desk *desk, const Outcome *outcome, int length) {
     Error error;
     desk->sequence.bans = outcome->bans;
@@ -223,7 +223,7 @@ static void check_text(const Desk *desk, const Outcome *outcome, const Phrases *
     assert_false(phrases_find(bans, (Bytes){(const uint8_t *)whole, strlen(whole)}, 0, &begin, &end));
 }
 
-static void as_if_never_drawn(void **state) {
+static void banned_tokens_might_never_have_been_drawn(void **state) {
     (void)state;
     int rewinds = 0, stuck = 0;
     static Outcome outcome;
@@ -251,7 +251,7 @@ static void as_if_never_drawn(void **state) {
     assert_that(stuck, <, 20);
 }
 
-static void stops_before_the_first(void **state) {
+static void the_text_ends_before_the_first_stop_string(void **state) {
     (void)state;
     int stopped = 0;
     static Outcome free_text, cut;
@@ -279,8 +279,8 @@ static void stops_before_the_first(void **state) {
     assert_that(stopped, <, 60);
 }
 
-/* Where every token says the same: all are tried, then it is an error, and nothing is given out. */
-static void nothing_left(void **state) {
+/* If every token completes the banned phrase, all are tried; then it is an error, and no byte is given out. */
+static void a_position_where_all_is_banned_is_an_error(void **state) {
     (void)state;
     Error error;
     static Outcome outcome;
@@ -301,8 +301,8 @@ static void nothing_left(void **state) {
     world_close(&world);
 }
 
-/* More tokens say the banned phrase than are banned at one position. */
-static void too_many_bans_at_a_position(void **state) {
+/* More tokens complete the banned phrase than can be banned at one position. */
+static void bans_at_a_position_are_limited(void **state) {
     (void)state;
     Error error;
     static Outcome outcome;
@@ -322,9 +322,9 @@ static void too_many_bans_at_a_position(void **state) {
     world_close(&world);
 }
 
-/* Phrases in one another: each a at the first position costs a round of all b and c at the later ones, whose bans are
+/* Nested phrases: each a at the first position costs a round of all b and c at the later ones, whose bans are
  * forgotten each time. No position has many, and it would still take long. */
-static void too_many_rewinds(void **state) {
+static void rewinds_are_limited(void **state) {
     (void)state;
     enum { EACH = 20 };
     static const char *const phrases[] = {"b", "cc", "aa", "acd"}; /* the last one holds the a of "ac" */
@@ -357,8 +357,8 @@ static void too_many_rewinds(void **state) {
     world_close(&world);
 }
 
-/* Both complete in one token: the one that ends first, the stop string of two that end together. */
-static void which_of_two(void **state) {
+/* If one token completes both, the phrase that ends first counts; the stop string if they end together. */
+static void the_phrase_that_ends_first_counts(void **state) {
     (void)state;
     static const struct {
         const char *stop, *ban;
@@ -382,7 +382,7 @@ static void which_of_two(void **state) {
     }
 }
 
-static void without_memory(void **state) {
+static void failed_allocations_are_reported(void **state) {
     (void)state;
     Error error;
     Editor editor;
@@ -399,10 +399,13 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_if_never_drawn), cmocka_unit_test(stops_before_the_first),
-        cmocka_unit_test(nothing_left),      cmocka_unit_test(too_many_bans_at_a_position),
-        cmocka_unit_test(too_many_rewinds),  cmocka_unit_test(which_of_two),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(banned_tokens_might_never_have_been_drawn),
+        cmocka_unit_test(the_text_ends_before_the_first_stop_string),
+        cmocka_unit_test(a_position_where_all_is_banned_is_an_error),
+        cmocka_unit_test(bans_at_a_position_are_limited),
+        cmocka_unit_test(rewinds_are_limited),
+        cmocka_unit_test(the_phrase_that_ends_first_counts),
+        cmocka_unit_test(failed_allocations_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

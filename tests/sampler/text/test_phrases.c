@@ -1,4 +1,4 @@
-/* Phrases in a text that grows: against looking at every place. */
+/* Phrases in a growing text: compared with a search at every position. */
 #include <stdio.h>
 #include <string.h>
 
@@ -49,7 +49,7 @@ static void the_longest_end_that_may_go_on(void **state) {
     assert_int_equal(phrases_open_end(&phrases, bytes_of("a")), 0);
 }
 
-static void refuses(void **state) {
+static void wrong_phrases_are_refused(void **state) {
     (void)state;
     Error error;
     Phrases phrases = {0};
@@ -110,7 +110,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_to_end_then_the_longest),
         cmocka_unit_test(the_longest_end_that_may_go_on),
-        cmocka_unit_test(refuses),
+        cmocka_unit_test(wrong_phrases_are_refused),
         cmocka_unit_test(as_in_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

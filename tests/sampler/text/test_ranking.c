@@ -1,4 +1,4 @@
-/* Ranking: figures by hand, what is read as a ranking, the order it gives. */
+/* Ranking: figures computed by hand, parsing of rankings, and the order that they give. */
 #include <math.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ static void distinct_pairs_are_counted(void **state) {
     assert_that(ranking_figure(&figures, METRIC_DISTINCT2), ==, 3.0 / 5);
 }
 
-static void parses(void **state) {
+static void rankings_are_read(void **state) {
     (void)state;
     Error error;
     Ranking ranking;
@@ -56,7 +56,7 @@ static void parses(void **state) {
     assert_that(ranking_score(&ranking, &figures), ==, 1.5 - 2.5);
 }
 
-static void refuses(void **state) {
+static void wrong_rankings_are_refused(void **state) {
     (void)state;
     static const struct {
         const char *text, *message;
@@ -82,7 +82,7 @@ static void refuses(void **state) {
     }
 }
 
-static void orders(void **state) {
+static void the_best_text_comes_first(void **state) {
     (void)state;
     const double scores[] = {1, 3, -2, 3, 1, 4};
     const int expected[] = {5, 1, 3, 0, 4, 2};
@@ -109,12 +109,9 @@ static void allocations_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_are_means),
-        cmocka_unit_test(distinct_pairs_are_counted),
-        cmocka_unit_test(parses),
-        cmocka_unit_test(refuses),
-        cmocka_unit_test(orders),
-        cmocka_unit_test(allocations_may_fail),
+        cmocka_unit_test(figures_are_means),         cmocka_unit_test(distinct_pairs_are_counted),
+        cmocka_unit_test(rankings_are_read),         cmocka_unit_test(wrong_rankings_are_refused),
+        cmocka_unit_test(the_best_text_comes_first), cmocka_unit_test(allocations_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-/* Texts side by side: each is what a run of its own writes, line for line of what its listener hears, in sessions with
- * not a row to spare. */
+/* Several texts at once: each is the text of a run of its own, event by event, in sessions without a spare row. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,7 +151,7 @@ static SessionOptions random_shape(Random *random) {
     return options;
 }
 
-/* What a batch of texts went through. */
+/* What happened to a batch of texts. */
 typedef struct {
     int ends, rewinds, stuck;
 } Seen;
@@ -247,7 +246,7 @@ static void texts_are_those_of_a_plain_loop(void **state) {
 
 /* ---- the prefix ---- */
 
-/* A phrase that begins in the prefix and ends in what is drawn. */
+/* A phrase that begins in the prefix and ends in the drawn text. */
 static void phrases_cross_the_prefix(void **state) {
     (void)state;
     int crossed = 0;
@@ -293,8 +292,8 @@ static void phrases_cross_the_prefix(void **state) {
     assert_that(crossed, >, 10);
 }
 
-/* A first token that is taken back takes its place at the beginning of the text along: the space of the next one is not text
- * either. */
+/* A first token that is taken back takes its place at the beginning of the text along: the space of the next one is not
+ * text either. */
 static void going_back_to_the_start(void **state) {
     (void)state;
     int stripped = 0;

@@ -1,4 +1,4 @@
-/* The writer beside what it says it does: the prompt's entropy, the second root, and the passes it takes. */
+/* The writer does what its header says: the prompt's entropy, the second root, and the number of passes. */
 #include <math.h>
 #include <string.h>
 
@@ -77,7 +77,7 @@ static void prompt_entropy_is_the_mean(void **state) {
     desk_close(&plain);
 }
 
-/* Both get the same tokens, in one pass where the trunk wants one at all. */
+/* Both branches get the same tokens, in one pass if the trunk needs a pass. */
 static void second_root_is_decoded_in_step(void **state) {
     (void)state;
     for (int future = 0; future < 2; future++) {
@@ -118,7 +118,7 @@ static void second_root_is_decoded_in_step(void **state) {
     }
 }
 
-/* The fork that lookahead leaves behind what is taken back goes with it. */
+/* Rewinding also drops the fork that lookahead left after the rewound token. */
 static void rewinding_leaves_no_branch(void **state) {
     (void)state;
     Error error;

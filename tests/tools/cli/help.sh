@@ -19,7 +19,7 @@ for command in $commands; do
     foretell help "$command"
     check "help $command is the same" '[ $status -eq 0 ] && cmp -s "$work/out" "$work/help"'
 
-    # Every option of the list is taken, and knows whether it wants a value.
+    # Every listed option is accepted, with a value exactly where the list shows one.
     wrong=
     while read -r option metavar; do
         if [ -n "$metavar" ]; then

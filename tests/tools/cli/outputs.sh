@@ -1,5 +1,5 @@
 #!/bin/bash
-# What is under an output's name is complete, whoever else writes there and whenever the program is killed: nothing, the
+# The file under an output's name is always complete, also with several writers and a killed program: no file, the
 # old file or a new one. SLOW in the environment: 300 kills instead of 40.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
@@ -69,7 +69,7 @@ status=$?
 exec 3>&-
 check 'INT: the second one ends it at once, and nothing is left' '[ $status -eq 130 ] && [ "$(ls "$folder")" = out ] && [ "$(cat "$out")" = old ]'
 
-# bash starts background jobs with SIGINT ignored; it is caught all the same. nohup keeps SIGHUP ignored.
+# bash starts background jobs with SIGINT ignored; the program still catches it. nohup keeps SIGHUP ignored.
 rm "$out"
 (trap '' HUP; FILE="$folder/*.part" exec $kill HUP 0 "$program" export --random stories15m --dtype f32 -o "$out") >"$work/ended" 2>/dev/null
 said=$(cat "$work/ended")

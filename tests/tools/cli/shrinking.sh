@@ -1,5 +1,5 @@
 #!/bin/bash
-# Files that become shorter while foretell reads them: one line that names the file, exit status 1, nothing left behind.
+# Files that become shorter while foretell reads them: one line that names the file, exit status 1, and no unfinished output.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
 . tests/support/foretell.sh

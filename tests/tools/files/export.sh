@@ -51,7 +51,7 @@ check 'no space' '[ $status -eq 1 ] && [[ $said = "foretell: $work/full/out"*"Fi
 # A large one, stopped when a part of it is there.
 for signal in INT TERM; do
     mkdir "$work/$signal"
-    # bash starts background jobs with SIGINT ignored; the program catches it all the same.
+    # bash starts background jobs with SIGINT ignored; the program still catches it.
     "$program" export --random stories110m --dtype f32 -o "$work/$signal/out" >/dev/null 2>&1 &
     child=$!
     for _ in $(seq 400); do

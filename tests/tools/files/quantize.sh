@@ -1,5 +1,5 @@
 #!/bin/bash
-# foretell quantize: what it writes, and that it leaves nothing behind when it cannot.
+# foretell quantize: what it writes, and that a failure leaves no file.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../../.." || exit 1
 . tests/support/foretell.sh

@@ -139,7 +139,7 @@ usage_error "--at number: expected no mirostat, whose state is the whole text's"
 usage_error "--at number: temp-policy table: expected temp-table with 1 to 16 knots" --at number:temp-policy=table
 failure 'at number: logit-bias: expected a token id below 4096, got 4096' run -m "$model" --at number:logit-bias=4096+1
 
-# Files that lie: a replay says what is wrong with their rules.
+# Traces with wrong rules: replay says what is wrong.
 changed() { # python that changes h, what is said
     python3 -c "import json, sys
 lines = open('$work/eager.jsonl').read().split('\n'); h = json.loads(lines[0]); $1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The samplers through the program: what must not change the text does not, what must does, and mistakes are told.
+# The samplers through the program: which settings change the text and which do not, and messages about mistakes.
 # shellcheck disable=SC2016,SC2086 # conditions are evaluated by check; options are several words
 cd "$(dirname "$0")/../../.." || exit 1
 . tests/support/foretell.sh

@@ -111,7 +111,7 @@ cp "$work/out" "$work/untraced"
 write --ban the --ban ' a' --stop 'this is nowhere'
 check 'with phrases: the same text' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/untraced"'
 check 'what was taken back is told' 'holds "len(r) >= 2 and all(x[\"type\"] == \"rewind\" and x[\"phrase\"] in h[\"bans\"] for x in r) and e[\"rewinds\"] == len(r) and h[\"stops\"] == [\"this is nowhere\"] and h[\"at_start\"] is False"'
-# What stands when the steps taken back are left out is the text.
+# Without the steps that were taken back, the trace gives the text.
 check 'the end is of the steps that stand' 'holds "(lambda kept: b\"\".join(base64.b64decode(x[\"base64\"]) for x in kept) == out[len(\"Once upon a time\"):] and hash(b\"\".join(base64.b64decode(x[\"base64\"]) for x in kept)) == e[\"text_fnv1a64\"] and len(kept) == e[\"steps\"] == 20 and abs(sum(-x[\"logprob\"] for x in kept) / 20 - e[\"mean_surprisal\"]) < 1e-12)(list({x[\"position\"]: x for x in s}.values()))"'
 check 'the next step is where it went back to, without that token' 'holds "all(n[\"type\"] == \"step\" and n[\"position\"] == l[\"to\"] and n[\"id\"] != l[\"token\"] for l, n in zip(lines, lines[1:]) if l[\"type\"] == \"rewind\")"'
 n=$(grep -c -e '"type":"step"' "$trace")

@@ -1,4 +1,4 @@
-#include "tests/support/page.h"
+#include "tests/support/doc_page.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -14,7 +14,7 @@ static char page[PAGE_BYTES];
 static bool compared[PAGE_BYTES]; /* compared[i]: the figure that begins at page[i] */
 static const char *here;
 
-bool page_read(const char *path) {
+bool doc_page_read(const char *path) {
     FILE *file = fopen(path, "r");
     if (!file) return false;
     size_t n = fread(page, 1, sizeof page - 1, file);
@@ -31,15 +31,15 @@ static const char *find_section(const char *title) {
     return found + length;
 }
 
-void page_section(const char *title) { here = find_section(title); }
+void doc_page_section(const char *title) { here = find_section(title); }
 
-const char *page_after(const char *anchor) {
+const char *doc_page_after(const char *anchor) {
     const char *end = strstr(here, "\n## "), *found = strstr(here, anchor);
     if (!found || (end && found > end)) fail_msg("the section does not have '%s'", anchor);
     return found + strlen(anchor);
 }
 
-void page_skip(const char *anchor) { here = page_after(anchor); }
+void doc_page_skip(const char *anchor) { here = doc_page_after(anchor); }
 
 /* "7", "-.5", "1.25", but not the 2 of "log2" or the 80 of ".80". */
 static bool begins_figure(const char *at) {
@@ -56,8 +56,8 @@ static size_t decimals(const char *figure) {
 
 static const char *after_figure(const char *figure) { return figure + strspn(figure, "-.0123456789"); }
 
-void page_figures(const char *anchor, const double *values, size_t n) {
-    const char *at = page_after(anchor);
+void doc_page_figures(const char *anchor, const double *values, size_t n) {
+    const char *at = doc_page_after(anchor);
     for (size_t i = 0; i < n; i++, at = after_figure(at)) {
         while (*at && !begins_figure(at)) at++;
         double figure = strtod(at, NULL), half = 0.5 * pow(10, -(double)decimals(at));
@@ -67,13 +67,13 @@ void page_figures(const char *anchor, const double *values, size_t n) {
     }
 }
 
-void page_set(const char *anchor, const char *set) {
-    const char *at = page_after(anchor);
+void doc_page_set(const char *anchor, const char *set) {
+    const char *at = doc_page_after(anchor);
     at += strcspn(at, "{\n");
     if (strncmp(at, set, strlen(set)) != 0) fail_msg("after '%s': the page says %.12s, it is %s", anchor, at, set);
 }
 
-int page_count_compared(size_t least_decimals, const char *from, const char *to) {
+int doc_page_count_compared(size_t least_decimals, const char *from, const char *to) {
     int n = 0;
     const char *end = to ? find_section(to) : page + strlen(page);
     for (const char *at = from ? find_section(from) : page; at < end; at++) {
