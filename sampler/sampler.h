@@ -126,7 +126,7 @@ typedef struct {
     const char *unit;      /* "nats", "tokens"; "" */
     const char *help;      /* one line, for people */
     char range[64];        /* "0 to 1"; "" where the values are no one range of numbers */
-    char default_text[80]; /* as sampler_show; "" */
+    char default_text[64]; /* as sampler_show, cut if it is longer; "" */
 } SamplerSetting;
 
 bool sampler_setting(int i, SamplerSetting *setting); /* in the order of the help; false past the last */

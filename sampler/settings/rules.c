@@ -84,8 +84,8 @@ static bool check_sets(const Sampler *sampler, int *chosen, int n, int first, in
     return true;
 }
 
-/* At most three settings contradict each other (temp-policy, entropy-range and entropy-cap). If a larger set of rules is
- * in contradiction, then so are the rules of it that set these last. */
+/* At most three settings contradict each other (temp-policy, entropy-range and entropy-cap). If a larger set of rules
+ * contradicts itself, so do those of its rules that set these last. */
 bool sampler_check_rules(const Sampler *sampler, Error *error) {
     enum { MOST = 3 };
     int chosen[MOST];

@@ -1,12 +1,12 @@
 /* Settings: the one table of the sampler's settings. Names, ranges, units and help stand in it and nowhere else: the
- * program's options and help, --list-samplers, traces and foretell.h read it through sampler.h. This header is for the
- * files of this room: table.c holds the rows, settings.c reads values, settings_show.c prints them, settings_check.c finds
+ * program's options, help and lists, traces and foretell.h read it through sampler.h. This header is for the files of this
+ * room: table.c holds the rows, settings.c reads values, settings_show.c prints them, settings_check.c finds
  * contradictions, settings_effect.c tells whether a setting matters, settings_temperature.c reads lists of numbers.
  *
  * To add a setting: its field in sampler.h (or in the struct that Sampler holds), and its row and default value in
  * table.c. A row of KIND_OTHER also needs its two functions, declared below. Then the man page, and SAMPLERS.md.
  * A stage or a temperature policy is a row of its own table, too: see sampler.h and temperature.h.
- * Tests that fail until it is done: tests/sampler/test_sampler.c (shown values read back), tests/tools/cli/manual.sh. */
+ * Tests that fail until it is done: tests/sampler/test_sampler.c (values read back), tests/tools/cli/manual.sh. */
 #ifndef SAMPLER_SETTINGS_SETTINGS_H
 #define SAMPLER_SETTINGS_SETTINGS_H
 

@@ -1,4 +1,4 @@
-/* Checks of the whole sampler, however its fields were filled: each value against its range, settings against each other. */
+/* Checks of the whole sampler, however it was filled: values against their ranges, settings against each other. */
 #include <assert.h>
 
 #include "sampler/settings/settings.h"

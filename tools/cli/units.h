@@ -7,7 +7,7 @@
 /* In the order of UNITS_CHOICES. */
 typedef enum { UNITS_NATS, UNITS_BITS } Units;
 #define UNITS_CHOICES "nats|bits"
-#define UNITS_HELP    "show entropies and surprisals in these"
+#define UNITS_HELP    "unit of entropies and surprisals"
 
 double units_of(Units units, double nats);
 

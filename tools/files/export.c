@@ -105,8 +105,8 @@ static int export_main(int argc, char **argv) {
     uint64_t seed = 1;
     const Option options[] = {
         {"random", 0, "SHAPE", OPTION_STRING, &random, 0, 0, "the shape of the weights", NULL},
-        {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &dtype, 0, 0, "form of the matrices", NULL},
-        {"seed", 's', "N", OPTION_UINT64, &seed, 0, 0, "what they are drawn from", "1, as bench"},
+        {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &dtype, 0, 0, "number format of the matrices", NULL},
+        {"seed", 's', "N", OPTION_UINT64, &seed, 0, 0, "seed of the weights", "1, as bench"},
         {"output", 'o', "FILE", OPTION_STRING, &out, 0, 0, "the GGUF file to write", NULL},
     };
     Error error;

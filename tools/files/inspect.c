@@ -147,9 +147,10 @@ static int inspect_main(int argc, char **argv) {
     const Option options[] = {
         OPEN_MODEL_OPTION(&s.model),
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
-        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context to reckon with",
-         "the model's"},
-        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values to reckon with", NULL},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT,
+         "context length to compute the memory for", "the model's"},
+        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0,
+         "number format of the key/value cache to compute the memory for", NULL},
         {"tensors", 0, NULL, OPTION_FLAG, &s.tensors, 0, 0, "list every tensor", NULL},
     };
     int next = options_parse(&inspect_command, options, sizeof options / sizeof *options, argc, argv);

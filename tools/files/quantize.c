@@ -145,9 +145,9 @@ static int quantize(const QuantizeSettings *settings) {
 static int quantize_main(int argc, char **argv) {
     QuantizeSettings s = {.type = SHAPES_Q8_0};
     const Option options[] = {
-        {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
-        {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0, "as foretell computes with them, for it alone: loads at once",
-         NULL},
+        {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "number format of the matrices", NULL},
+        {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0,
+         "in the order that foretell computes with: loads at once, for foretell alone", NULL},
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
     };
     int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);

@@ -106,11 +106,11 @@ static int tokenize_main(int argc, char **argv) {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, "take this model's vocabulary", OPEN_MODEL_DEFAULT},
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text", "standard input"},
-        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
-        {"bos", 0, NULL, OPTION_FLAG, &s.bos, 0, 0, "begin with the token that begins a text", NULL},
+        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "file with the text; - is standard input", NULL},
+        {"bos", 0, NULL, OPTION_FLAG, &s.bos, 0, 0, "begin with the begin-of-text token", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
-        {"pieces", 0, NULL, OPTION_FLAG, &s.pieces, 0, 0, "a line a token: its id and its piece", NULL},
-        {"decode", 0, NULL, OPTION_FLAG, &s.decode, 0, 0, "the other way: from ids to text", NULL},
+        {"pieces", 0, NULL, OPTION_FLAG, &s.pieces, 0, 0, "print one line per token: its id and its piece", NULL},
+        {"decode", 0, NULL, OPTION_FLAG, &s.decode, 0, 0, "turn ids into text", NULL},
     };
     int next = options_parse(&tokenize_command, options, sizeof options / sizeof *options, argc, argv);
     bool has_ids = s.decode && next < argc && strcmp(argv[next], "-") != 0;

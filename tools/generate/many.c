@@ -15,8 +15,8 @@
 int many_add_options(Option *options, int n_options, Many *many) {
     many->beam_until = -1;
     const Option rows[MANY_OPTIONS] = {
-        {"samples", 'N', "COUNT", OPTION_INT, &many->samples, 1, TEXTS_MAX, "texts to write side by side", "1"},
-        {"best-of", 0, "N", OPTION_INT, &many->best_of, 1, TEXTS_MAX, "write N texts, print the best", "off"},
+        {"samples", 'N', "COUNT", OPTION_INT, &many->samples, 1, TEXTS_MAX, "texts to write in parallel", "1"},
+        {"best-of", 0, "N", OPTION_INT, &many->best_of, 1, TEXTS_MAX, "write N texts and print the best", "off"},
         {"rank", 0, "METRIC", OPTION_STRING, &many->rank, 0, 0, "logprob, entropy:H, future, distinct2; W*METRIC,...",
          "logprob"},
         {"rank-all", 0, NULL, OPTION_FLAG, &many->rank_all, 0, 0, "list all texts with their figures", NULL},
@@ -25,8 +25,9 @@ int many_add_options(Option *options, int n_options, Many *many) {
          "beams are scored by ln p / length^A", "1"},
         {"rerank", 0, "METRIC", OPTION_STRING, &many->rerank, 0, 0, "choose among the finished beams, as --rank",
          "by their score"},
-        {"then", 0, "SETTINGS", OPTION_STRING, &many->then, 0, 0, "sample on from each beam: \"fe, alpha 0.5\"", "off"},
-        {"beam-length", 0, "N", OPTION_INT, &many->beam_length, 1, INT_MAX, "most tokens of a beam before --then",
+        {"then", 0, "SETTINGS", OPTION_STRING, &many->then, 0, 0, "continue each beam by sampling: \"fe, alpha 0.5\"",
+         "off"},
+        {"beam-length", 0, "N", OPTION_INT, &many->beam_length, 1, INT_MAX, "longest beam in tokens, before --then",
          "32"},
         {"beam-until", 0, BEAM_UNTIL_CHOICES, OPTION_CHOICE, &many->beam_until, 0, 0,
          "end of a beam before --then: its first sentence's", "sentence"},

@@ -200,14 +200,15 @@ static int look_main(int argc, char **argv) {
         OPEN_MODEL_OPTION(&s.model),
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text to compute", "empty"},
-        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
+        {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "file with the text; - is standard input", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read control tokens in the prompt by name", NULL},
-        {"layer", 0, "N", OPTION_INT, &s.layer, 0, CONFIG_MAX_LAYERS, "show this layer alone, from 0 on", "all"},
-        {"only", 0, "NAME", OPTION_STRING, &s.only, 0, 0, "show this tensor alone", "all"},
+        {"layer", 0, "N", OPTION_INT, &s.layer, 0, CONFIG_MAX_LAYERS, "show only this layer, from 0", "all"},
+        {"only", 0, "NAME", OPTION_STRING, &s.only, 0, 0, "show only this tensor", "all"},
         {"save", 0, "DIR", OPTION_STRING, &s.folder, 0, 0, "write what is shown to .npy files in this folder", NULL},
-        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "context length in tokens",
+         "the model's"},
         OPEN_THREADS_OPTION(&s.threads),
-        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "number format of the key/value cache", NULL},
     };
     int next = options_parse(&look_command, options, sizeof options / sizeof *options, argc, argv);
     if (next < argc) option_usage_error("look: unexpected argument '%s' (-p TEXT is the prompt)", argv[next]);

@@ -174,10 +174,10 @@ static int perplexity_main(int argc, char **argv) {
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the text; - is standard input", "standard input"},
         {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "lines equal to this separate documents", "one"},
-        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of a window",
+        {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "window length in tokens",
          "the model's context"},
         OPEN_THREADS_OPTION(&s.threads),
-        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
+        {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "number format of the key/value cache", NULL},
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, "unit of the mean surprisal of a token", NULL},
     };
     int next = options_parse(&perplexity_command, options, sizeof options / sizeof *options, argc, argv);

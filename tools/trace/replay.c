@@ -238,8 +238,8 @@ static int replay_main(int argc, char **argv) {
         OPEN_MODEL_OPTION(&settings.model),
         OPEN_TOKENIZER_OPTION(&settings.tokenizer),
         OPEN_THREADS_OPTION(&settings.threads),
-        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &settings.units, 0, 0, "print the means of the steps, too, in these",
-         "no means"},
+        {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &settings.units, 0, 0,
+         "also print the means of the steps, in this unit", "no means"},
     };
     int next = options_parse(&replay_command, options, sizeof options / sizeof options[0], argc, argv);
     if (next == argc) option_usage_error("replay: expected a trace, FILE.jsonl");
