@@ -14,6 +14,8 @@ typedef struct {
     int count, items[BENCH_MAX_LIST];
 } BenchList;
 
+int bench_largest(const BenchList *list); /* 0: empty */
+
 /* The ways to look ahead, bits of Bench.looks. */
 enum { BENCH_NAIVE = 1, BENCH_BATCHED = 2, BENCH_LAZY = 4 };
 

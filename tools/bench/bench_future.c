@@ -218,10 +218,9 @@ static bool open_writer(Future *f, int vocab_size, Error *error) {
 
 bool bench_future(const Subject *s, Error *error) {
     Future f = {.subject = s};
-    int most = 1;
-    for (int i = 0; i < s->bench->k.count; i++) most = max_int(most, s->bench->k.items[i]);
     /* The branch that is written on, and k of its own. */
-    if (!bench_open_session(s, BENCH_PREFIX + 2 * MAX_TOKENS, most + 1, &f.session, error)) return false;
+    if (!bench_open_session(s, BENCH_PREFIX + 2 * MAX_TOKENS, bench_largest(&s->bench->k) + 1, &f.session, error))
+        return false;
     bool done = open_writer(&f, s->model->config.vocab_size, error) && measure_all(&f, error);
     writer_close(&f.writer);
     memory_free(f.history);

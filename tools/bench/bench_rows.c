@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tensor/memory.h"
+#include "tensor/minmax.h"
 #include "tools/bench/bench.h"
 #include "tools/cli/terminal.h"
 
@@ -26,7 +27,7 @@ bool bench_open_session(const Subject *s, int n_positions, int n_forks, Session 
 bool bench_fill(const Subject *s, Session *session, int n_positions, Error *error) {
     int tokens[FILL], length;
     while ((length = session_length(session, TRUNK)) < n_positions) {
-        int n = n_positions - length < FILL ? n_positions - length : FILL;
+        int n = min_int(n_positions - length, FILL);
         for (int i = 0; i < n; i++) tokens[i] = ((length + i) * 7 + 3) % s->model->config.vocab_size;
         if (n_positions > 2 * FILL) bench_progress("%s: filling %d of %d positions", s->name, length, n_positions);
         if (!session_prefill(session, TRUNK, tokens, n, error)) return false;
@@ -71,9 +72,9 @@ static bool measure_rows(const Subject *s, Session *session, int n, double *one_
     return true;
 }
 
-static int largest(const BenchList *list) {
+int bench_largest(const BenchList *list) {
     int most = 0;
-    for (int i = 0; i < list->count; i++) most = list->items[i] > most ? list->items[i] : most;
+    for (int i = 0; i < list->count; i++) most = max_int(most, list->items[i]);
     return most;
 }
 
@@ -87,7 +88,7 @@ static bool measure_frontier(const Subject *s, Session *session, int n_positions
 
 bool bench_rows(const Subject *s, Error *error) {
     Session *session;
-    if (!bench_open_session(s, BENCH_PREFIX, largest(&s->bench->rows), &session, error)) return false;
+    if (!bench_open_session(s, BENCH_PREFIX, bench_largest(&s->bench->rows), &session, error)) return false;
     bool done = measure_frontier(s, session, BENCH_PREFIX, error);
     session_close(session);
     return done;
@@ -97,7 +98,7 @@ bool bench_rows(const Subject *s, Error *error) {
 bool bench_contexts(const Subject *s, Error *error) {
     Session *session;
     const BenchList *contexts = &s->bench->contexts;
-    if (!bench_open_session(s, largest(contexts), largest(&s->bench->rows), &session, error)) return false;
+    if (!bench_open_session(s, bench_largest(contexts), bench_largest(&s->bench->rows), &session, error)) return false;
     bool done = true;
     for (int i = 0; done && i < contexts->count; i++) done = measure_frontier(s, session, contexts->items[i], error);
     session_close(session);

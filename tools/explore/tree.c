@@ -57,11 +57,7 @@ static bool check_header(const TraceHeader *header, const Model *model, Error *e
     if (header->context > model->config.context_length)
         return error_set(error, "context: expected at most the model's %d, got %d", model->config.context_length,
                          header->context);
-    for (int i = 0; i < header->n_prompt; i++)
-        if (header->prompt[i] >= model->config.vocab_size)
-            return error_set(error, "prompt: %d: expected an id below %d, got %d", i, model->config.vocab_size,
-                             header->prompt[i]);
-    return true;
+    return trace_check_ids(header->prompt, header->n_prompt, model->config.vocab_size, "prompt", error);
 }
 
 bool tree_open(Tree *tree, const TraceHeader *header, const Model *model, const Tokenizer *tokenizer, int threads,

@@ -7,6 +7,7 @@
 #include "model/session.h"
 #include "sampler/text/traits.h"
 #include "tensor/memory.h"
+#include "tensor/minmax.h"
 #include "tools/cli/color.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/interrupts.h"
@@ -177,7 +178,7 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
 static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch, n_prompt = run->prompt.length;
     for (int done = 0; done < n_prompt && !(interrupted && done > 0); done += n) {
-        n = n_prompt - done < batch ? n_prompt - done : batch;
+        n = min_int(n_prompt - done, batch);
         if (!writer_read(&run->writer, &run->prompt, n, error)) return false;
         terminal_progress("prompt", (size_t)(done + n), (size_t)n_prompt);
     }

@@ -51,13 +51,6 @@ static bool same_as(const json_t *recorded, json_t *made, Error *error) {
     return same;
 }
 
-static bool check_ids(const int *ids, int n, int vocab_size, const char *key, Error *error) {
-    for (int i = 0; i < n; i++)
-        if (ids[i] >= vocab_size)
-            return error_set(error, "%s: %d: expected an id below %d, got %d", key, i, vocab_size, ids[i]);
-    return true;
-}
-
 /* Opens the model and the vocabulary, and compares them and every setting with the header. */
 static bool open_models(Replay *replay, const json_t *line, Error *error) {
     const ReplaySettings *settings = replay->settings;
@@ -68,8 +61,8 @@ static bool open_models(Replay *replay, const json_t *line, Error *error) {
     if (is_kld != (header->without != NULL))
         return error_set(error, "without: expected with temp-policy kld, and only with it");
     int vocab_size = replay->model->config.vocab_size;
-    return check_ids(header->prompt, header->n_prompt, vocab_size, "prompt", error) &&
-           check_ids(header->without, header->n_without, vocab_size, "without", error);
+    return trace_check_ids(header->prompt, header->n_prompt, vocab_size, "prompt", error) &&
+           trace_check_ids(header->without, header->n_without, vocab_size, "without", error);
 }
 
 /* Opens the session with the options that run uses, so that it computes the same bits. */

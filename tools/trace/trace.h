@@ -51,6 +51,9 @@ json_t *trace_header_json(const TraceHeader *header, const Model *model, const T
 bool trace_read_header(TraceHeader *header, int **prompt, const json_t *line, Error *error);
 void trace_free_header(TraceHeader *header);
 
+/* Checks that ids (n,) are below vocab_size. Errors name the field `key` and the index. */
+bool trace_check_ids(const int *ids, int n, int vocab_size, const char *key, Error *error);
+
 /* Parses one line, without its newline. Errors: not JSON, duplicate keys, not an object. */
 bool trace_parse(json_t **line, Bytes bytes, Error *error);
 

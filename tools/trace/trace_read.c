@@ -229,6 +229,13 @@ void trace_free_header(TraceHeader *header) {
     memset(header->owned, 0, sizeof header->owned);
 }
 
+bool trace_check_ids(const int *ids, int n, int vocab_size, const char *key, Error *error) {
+    for (int i = 0; i < n; i++)
+        if (ids[i] >= vocab_size)
+            return error_set(error, "%s: %d: expected an id below %d, got %d", key, i, vocab_size, ids[i]);
+    return true;
+}
+
 static bool read_kind(const json_t *line, Error *error) {
     int schema;
     const char *type = get_string(line, "type", error);
