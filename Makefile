@@ -12,7 +12,7 @@ MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
 # What makes mistakes with memory harder to use, and ends the program where it sees one.
 HARDENING_x86_64  := -fcf-protection
 HARDENING_aarch64 := -mbranch-protection=standard
-HARDENING         := -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+HARDENING         := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
                      $(HARDENING_$(MACHINE))
 LINK_release      := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
@@ -20,9 +20,11 @@ FLAGS_release  := -O3 -g $(HARDENING)
 FLAGS_debug    := -O0 -g3
 FLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # No -ffast-math: it deletes NaN checks. No contraction: a*b+c keeps its two roundings unless the code says fma.
-BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem /usr/include/stb -fopenmp \
-              -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Wstrict-prototypes \
-              -Wmissing-prototypes -Wpointer-arith -Wvla -Wconversion -Wsign-conversion -Wformat=2 \
+# The program and both libraries are made of the same objects. Position-independent code costs the program no time,
+# because a hidden symbol needs no indirection.
+BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem /usr/include/stb -fopenmp -fPIC \
+              -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow \
+              -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wconversion -Wsign-conversion -Wformat=2 \
               -Werror=format-security -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
 # --at /REGEX/ matches with it.
@@ -57,13 +59,14 @@ programs      = $(patsubst %.c,$(B)/tests/%,$(notdir $(1)))
 TESTS        := $(call programs,$(TEST_SOURCES))
 BENCHES      := $(call programs,$(BENCH_SOURCES))
 FUZZERS      := $(FUZZ_SOURCES:tests/fuzz/%.c=%)
-HEADERS      := $(filter-out tensor/kernels_%inline.h,$(call below,$(LIB_ROOMS),*.h))
 SHIPPED      := weights/tales-6m-q8_0.gguf weights/CARD.md
 
-INSTALLED    := bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc share/man/man1/foretell.1 \
-                $(HEADERS:%=include/foretell/%) $(SHIPPED:weights/%=share/foretell/%)
+SONAME       := libforetell.so.0
+INSTALLED    := bin/foretell include/foretell.h lib/libforetell.a lib/$(SONAME) lib/libforetell.so \
+                lib/pkgconfig/foretell.pc share/man/man1/foretell.1 share/man/man3/foretell.3 \
+                $(SHIPPED:weights/%=share/foretell/%)
 
-.PHONY: all run test test-programs bench deps install uninstall layers format format-check fuzz clean help
+.PHONY: all lib run test test-programs bench deps install uninstall layers format format-check fuzz clean help
 .SECONDARY:
 all: foretell                        ## build ./foretell (release) or build/CONFIG/foretell
 
@@ -76,6 +79,24 @@ $(B)/foretell: $(TOOL_SOURCES:%.c=$(B)/%.o) $(B)/libforetell.a
 $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@
 	$(call say,archive)$(AR) rcs $@ $^
+
+# The installed libraries export foretell.h alone. The archive is one object whose other symbols are local, so that none of
+# them can clash with a program's own.
+lib: $(B)/lib/libforetell.a $(B)/lib/$(SONAME)  ## the libraries for other programs, in build/CONFIG/lib
+
+$(B)/lib/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
+	@mkdir -p $(@D) && rm -f $@
+	$(call say,archive)$(CC) -nostdlib -r $^ -o $(@D)/foretell.o
+	@$(shell $(CC) -print-prog-name=objcopy) --wildcard --keep-global-symbol='foretell_*' $(@D)/foretell.o
+	@$(AR) rcs $@ $(@D)/foretell.o && rm $(@D)/foretell.o
+
+$(B)/lib/$(SONAME): $(LIB_SOURCES:%.c=$(B)/%.o) tools/scripts/libforetell.map
+	@mkdir -p $(@D)
+	$(call say,link)$(CC) $(BASE_FLAGS) -shared -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=tools/scripts/libforetell.map $(filter %.o,$^) $(filter-out -pie,$(LINK_$(config))) $(LDFLAGS) $(LDLIBS) -o $@
+
+$(B)/foretell.3: foretell.h tools/scripts/man3
+	$(call say,manual)tools/scripts/man3 foretell.h $(VERSION) > $@
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -120,7 +141,7 @@ has_word = $(strip $(foreach word,$(only),$(findstring $(word),$(1:tests/%=%))))
 chosen   = $(if $(strip $(only)),$(foreach test,$(1),$(if $(call has_word,$(test)),$(test))),$(1))
 
 test-programs: $(call programs,$(call chosen,$(TEST_SOURCES) $(FUZZ_SOURCES))) $(B)/tests/bad/manifest \
-               $(if $(strip $(call chosen,$(SHELL_SOURCES))),$(B)/foretell)
+               $(if $(strip $(call chosen,$(SHELL_TESTS))),$(B)/foretell lib $(B)/foretell.3)
 
 test: test-programs                  ## all tests, or those named by only=NAME; ends with "N passed, N failed, N skipped"
 	@RERUN='make $(if $(filter-out release,$(config)),config=$(config) )test only=' tests/run $(B) $(only)
@@ -132,38 +153,45 @@ bench: foretell $(BENCHES)           ## speed against this machine's own limits
 deps:                                ## install the Debian packages (asks before it uses sudo)
 	@tools/scripts/deps test
 
-# What the pkg-config file says to link: a static library cannot say it itself.
+# OpenMP's library for a program that links the archive: gcc's is found by other compilers, too.
+OPENMP_LIBS := $(if $(findstring clang,$(shell $(CC) --version)),-fopenmp,-lgomp)
+
 define PKG_CONFIG_FILE
 prefix=$(PREFIX)
-includedir=$${prefix}/include/foretell
+includedir=$${prefix}/include
 libdir=$${prefix}/lib
+model=$${prefix}/share/foretell/$(notdir $(filter %.gguf,$(SHIPPED)))
 
 Name: foretell
 Description: a small LLaMA inference engine that looks one token ahead
 Version: $(VERSION)
-Cflags: -I$${includedir} -fopenmp
-Libs: -L$${libdir} -lforetell -fopenmp -lpcre2-8 -lm
+Cflags: -I$${includedir}
+Libs: -L$${libdir} -lforetell
+Libs.private: $(OPENMP_LIBS) $(LDLIBS)
 endef
 export PKG_CONFIG_FILE
 
-install: $(B)/foretell $(B)/libforetell.a $(SHIPPED)  ## program, library, headers, man page and model; PREFIX, DESTDIR
+install: $(B)/foretell lib $(B)/foretell.3 $(SHIPPED)  ## program, libraries, header, manual and model; PREFIX, DESTDIR
 	@for file in $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%); do mkdir -p "$${file%/*}" || exit 1; done
-	install -m 755 $(B)/foretell $(DESTDIR)$(PREFIX)/bin/foretell
-	install -m 644 $(B)/libforetell.a $(DESTDIR)$(PREFIX)/lib/libforetell.a
-	install -m 644 tools/foretell.1 $(DESTDIR)$(PREFIX)/share/man/man1/foretell.1
+	install -m 755 $(B)/foretell $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 foretell.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(B)/lib/libforetell.a $(B)/lib/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libforetell.so
+	install -m 644 tools/foretell.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(B)/foretell.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 644 $(SHIPPED) $(DESTDIR)$(PREFIX)/share/foretell/
-	@for h in $(HEADERS); do install -m 644 $$h $(DESTDIR)$(PREFIX)/include/foretell/$$h || exit 1; done
 	@echo "$$PKG_CONFIG_FILE" > $(DESTDIR)$(PREFIX)/lib/pkgconfig/foretell.pc
+	@if [ -z "$(DESTDIR)" ] && [ -w /etc/ld.so.cache ]; then ldconfig; fi  # so that $(SONAME) is found
 
 uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
-	@cd $(DESTDIR)$(PREFIX) && find include/foretell share/foretell -depth -type d -exec rmdir {} +
+	@rmdir --ignore-fail-on-non-empty $(wildcard $(DESTDIR)$(PREFIX)/share/foretell) 2>/dev/null || true
 
 fuzz: ; @tests/fuzz/fuzz $(FUZZERS)  ## fuzz parsers, forward pass and session, a minute each (clang)
 
 layers: ; @tests/layers              ## check that includes point one way
-format: ; clang-format -i $$(git ls-files '*.c' '*.h')  ## format the sources
-format-check: ; clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+format: ; clang-format -i $$(git ls-files '*.c' '*.h' 'tools/examples/*.cpp')  ## format the sources
+format-check: ; clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h' 'tools/examples/*.cpp')
 
 clean: ; rm -rf build foretell       ## remove what was built
 

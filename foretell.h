@@ -9,7 +9,7 @@
  *         foretell_text_open(&text, session, NULL) || foretell_text_set(text, "preset", "future-entropy") ||
  *         foretell_text_append(text, "Once upon a time", 16, 0))
  *         return fprintf(stderr, "%s\n", foretell_message()), 1;
- *     while (foretell_text_next(text, &step) == FORETELL_OK && step.end == FORETELL_GOES_ON)
+ *     while (step.end == FORETELL_GOES_ON && foretell_text_next(text, &step) == FORETELL_OK)
  *         fwrite(step.bytes, 1, step.n_bytes, stdout);
  *
  * Three kinds of handles. A model is the weights and the vocabulary; nothing changes it. A session is the memory to compute
@@ -69,7 +69,7 @@ typedef enum {
 /* One line about the calling thread's last call that failed; "" if none has. Valid until its next call that fails. */
 FORETELL_API const char *foretell_message(void);
 FORETELL_API const char *foretell_status_name(foretell_status status); /* "FORETELL_INVALID"; "unknown" for others */
-FORETELL_API const char *foretell_version(void);                       /* "0.2.0" */
+FORETELL_API const char *foretell_version(void);                       /* such as "0.2.0" */
 
 /* Called between pieces of long work, in the thread of the call, with the work done and all of it in the same unit. Nonzero
  * cancels the call. It must not call the library with handles that the running call uses, except foretell_session_cancel. */

@@ -1,10 +1,19 @@
-/* Config: the sizes of a LLaMA model, and the only place where their products are trusted.
+/* Config: the sizes of a LLaMA model, and the checks that make their products safe.
  *
- *   dim          width of the residual stream              n_heads     query heads
- *   hidden_dim   width of the feed-forward layer           n_kv_heads  key/value heads; n_heads / n_kv_heads queries share one
- *   vocab_size   token ids                                 head_dim    width of one head (dim / n_heads unless the file says)
- *   context_length  positions the model was trained on     rope_dim    leading part of a head that is rotated, even
- */
+ *   dim             width of the residual stream
+ *   hidden_dim      width of the feed-forward layer
+ *   n_heads         query heads
+ *   n_kv_heads      key/value heads; n_heads / n_kv_heads query heads share one
+ *   head_dim        width of one head (dim / n_heads unless the file says)
+ *   rope_dim        leading part of a head that is rotated, even
+ *   vocab_size      token ids
+ *   context_length  positions that the model was trained on
+ *
+ * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in model/model.c
+ * change the frequencies (fill_frequencies). The forward pass reads the frequencies alone.
+ *
+ * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in model/part.h, .c;
+ * where they are bound in model/model.c; what it computes in model/transformer.c, and in tests/support/naive.c, its twin. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
 
@@ -15,8 +24,9 @@ typedef struct {
     float rope_theta, rms_epsilon;
 } Config;
 
-/* The caps bound every product that is formed of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
- * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: none overflows a size_t. */
+/* The caps bound every product of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
+ * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: none overflows a
+ * size_t. */
 enum {
     CONFIG_MAX_DIM = 1 << 20, /* of dim, hidden_dim and n_heads * head_dim */
     CONFIG_MAX_LAYERS = 1 << 12,
@@ -24,8 +34,8 @@ enum {
     CONFIG_MAX_CONTEXT = 1 << 24
 };
 
-/* Checks that every size is within 1 .. its cap, that heads divide, that rope_dim is even and <= head_dim, theta and epsilon
- * are finite and positive. Errors name the field, expected, got. */
+/* Checks that every size is within 1 .. its cap, that heads divide, that rope_dim is even and <= head_dim, theta and
+ * epsilon are finite and positive. Errors name the field, expected, got. */
 bool config_check(const Config *config, Error *error);
 
 #endif

@@ -26,7 +26,7 @@ uint8_t *kv_row(const KvCache *cache, uint8_t *storage, int layer, int head, int
 /* Every ancestor ends in at most one partly filled block. */
 int kv_max_runs(const KvCache *cache) { return cache->max_blocks + cache->n_branches; }
 
-/* Moves the runs to the front of the list, those that lie behind one another in memory as one. */
+/* Moves the runs to the front of the list and joins those that are adjacent in memory. */
 static int join_runs(const KvCache *cache, KvRun *runs, const KvRun *from, int n) {
     int joined = 0, start = 0;
     for (int i = 0; i < n; i++) {
@@ -78,18 +78,22 @@ void kv_cut(KvCache *cache, int branch, int length) {
         cache->free_blocks[cache->n_free++] = b->blocks[--b->n_blocks];
 }
 
-int kv_new_branch(KvCache *cache, int parent) {
-    int start = parent < 0 ? 0 : cache->branches[parent].length;
-    for (int i = 0; i < cache->n_branches; i++) {
-        Branch *b = &cache->branches[i];
-        if (b->alive) continue;
-        *b = (Branch){.alive = true, .parent = parent, .start = start, .length = start, .blocks = b->blocks};
-        return i;
-    }
-    return -1;
+/* The first from `from` on that is not alive; n_branches if there is none. */
+static int free_branch(const KvCache *cache, int from) {
+    while (from < cache->n_branches && cache->branches[from].alive) from++;
+    return from;
 }
 
-/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of branches. */
+int kv_new_branch(KvCache *cache, int parent) {
+    int start = parent < 0 ? 0 : cache->branches[parent].length, i = free_branch(cache, 0);
+    if (i == cache->n_branches) return -1;
+    Branch *b = &cache->branches[i];
+    *b = (Branch){.alive = true, .parent = parent, .start = start, .length = start, .blocks = b->blocks};
+    return i;
+}
+
+/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of
+ * branches. */
 static void drop_children(KvCache *cache, int branch, int position, int kept) {
     for (int i = 0; i < cache->n_branches; i++) {
         const Branch *child = &cache->branches[i];
@@ -122,6 +126,11 @@ static void copy_row(KvCache *cache, int to_block, int to_row, int from_block, i
                        kv_block(cache, stores[s], layer, from_block, head) + (size_t)from_row * bytes, bytes);
 }
 
+static void adopt_children(KvCache *cache, int from, int to) {
+    for (int i = 0; i < cache->n_branches; i++)
+        if (cache->branches[i].alive && cache->branches[i].parent == from) cache->branches[i].parent = to;
+}
+
 /* The parent takes over the child's blocks, so nothing is allocated. Where its own last block has room left, the
  * child's rows move up to fill it, in order, each to a place that is free or already moved away:
  *
@@ -145,8 +154,63 @@ void kv_promote(KvCache *cache, int branch) {
         }
         kv_cut(cache, child->parent, parent->length); /* frees the block that the move emptied, if any */
     }
-    for (int i = 0; i < cache->n_branches; i++)
-        if (cache->branches[i].alive && cache->branches[i].parent == branch) cache->branches[i].parent = child->parent;
+    adopt_children(cache, branch, child->parent);
     child->n_blocks = 0;
     child->alive = false;
+}
+
+/* ---- Shared branches ---- */
+
+void kv_renumber(KvCache *cache, int branch, int number) {
+    Branch moved = cache->branches[branch];
+    assert(moved.alive && !cache->branches[number].alive);
+    cache->branches[branch] = (Branch){.blocks = cache->branches[number].blocks};
+    cache->branches[number] = moved;
+    adopt_children(cache, branch, number);
+}
+
+void kv_split(KvCache *cache, int branch, int *shared, int *other) {
+    int only;
+    assert(cache->branches[branch].alive && kv_children(cache, branch, &only) == 0);
+    *shared = free_branch(cache, 0);
+    *other = free_branch(cache, *shared + 1);
+    assert(*other < cache->n_branches);
+    kv_renumber(cache, branch, *shared);
+    cache->branches[*shared].shared = true;
+    const int children[] = {branch, *other};
+    for (int i = 0; i < 2; i++) {
+        Branch *child = &cache->branches[children[i]];
+        int length = cache->branches[*shared].length;
+        *child = (Branch){.alive = true, .parent = *shared, .start = length, .length = length, .blocks = child->blocks};
+    }
+}
+
+static int shared_parent(const KvCache *cache, int branch) {
+    int parent = cache->branches[branch].parent;
+    return parent >= 0 && cache->branches[parent].shared ? parent : -1;
+}
+
+int kv_first_cut(const KvCache *cache, int branch) {
+    for (int next; (next = shared_parent(cache, branch)) >= 0;) branch = next;
+    return cache->branches[branch].start;
+}
+
+void kv_leave(KvCache *cache, int branch, int length) {
+    Branch *b = &cache->branches[branch];
+    int only, from = b->parent;
+    assert(kv_children(cache, branch, &only) == 0 && length >= kv_first_cut(cache, branch) && length < b->start);
+    kv_cut(cache, branch, b->start);
+    while (cache->branches[from].start >= length && shared_parent(cache, from) >= 0) from = shared_parent(cache, from);
+    b->parent = length > cache->branches[from].start ? from : cache->branches[from].parent;
+    b->start = b->length = length;
+}
+
+int kv_children(const KvCache *cache, int branch, int *only) {
+    int n = 0;
+    for (int i = 0; i < cache->n_branches; i++) {
+        if (!cache->branches[i].alive || cache->branches[i].parent != branch) continue;
+        *only = i;
+        n++;
+    }
+    return n;
 }

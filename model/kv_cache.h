@@ -2,10 +2,10 @@
  *
  *   keys, values   (n_layers, n_kv_heads, n_blocks, block_rows, head_dim) F16 or F32
  *
- * So blocks of consecutive numbers lie behind one another, and a branch that got them is read in long runs.
- * A branch owns whole blocks: its row for position p lies in its block (p - start) / block_rows. What came before `start`
- * it reads from its ancestors' blocks, so a fork copies nothing and costs one block once it has a row. Only this file and
- * kv_cache.c know the layout. Nothing here allocates: the arrays are the session's. */
+ * Consecutively numbered blocks are adjacent in memory, so a branch that owns such blocks is read in long runs.
+ * A branch owns whole blocks: its row for position p lies in its block (p - start) / block_rows. What came before
+ * `start` it reads from its ancestors' blocks, so a fork copies nothing and costs one block once it has a row. Only
+ * this file and kv_cache.c know the layout. Nothing here allocates: the arrays are the session's. */
 #ifndef MODEL_KV_CACHE_H
 #define MODEL_KV_CACHE_H
 
@@ -17,6 +17,7 @@
 
 typedef struct {
     bool alive;
+    bool shared;           /* what kv_split left: no caller knows its number, and it never grows */
     int parent;            /* -1: a root */
     int start;             /* the position where it left its parent */
     int length;            /* tokens, its ancestors' included: its own rows are start .. length - 1 */
@@ -33,7 +34,7 @@ typedef struct {
     int *free_blocks, n_free; /* a stack */
 } KvCache;
 
-/* Consecutive positions that lie behind one another in memory, from the first row of a block on. */
+/* Consecutive positions whose rows are adjacent in memory, from the first row of a block on. */
 typedef struct {
     int block, start, n_rows; /* start: the first one's position */
 } KvRun;
@@ -60,6 +61,18 @@ void kv_cut(KvCache *cache, int branch, int length);
 int kv_new_branch(KvCache *cache, int parent); /* -1 where none is free; parent -1: a root */
 void kv_drop(KvCache *cache, int branch);      /* with its descendants */
 void kv_promote(KvCache *cache, int branch);
+
+/* Moves the rows of a branch without children to a shared branch, of which `branch` and *other become children. Two
+ * branches are free. */
+void kv_split(KvCache *cache, int branch, int *shared, int *other);
+/* The first position to which the branch can be cut: its own start, or that of the shared branches before it. */
+int kv_first_cut(const KvCache *cache, int branch);
+/* Makes a branch without children as short as length, which lies in a shared branch: kv_first_cut <= length < start. */
+void kv_leave(KvCache *cache, int branch, int length);
+/* How many living children the branch has; *only is one of them. */
+int kv_children(const KvCache *cache, int branch, int *only);
+/* The branch gets another number, that of one that is not alive. */
+void kv_renumber(KvCache *cache, int branch, int number);
 /* The latest position at which a living child left the branch, -1 without children. */
 int kv_last_fork(const KvCache *cache, int branch);
 

@@ -7,7 +7,7 @@
 #include "tensor/gguf.h"
 #include "tensor/memory.h"
 
-/* Keys that change what is computed: a file that sets one to anything but its neutral value is refused. */
+/* Keys that change what is computed. A file with another value than the neutral one is rejected. */
 static const struct {
     const char *key;
     float neutral;
@@ -101,7 +101,7 @@ static bool read_config(const Gguf *gguf, Config *config, Error *error) {
         !gguf_get_int(gguf, "llama.feed_forward_length", true, 1, CONFIG_MAX_DIM, &config->hidden_dim, error) ||
         !gguf_get_int(gguf, HEADS, true, 1, CONFIG_MAX_DIM, &config->n_heads, error))
         return false;
-    if ((size_t)config->n_layers > gguf->n_tensors) /* tables for all layers would be more than the file justifies */
+    if ((size_t)config->n_layers > gguf->n_tensors) /* otherwise a small file could demand large tables */
         return error_set(error, "%s: byte %zu: expected at most %zu, the number of tensors, got %d", LAYERS,
                          offset_of(gguf, LAYERS), gguf->n_tensors, config->n_layers);
     config->n_kv_heads = config->n_heads;
@@ -139,7 +139,8 @@ static bool read_vocab_size(Model *model, const Gguf *gguf, Error *error) {
     return gguf_get_int(gguf, "llama.vocab_size", false, rows, rows, &rows, error);
 }
 
-/* Cut to the space there is, at a whole character; control characters could drive a terminal. */
+/* Cuts the name to the available space, at a whole character, and replaces control characters, which could drive a
+ * terminal. */
 static bool read_name(Model *model, const Gguf *gguf, Error *error) {
     Bytes name = {0};
     if (!gguf_get_string(gguf, "general.name", false, &name, error)) return false;

@@ -1,10 +1,10 @@
 /* The exports of llama2.c (https://github.com/karpathy/llama2.c, export.py).
  *
- *   v0   seven i32 sizes, then f32 tensors; a vocab_size below zero says that the classifier has a matrix of its own
+ *   v0   seven i32 sizes, then f32 tensors; a negative vocab_size means that the classifier has a matrix of its own
  *   v1   "ak42" i32 version, seven i32 sizes, u8 shared classifier, zeros to byte 256, then f32 tensors
  *   v2   the same with i32 group_size after the flag; norms f32, matrices int8 followed by their f32 scales
  *
- * The order of the tensors is in the tables below; a part of the layers stands there for all layers' in turn. */
+ * The tables below give the order of the tensors. A part of the layers stands for that part of all layers in turn. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #define MAGIC        0x616b3432
 #define HEADER_BYTES 256
 #define SIZES_BYTES  28
-#define FREQ_CIS     PART_ROPE_FREQS /* in v0's table: rotations for every position, which are computed here instead */
+#define FREQ_CIS     PART_ROPE_FREQS /* in v0: rotations for every position; ignored, because they are computed */
 
 typedef struct {
     int version, group;
@@ -52,7 +52,7 @@ static void append(Model *model, size_t offset, Tensor tensor, Part part, int la
     if (tensor.dtype == DTYPE_Q8_GROUP) named->tensor.scales = data + (size_t)tensor.rows * (size_t)tensor.cols;
 }
 
-/* Goes through the file's order and returns where it ends; fills model->tensors where there is one. */
+/* Goes through the tensors in the order of the file and returns where they end; fills model->tensors unless it is NULL. */
 static size_t lay_out(Model *model, const Layout *layout) {
     const Config *config = &model->config;
     const Part *order = layout->version == 0 ? order_v0 : order_v1;
@@ -85,7 +85,7 @@ static bool read_sizes(Cursor *cursor, Config *config, Error *error) {
     return true;
 }
 
-/* What these formats leave unsaid, and the checks. */
+/* Sets what these formats do not store, and checks the sizes. */
 static bool complete(Config *config, Error *error) {
     bool in_range = config->n_heads >= 1 && config->dim >= 1 && config->dim <= CONFIG_MAX_DIM;
     if (in_range && config->dim % config->n_heads != 0)
@@ -101,7 +101,7 @@ static bool read_v0(Cursor *cursor, Config *config, Layout *layout, Error *error
     bool plausible = read_sizes(cursor, config, error);
     if (plausible && config->vocab_size < 0) {
         layout->shared = false;
-        config->vocab_size = config->vocab_size == INT_MIN ? INT_MAX : -config->vocab_size; /* refused either way */
+        config->vocab_size = config->vocab_size == INT_MIN ? INT_MAX : -config->vocab_size; /* rejected in both cases */
     }
     if (plausible && complete(config, error)) return true;
     return error_prefix(error,

@@ -12,7 +12,7 @@
 
 /* ---- Binding names to layers ---- */
 
-/* The table of parts: those of layer 0, of layer 1, ..., then those of the model; NULL where the file has none. */
+/* The table of parts: those of layer 0, of layer 1, ..., then those of the model; NULL if the file lacks a part. */
 typedef struct {
     const NamedTensor **of;
     int n_layers;
@@ -36,7 +36,8 @@ static bool check_shape(const NamedTensor *named, Part part, const Config *confi
     return true;
 }
 
-/* Each tensor of the file finds its place, or is refused: to ignore one would be to compute something else. */
+/* Assigns each tensor of the file to its part. An unknown tensor is an error: a model without it would compute
+ * something else. */
 static bool find_places(const Model *model, Parts *parts, Error *error) {
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
@@ -171,7 +172,7 @@ static Tensor as_packed(const Tensor *rows, const void *data) {
 }
 
 static size_t bytes_to_pack(const Model *model) {
-    size_t bytes = 0; /* no more than a small part above what lies in memory already: no overflow */
+    size_t bytes = 0; /* little more than what is in memory already: no overflow */
     for (int i = 0; i < model->n_tensors; i++) {
         Tensor packed = as_packed(&model->tensors[i].tensor, NULL);
         if (wants_packing(model, &model->tensors[i])) bytes += tensor_bytes(&packed);
@@ -179,7 +180,7 @@ static size_t bytes_to_pack(const Model *model) {
     return bytes;
 }
 
-static void pack_all(Model *model, uint8_t *out, size_t total, ModelProgress *progress) {
+static bool pack_all(Model *model, uint8_t *out, size_t total, ModelProgress *progress, void *context) {
     bool own_memory = model->owns_file || model->weights;
     for (size_t i = 0, done = 0; i < (size_t)model->n_tensors; i++) {
         Tensor *tensor = &model->tensors[i].tensor, rows = *tensor;
@@ -188,23 +189,26 @@ static void pack_all(Model *model, uint8_t *out, size_t total, ModelProgress *pr
         *tensor = as_packed(&rows, out + done);
         if (own_memory) memory_give_back(rows.data, tensor_bytes(&rows));
         done += tensor_bytes(tensor);
-        if (progress) progress(done, total);
+        if (progress && !progress(context, done, total)) return false;
     }
+    return true;
 }
 
-bool model_pack(Model *model, ModelProgress *progress, Error *error) {
+bool model_pack(Model *model, ModelProgress *progress, void *context, Error *error) {
     size_t bytes = bytes_to_pack(model);
     Parts parts = {0};
+    bool done = false;
     if (bytes == 0) return true;
     void *packed = find_parts(model, &parts, error) ? memory_alloc(bytes, 1, "packed weights", error) : NULL;
     if (packed) {
         model->packed = packed;
         memory_prefer_large_pages(packed, bytes);
-        pack_all(model, packed, bytes, progress);
+        done = pack_all(model, packed, bytes, progress, context) ||
+               error_set_kind(error, ERROR_CANCELLED, "opening the model was cancelled");
         set_matrices(model, &parts);
     }
     memory_free(parts.of);
-    return packed != NULL;
+    return done;
 }
 
 /* ---- Opening and closing ---- */
@@ -240,7 +244,7 @@ bool model_map(Model **model, const char *path, Error *error) {
 
 bool model_open(Model **model, const char *path, Error *error) {
     if (!model_map(model, path, error)) return false;
-    if (model_pack(*model, NULL, error)) return true;
+    if (model_pack(*model, NULL, NULL, error)) return true;
     model_close(*model);
     *model = NULL;
     return error_prefix(error, "%s: ", path);

@@ -1,4 +1,5 @@
-/* Model: immutable weights, as they lie in the mapped file, with names for what they do. Shared by any sessions. */
+/* Model: immutable weights, in the mapped file, under names that say what they do. Any number of sessions may share
+ * them. */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
@@ -12,7 +13,7 @@
 typedef struct {
     char name[MODEL_NAME_BYTES];
     Tensor tensor;
-    size_t offset; /* of its data in the file, bytes, wherever model_pack has put it */
+    size_t offset; /* of its data in the file, bytes, even after model_pack has moved it */
 } NamedTensor;
 
 typedef struct {
@@ -28,8 +29,8 @@ typedef struct {
     char name[MODEL_NAME_BYTES]; /* general.name, or empty */
     Bytes file;                  /* what the tensors point into; owned by model_open, not by model_parse */
     bool owns_file;
-    void *weights;        /* what they point into instead, for model_random */
-    void *packed;         /* where model_pack has put the matrices */
+    void *weights;        /* what the tensors of model_random point into */
+    void *packed;         /* the matrices after model_pack */
     NamedTensor *tensors; /* in the file's order */
     int n_tensors;
     LayerWeights *layers;   /* (n_layers,) */
@@ -38,7 +39,7 @@ typedef struct {
     bool tied;
     const float *output_norm; /* (dim,) */
     float *norms;             /* all norm weights as f32: what the *_norm pointers point into */
-    float *rope_frequencies;  /* (rope_dim / 2,) radians a position */
+    float *rope_frequencies;  /* (rope_dim / 2,) radians per position */
 } Model;
 
 /* Opens a model file to compute with it: model_map, then model_pack. Errors begin with the path. */
@@ -46,20 +47,21 @@ bool model_open(Model **model, const char *path, Error *error);
 void model_close(Model *model);
 
 /* Maps a model file, recognised by content: GGUF v2/v3, llama2.c v1 and v2 ("ak42"), llama2.c v0 (no magic: seven
- * sizes that give exactly the file's length). Weights stay in the file's form and pages. Every tensor is checked for
- * NaN and infinite values. Errors begin with the path. */
+ * sizes that give exactly the length of the file). Weights keep the form and the pages of the file. Every tensor is
+ * checked for NaN and infinite values. Errors begin with the path. */
 bool model_map(Model **model, const char *path, Error *error);
 /* The same on bytes that outlive the model: what the fuzz targets call. */
 bool model_parse(Model **model, Bytes bytes, Error *error);
-/* Weights drawn at random, for measuring: the same for the same arguments. Not Q8_GROUP. */
+/* Random weights, for measurements: the same arguments give the same weights. Not Q8_GROUP. */
 bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, uint64_t seed, Error *error);
 
-/* Brings the matrices into the form that a session computes with (tensor/packed.h), with all threads, and gives the pages
- * of the file back: memory in use stays that of the weights. Where all of them have that form already (a file written by
- * `foretell quantize --packed`) nothing is done. progress may be NULL; else it is called with bytes done and in all.
- * Errors: out of memory; the model is then as it was. */
-typedef void ModelProgress(size_t done, size_t total);
-bool model_pack(Model *model, ModelProgress *progress, Error *error);
+/* Converts the matrices to the form that a session computes with (tensor/packed.h), with all threads, and returns the
+ * pages of the file to the system, so that memory use stays that of the weights. Does nothing if all matrices have that
+ * form already (a file written by `foretell quantize --packed`). If progress is not NULL, it is called with the bytes
+ * done and the total; it cancels by returning false. Errors: out of memory, the model is then unchanged; ERROR_CANCELLED,
+ * the model can then only be closed. */
+typedef bool ModelProgress(void *context, size_t done, size_t total);
+bool model_pack(Model *model, ModelProgress *progress, void *context, Error *error);
 
 size_t model_weight_bytes(const Model *model); /* all tensors in the file */
 size_t model_bytes_per_token(

@@ -20,7 +20,7 @@ void part_name(char name[MODEL_NAME_BYTES], Part part, int layer) {
         snprintf(name, MODEL_NAME_BYTES, "%s.weight", names[part]);
 }
 
-/* The name is spelled again and compared whole, so that "blk.01." or "blk. 1." is not taken for layer 1. */
+/* Composes the name again and compares all of it, so that "blk.01." or "blk. 1." does not pass for layer 1. */
 bool part_find(const char *name, int n_layers, Part *part, int *layer) {
     long number = strncmp(name, "blk.", 4) == 0 ? strtol(name + 4, NULL, 10) : 0;
     if (number < 0 || number >= n_layers) return false;

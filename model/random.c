@@ -1,4 +1,4 @@
-/* Models of random weights: what benchmarks and exporters use where only the shape matters. */
+/* Models with random weights, for benchmarks and exports for which only the shape matters. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static uint64_t next(uint64_t *state) {
 /* Uniform in -1 .. 1, 24 bits. */
 static float next_float(uint64_t *state) { return (float)(int64_t)(next(state) >> 39) / 16777216.0f - 1.0f; }
 
-/* One row of uniform numbers that keep the size of what they are multiplied with, in the tensor's form. */
+/* One row of uniform numbers in the tensor's form, scaled so that products keep the magnitude of their input. */
 static void fill_row(void *out, float *row, const Tensor *tensor, uint64_t *state) {
     float size = sqrtf(3.0f / (float)tensor->cols);
     for (int i = 0; i < tensor->cols; i++) row[i] = size * next_float(state);
@@ -46,7 +46,8 @@ static bool fill(const Model *model, uint64_t seed, Error *error) {
     return true;
 }
 
-/* Adds a tensor whose data will lie at `at` in model->weights; returns where the next one lies, on a cache line. */
+/* Adds a tensor whose data begins at offset `at` of model->weights; returns the offset of the next one, on a cache
+ * line. */
 static size_t add(Model *model, Part part, int layer, Dtype dtype, size_t at) {
     NamedTensor *named = &model->tensors[model->n_tensors++];
     Tensor *tensor = &named->tensor;

@@ -18,18 +18,18 @@ struct Session {
     SessionOptions options;
     KvCache cache;
     Workspace workspace;
-    Row *rows;        /* (max_rows,) the pass being made */
-    float *logits;    /* (branches + n_spare, vocab_size), its rows here called slots */
-    int *logits_slot; /* (branches,) which slot is the branch's */
-    int *spare_slot;  /* (n_spare,) the others: a pass writes there, and what is kept changes places when all is well */
-    int *logits_length; /* (branches,) the branch's length when they were computed, -1: never */
+    Row *rows;          /* (max_rows,) the pass being made */
+    float *logits;      /* (branches + n_spare, vocab_size), its rows here called slots */
+    int *logits_slot;   /* (branches,) which slot is the branch's */
+    int *spare_slot;    /* (n_spare,) the other slots: a pass writes there, and swaps slots when it succeeds */
+    int *logits_length; /* (branches,) the length of the branch when its logits were computed; -1: it has none */
     SessionCounts counts;
-    void *memory; /* the one block that everything above lies in */
+    void *memory; /* the one block that holds all of these arrays */
 };
 
 /* ---------------------------------------------------------------- one block of memory, laid out in two passes */
 
-/* The first pass has no base and only adds up sizes; the second hands out places. */
+/* The first pass has no base and only adds sizes; the second assigns addresses. */
 typedef struct {
     uint8_t *base;
     size_t used;
@@ -81,6 +81,7 @@ static void lay_out_workspace(Session *s, Arena *a) {
     size_t kv_heads = (size_t)c->n_kv_heads * (size_t)c->head_dim;
     ws->residual = take(a, n * (size_t)c->dim, sizeof(float));
     ws->normed = take(a, n * (size_t)c->dim, sizeof(float));
+    ws->product = take(a, n * (size_t)c->dim, sizeof(float));
     ws->query = take(a, n * heads, sizeof(float));
     ws->attended = take(a, n * heads, sizeof(float));
     ws->key = take(a, n * kv_heads, sizeof(float));
@@ -89,7 +90,7 @@ static void lay_out_workspace(Session *s, Arena *a) {
     ws->up = take(a, n * hidden, sizeof(float));
     ws->angles = take(a, n * (size_t)c->rope_dim, sizeof(float));
     ws->wanted = take(a, n, sizeof *ws->wanted);
-    ws->sights = take(a, n, sizeof *ws->sights);
+    ws->spans = take(a, n, sizeof *ws->spans);
     ws->runs = take(a, branches * (size_t)kv_max_runs(&s->cache), sizeof *ws->runs);
     ws->n_runs = take(a, branches, sizeof *ws->n_runs);
     ws->scratch = take(a, threads * ws->scratch_floats, sizeof(float));
@@ -119,10 +120,10 @@ static void lay_out(Session *s, Arena *a) {
 #define MAX_THREADS  1024
 #define MAX_BLOCK    1024
 
-static bool option(int *value, int otherwise, int high, const char *name, Error *error) {
+static bool option(int *value, int default_value, int high, const char *name, Error *error) {
     if (*value < 0 || *value > high)
         return error_set(error, "session option %s: expected 0 (default) to %d, got %d", name, high, *value);
-    if (*value == 0) *value = otherwise;
+    if (*value == 0) *value = default_value;
     return true;
 }
 
@@ -174,7 +175,7 @@ bool session_open(Session **session, const Model *model, SessionOptions options,
     *session = NULL;
     assert(model->output.packed || !packed_can(model->output.dtype));
     if (!kernels_check(error) || !plan(&planned, model, options, &bytes, error) ||
-        !ops_start(has_float_weights(model), planned.options.threads, error))
+        !ops_start(has_float_weights(model), planned.options.threads, &planned.workspace.uses_blas, error))
         return false;
     Session *s = memory_alloc(1, sizeof *s, "session", error);
     void *memory = s ? memory_alloc(bytes, 1, "session's key/value cache and activations", error) : NULL;
@@ -202,6 +203,8 @@ void session_close(Session *session) {
     memory_free(session->memory);
     memory_free(session);
 }
+
+void session_observe(Session *s, Observer observer) { s->workspace.observer = observer; }
 
 SessionOptions session_options(const Session *session) { return session->options; }
 SessionCounts session_counts(const Session *session) { return session->counts; }
@@ -394,8 +397,7 @@ bool session_fork(Session *s, int parent, int *child, Error *error) {
     return new_branch(s, parent, child, error);
 }
 
-void session_promote(Session *s, int branch) {
-    assert(session_alive(s, branch) && s->cache.branches[branch].parent >= 0);
+static void promote(Session *s, int branch) {
     int parent = s->cache.branches[branch].parent, slot = s->logits_slot[branch];
     hand_over_logits(s, parent);
     int length = s->cache.branches[branch].length;
@@ -410,23 +412,82 @@ void session_promote(Session *s, int branch) {
     }
 }
 
+void session_promote(Session *s, int branch) {
+    int parent = s->cache.branches[branch].parent;
+    assert(session_alive(s, branch) && parent >= 0 && !s->cache.branches[parent].shared);
+    promote(s, branch);
+}
+
+/* The branch, its rows and logits get another number. */
+static void renumber(Session *s, int branch, int number) {
+    int slot = s->logits_slot[number];
+    kv_renumber(&s->cache, branch, number);
+    s->logits_slot[number] = s->logits_slot[branch];
+    s->logits_slot[branch] = slot;
+    s->logits_length[number] = s->logits_length[branch];
+    s->logits_length[branch] = -1;
+}
+
+bool session_split(Session *s, int branch, int *other, Error *error) {
+    int shared;
+    assert(session_alive(s, branch));
+    if (session_free_branches(s) < 2)
+        return error_set(error, "no free branches: a split needs two, %d of %d are free", session_free_branches(s),
+                         s->options.branches);
+    kv_split(&s->cache, branch, &shared, other);
+    int slot = s->logits_slot[shared];
+    s->logits_slot[shared] = s->logits_slot[branch];
+    s->logits_length[shared] = s->logits_length[branch];
+    s->logits_slot[branch] = slot;
+    s->logits_length[branch] = s->logits_length[*other] = -1;
+    return true;
+}
+
+/* A child has left: a shared branch keeps what its children have in common. One child alone takes its place. */
+static void tidy_shared(Session *s, int branch) {
+    while (branch >= 0 && s->cache.branches[branch].shared) {
+        int only, parent = s->cache.branches[branch].parent, n = kv_children(&s->cache, branch, &only);
+        if (n == 0) {
+            kv_drop(&s->cache, branch);
+            branch = parent;
+            continue;
+        }
+        if (n == 1) {
+            bool shared = s->cache.branches[only].shared;
+            promote(s, only);
+            s->cache.branches[branch].shared = shared;
+            renumber(s, branch, only);
+        } else {
+            kv_cut(&s->cache, branch, kv_last_fork(&s->cache, branch));
+        }
+        return;
+    }
+}
+
 void session_drop(Session *s, int branch) {
     assert(session_alive(s, branch));
+    int parent = s->cache.branches[branch].parent;
     kv_drop(&s->cache, branch);
-    if (branch == TRUNK) s->cache.branches[TRUNK].alive = true;
+    tidy_shared(s, parent);
+    if (branch == TRUNK) kv_new_branch(&s->cache, -1);
 }
 
 bool session_rewind(Session *s, int branch, int n_positions, Error *error) {
     assert(session_alive(s, branch));
     const Branch *b = &s->cache.branches[branch];
-    if (n_positions < b->start || n_positions > b->length)
-        return error_set(error, "rewind of branch %d: expected a position from %d to %d, got %d", branch, b->start,
+    int first = kv_first_cut(&s->cache, branch), fork = kv_last_fork(&s->cache, branch), parent = b->parent;
+    if (n_positions < first || n_positions > b->length)
+        return error_set(error, "rewind of branch %d: expected a position from %d to %d, got %d", branch, first,
                          b->length, n_positions);
-    int fork = kv_last_fork(&s->cache, branch);
     if (n_positions < fork)
         return error_set(error, "rewind of branch %d to position %d: a branch that left it at %d is still there",
                          branch, n_positions, fork);
     if (n_positions < b->length) s->logits_length[branch] = -1; /* at its fork it is a fresh fork again */
-    kv_cut(&s->cache, branch, n_positions);
+    if (n_positions >= b->start) {
+        kv_cut(&s->cache, branch, n_positions);
+    } else {
+        kv_leave(&s->cache, branch, n_positions);
+        tidy_shared(s, parent);
+    }
     return true;
 }

@@ -14,6 +14,7 @@
 #define MODEL_SESSION_H
 
 #include "model/model.h"
+#include "model/observer.h"
 
 #define TRUNK 0
 
@@ -36,8 +37,8 @@ typedef struct {
     int branch, token;
 } BranchToken;
 
-/* Errors: an option out of range, out of memory (with the size needed), OpenBLAS (ops_start). The model is packed (model_open does that), and
- * must outlive the session. */
+/* Errors: an option out of range, out of memory (with the size needed), OpenBLAS (ops_start). The model is packed
+ * (model_open does that), and must outlive the session. */
 bool session_open(Session **session, const Model *model, SessionOptions options, Error *error);
 void session_close(Session *session);
 /* The bytes session_open would take, without taking them. */
@@ -54,7 +55,8 @@ typedef void LogitsVisitor(void *context, int position, const float *logits);
 bool session_score(Session *session, int branch, const int *tokens, int n, LogitsVisitor *visit, void *context,
                    Error *error);
 
-/* Appends one token to each of n distinct branches (n <= branches) in one pass. Errors as session_prefill, for all or none. */
+/* Appends one token to each of n distinct branches (n <= branches) in one pass. Errors as session_prefill, for all or
+ * none. */
 bool session_decode(Session *session, const BranchToken *steps, int n, Error *error);
 
 /* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL where there are none:
@@ -69,18 +71,25 @@ int session_free_rows(
 
 /* A new empty sequence. Errors: no free branch. */
 bool session_root(Session *session, int *root, Error *error);
-/* A child that shares all of its parent's rows. The parent may go on by itself, but cannot be rewound past the fork while
- * the child lives. Errors: no free branch. */
+/* A child that shares all of its parent's rows. The parent may go on by itself, but cannot be rewound past the fork
+ * while the child lives. Errors: no free branch. */
 bool session_fork(Session *session, int parent, int *child, Error *error);
 /* The branch's rows and logits take the place of its parent's past the fork; its children become the parent's. Children
  * that left the parent there or later (the candidates that lost) are dropped with their descendants; those that left
  * earlier stay. The branch's number is free again. Not for roots. */
 void session_promote(Session *session, int branch);
+/* A second branch with the same tokens and logits as `branch`, which has no children: neither is the other's parent. Both
+ * may be rewound to before the split and dropped in any order. What they have in common is a hidden branch, which goes
+ * when one of the two goes. Errors: fewer than two free branches (the second is for the hidden one). */
+bool session_split(Session *session, int branch, int *other, Error *error);
 /* The branch and its descendants are gone. The trunk is emptied, but stays. */
 void session_drop(Session *session, int branch);
-/* Cuts the branch to n_positions tokens (own rows only). Errors: a child left it later than that, or it never was
- * that long, or the cut lies in its parent. */
+/* Cuts the branch to n_positions tokens, its own or those from before a split. Errors: a child left it later than that, or
+ * it never was that long, or the cut lies in its parent. */
 bool session_rewind(Session *session, int branch, int n_positions, Error *error);
+
+/* From now on every pass shows its intermediate tensors to this observer; {0}: to none. Results do not change. */
+void session_observe(Session *session, Observer observer);
 
 /* Rows computed and passes made since session_open, for statistics. */
 typedef struct {

@@ -1,48 +1,55 @@
-/* The LLaMA forward pass (Touvron et al. 2023, 2302.13971 and 2307.09288) on a list of rows: one function serves prompts,
- * decoding, lookahead and scoring. */
+/* Transformer: the LLaMA forward pass (Touvron et al. 2023, 2302.13971 and 2307.09288) over a batch of rows. One
+ * function serves prompts, decoding, lookahead and scoring. */
 #ifndef MODEL_TRANSFORMER_H
 #define MODEL_TRANSFORMER_H
 
 #include "model/attention.h"
 #include "model/kv_cache.h"
 #include "model/model.h"
+#include "model/observer.h"
 #include "tensor/ops.h"
 #include "tensor/team.h"
 
+/* One token of a batch. */
 typedef struct {
     int branch, token, position;
-    float *logits; /* (vocab_size,) where they are wanted, else NULL */
+    float *logits; /* (vocab_size,) receives its logits; NULL: they are not computed */
 } Row;
 
-/* What a pass computes with; n_rows <= max_rows. The arrays are the session's. */
+/* The memory of a pass of n_rows <= max_rows rows. The arrays are the session's. */
 typedef struct {
     int max_rows, threads;
     Team team;
-    atomic_bool not_finite;       /* a logit of this pass */
+    Observer observer;
+    bool uses_blas;               /* ops_start */
+    atomic_bool not_finite;       /* some logit of this pass is NaN or infinite */
     float *residual, *normed;     /* (max_rows, dim) */
+    float *product;               /* (max_rows, dim) what a layer's part adds to the residual stream */
     float *query, *attended;      /* (max_rows, n_heads, head_dim) */
     float *key, *value;           /* (max_rows, n_kv_heads, head_dim) */
     float *gate, *up;             /* (max_rows, hidden_dim) */
     BlockQ8 *normed_q8, *wide_q8; /* (max_rows, dim / 32), (max_rows, widest of the other inputs / 32): NULL for models
                                      without int8 weights */
-    float *angles;                /* (max_rows, rope_dim / 2, 2) */
-    int *wanted;                  /* (max_rows,) the rows whose logits are computed */
-    Sight *sights;                /* (max_rows,) */
-    KvRun *runs;                  /* (n_branches, kv_max_runs): where each branch's rows lie */
+    float *angles;                /* (max_rows, rope_dim / 2, 2) cosine and sine */
+    int *wanted;                  /* (max_rows,) indices of the rows whose logits are computed */
+    AttentionSpan *spans;         /* (max_rows,) */
+    KvRun *runs;                  /* (n_branches, kv_max_runs): where each branch's keys and values are */
     int *n_runs;                  /* (n_branches,) */
     float *scratch;               /* (threads, scratch_floats) */
     size_t scratch_floats;        /* transformer_scratch */
 } Workspace;
 
-/* Floats of scratch a thread. */
+/* Floats of scratch per thread. */
 size_t transformer_scratch(const Config *config);
 
-/* Computes the rows through all layers, writing their keys and values into rows that kv_extend has made. A row sees its
- * branch's positions up to its own. Then the logits of the rows that want them; false unless all of those are finite. */
+/* Computes the rows through all layers, and writes their keys and values to the positions that kv_extend added. A row
+ * attends to its branch's positions up to its own. Then computes the logits of the rows that want them. Returns false
+ * if one of those logits is not finite. */
 bool transformer_forward(const Model *model, KvCache *cache, Workspace *workspace, const Row *rows, int n_rows,
                          MatmulPath path);
 
-/* Logits of the last pass's rows that were not wanted then: of n from `first` on, all of which now want them. */
+/* Computes logits of rows of the last pass that did not want them then: rows first .. first + n - 1, all of which now
+ * have a place for them. */
 bool transformer_logits(const Model *model, Workspace *workspace, const Row *rows, int first, int n);
 
 #endif

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "sampler/chain/draw.h"
 #include "sampler/chain/noise.h"
@@ -73,6 +74,9 @@ static bool apply_xtc(const Sampler *s, const SamplerState *state, const Sampler
     return true;
 }
 
+/* XTC needs two candidates that reach the threshold, and two cannot both have more than half. */
+static bool xtc_may_exclude(const Sampler *s) { return xtc_is_on(s) && s->xtc_threshold <= 0.5f; }
+
 static bool mirostat_is_on(const Sampler *s) { return s->mirostat_tau > 0; }
 
 static bool apply_mirostat(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {
@@ -81,29 +85,43 @@ static bool apply_mirostat(const Sampler *s, const SamplerState *state, const Sa
     return true;
 }
 
+static int show_bias(const Sampler *s, char *out, size_t capacity) {
+    return snprintf(out, capacity, "logit-bias on %d", s->n_biases);
+}
+
+// clang-format off
 const SamplerStage sampler_stages[SAMPLER_STAGES] = {
-    [STAGE_PENALTIES] = {"penalties", "z > 0 ? z/r : z*r; - count*frequency - present*presence",
-                         "Keskar et al., 1909.05858", penalties_is_on, apply_penalties},
-    [STAGE_DRY] = {"dry", "- m * base^(match - allowed) on what would extend a repeated suffix",
-                   "P. E. Weidmann, text-generation-webui 5677", dry_is_on, apply_dry},
-    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", "-inf on what would complete an n-gram again",
-                               "Paulus et al., 1705.04304", no_repeat_is_on, apply_no_repeat},
-    [STAGE_BIAS] = {"logit-bias", "z + bias", "", bias_is_on, apply_bias},
-    [STAGE_TOP_NSIGMA] = {"top-nsigma", "z >= z_max - n * sigma", "Tang et al., 2411.07641", top_nsigma_is_on,
-                          apply_top_nsigma},
-    [STAGE_TOP_K] = {"top-k", "the k largest", "", top_k_is_on, apply_top_k},
-    [STAGE_TYPICAL] = {"typical", "nearest to H by -ln p, sum >= P", "Meister et al., 2202.00666", typical_is_on,
-                       apply_typical},
-    [STAGE_TOP_P] = {"top-p", "shortest prefix with sum >= P", "Holtzman et al., 1904.09751", top_p_is_on, apply_top_p},
-    [STAGE_MIN_P] = {"min-p", "p >= P * p_max", "Nguyen et al., 2407.01082", min_p_is_on, apply_min_p},
-    [STAGE_EPSILON] = {"epsilon", "p >= e", "Hewitt et al., 2210.15191", epsilon_is_on, apply_epsilon},
-    [STAGE_ETA] = {"eta", "p >= min(e, sqrt(e) exp(-H))", "Hewitt et al., 2210.15191", eta_is_on, apply_eta},
-    [STAGE_TOP_H] = {"top-h", "in order while H(q) <= a H(p)", "Bohora et al., 2509.02510", top_h_is_on, apply_top_h},
-    [STAGE_XTC] = {"xtc", "by chance drops all p >= t but the least likely of them",
-                   "P. E. Weidmann, text-generation-webui 6335", xtc_is_on, apply_xtc},
-    [STAGE_MIROSTAT] = {"mirostat", "drops -log2 p > mu; mu -= eta (S - tau)", "Basu et al., 2007.14966",
-                        mirostat_is_on, apply_mirostat},
+    [STAGE_PENALTIES] = {"penalties", true, "z > 0 ? z/r : z*r; - count*frequency - present*presence",
+        "Keskar et al., 1909.05858", {"repeat-penalty", "frequency-penalty", "presence-penalty", "repeat-last-n"},
+        penalties_is_on, apply_penalties, NULL, NULL},
+    [STAGE_DRY] = {"dry", true, "- m * base^(match - allowed) on what would extend a repeated suffix",
+        "P. E. Weidmann, text-generation-webui 5677", {"dry-multiplier", "dry-base", "dry-allowed-length"},
+        dry_is_on, apply_dry, NULL, NULL},
+    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", true, "-inf on what would complete an n-gram again",
+        "Paulus et al., 1705.04304", {"no-repeat-ngram"}, no_repeat_is_on, apply_no_repeat, NULL, NULL},
+    [STAGE_BIAS] = {"logit-bias", true, "z + bias", "", {"logit-bias"}, bias_is_on, apply_bias, NULL, show_bias},
+    [STAGE_TOP_NSIGMA] = {"top-nsigma", false, "z >= z_max - n * sigma", "Tang et al., 2411.07641", {"top-nsigma"},
+        top_nsigma_is_on, apply_top_nsigma, NULL, NULL},
+    [STAGE_TOP_K] = {"top-k", false, "the k largest", "", {"top-k"}, top_k_is_on, apply_top_k, NULL, NULL},
+    [STAGE_TYPICAL] = {"typical", false, "nearest to H by -ln p, sum >= P", "Meister et al., 2202.00666", {"typical"},
+        typical_is_on, apply_typical, typical_is_on, NULL},
+    [STAGE_TOP_P] = {"top-p", false, "shortest prefix with sum >= P", "Holtzman et al., 1904.09751", {"top-p"},
+        top_p_is_on, apply_top_p, NULL, NULL},
+    [STAGE_MIN_P] = {"min-p", false, "p >= P * p_max", "Nguyen et al., 2407.01082", {"min-p"}, min_p_is_on,
+        apply_min_p, NULL, NULL},
+    [STAGE_EPSILON] = {"epsilon", false, "p >= e", "Hewitt et al., 2210.15191", {"epsilon"}, epsilon_is_on,
+        apply_epsilon, NULL, NULL},
+    [STAGE_ETA] = {"eta", false, "p >= min(e, sqrt(e) exp(-H))", "Hewitt et al., 2210.15191", {"eta"}, eta_is_on,
+        apply_eta, NULL, NULL},
+    [STAGE_TOP_H] = {"top-h", false, "in order while H(q) <= a H(p)", "Bohora et al., 2509.02510", {"top-h"},
+        top_h_is_on, apply_top_h, NULL, NULL},
+    [STAGE_XTC] = {"xtc", false, "by chance drops all p >= t but the least likely of them",
+        "P. E. Weidmann, text-generation-webui 6335", {"xtc-probability", "xtc-threshold"}, xtc_is_on, apply_xtc,
+        xtc_may_exclude, NULL},
+    [STAGE_MIROSTAT] = {"mirostat", false, "drops -log2 p > mu; mu -= eta (S - tau)", "Basu et al., 2007.14966",
+        {"mirostat-tau", "mirostat-eta"}, mirostat_is_on, apply_mirostat, NULL, NULL},
 };
+// clang-format on
 
 /* ---- A step ---- */
 
@@ -205,8 +223,8 @@ static bool rewrite(const Sampler *sampler, const SamplerState *state, const Sam
                     Candidates *candidates, int *possible, Error *error) {
     bool rewritten = false;
     *possible = candidates->count;
-    for (int stage = 0; stage <= STAGE_BIAS; stage++) {
-        if (!sampler_stages[stage].is_on(sampler)) continue;
+    for (int stage = 0; stage < SAMPLER_STAGES; stage++) {
+        if (!sampler_stages[stage].rewrites || !sampler_stages[stage].is_on(sampler)) continue;
         rewritten = true;
         if (!sampler_stages[stage].apply(sampler, state, context, candidates))
             return error_set(error, "position %d: %s leaves no token possible", context->n_history,
@@ -216,7 +234,7 @@ static bool rewrite(const Sampler *sampler, const SamplerState *state, const Sam
     if (is_banning(context)) {
         rewritten = true;
         if (!penalties_ban(candidates, context->bans, context->n_bans, context->n_history))
-            return error_set(error, "position %d: --ban leaves no token possible", context->n_history);
+            return error_set(error, "position %d: the banned phrases leave no token possible", context->n_history);
         *possible = count_banned(context, candidates, SAMPLER_BAN, *possible);
     }
     if (rewritten) candidates_refresh(candidates);

@@ -4,14 +4,19 @@
  *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
  *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
- * Truncation reads the distribution that the rewritten logits give, its H and H / ln V included (typical, eta, top-h, the
- * steered top-k and top-p), and temperature comes last, as in llama.cpp; --temp-first takes Hugging Face's order, where
- * truncation reads the tempered distribution and the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5 keeps
- * {0, 1} here, {0} there). Temperature policies read the natural distribution, before anything was rewritten, except
- * dynatemp and target, which read the survivors (temperature.h).
+ * Truncation reads the distribution that the rewritten logits give, and its H and H / ln V (typical, eta, top-h, the
+ * steered top-k and top-p). Temperature comes last, as in llama.cpp. The setting temp-first takes Hugging Face's order, in
+ * which truncation reads the tempered distribution, so that the same numbers keep other sets (z = 3, 2, 1, top-p .8, T .5
+ * keeps {0, 1} here, {0} there). Temperature policies read the natural distribution, before anything was rewritten,
+ * except dynatemp and target, which read the survivors (temperature.h).
  *
- * A stage is one row of sampler_stages, its numbers are rows of the table in settings.c. The command line, the help,
- * the presets and the printed chain read both tables. */
+ * To add a stage, touch three files:
+ *   sampler/sampler.h            its place in Stage, the fields of its settings in Sampler
+ *   sampler/sampler.c            its function, its row of sampler_stages
+ *   sampler/settings/table.c     a row for each of its settings, the default values
+ * A truncation algorithm has its function in sampler/chain/truncate.c, and its page in SAMPLERS.md. The order of Stage is
+ * the usual order of the chain. The program's options, help and lists, the printed chain, traces and foretell.h read
+ * the rows. Tests that fail until it is done: tests/sampler/test_sampler.c, tests/tools/cli/manual.sh (man page). */
 #ifndef SAMPLER_SAMPLER_H
 #define SAMPLER_SAMPLER_H
 
@@ -34,7 +39,7 @@ typedef enum {
     STAGE_PENALTIES,
     STAGE_DRY,
     STAGE_NO_REPEAT_NGRAM,
-    STAGE_BIAS, /* the last of those that rewrite logits */
+    STAGE_BIAS,
     STAGE_TOP_NSIGMA,
     STAGE_TOP_K,
     STAGE_TYPICAL,
@@ -48,8 +53,8 @@ typedef enum {
     SAMPLER_STAGES
 } Stage;
 
-/* Places in a count of what was dropped: the stages, then what is no stage: the bans of a position, and --temp-first at
- * T = 0, which leaves the likeliest. */
+/* Indices into a count of dropped candidates: the stages, then two causes that are no stage: the bans of a position, and
+ * temp-first at T = 0, which leaves the likeliest. */
 enum { SAMPLER_BAN = SAMPLER_STAGES, SAMPLER_TEMPER, SAMPLER_DROPS };
 
 typedef struct {
@@ -70,7 +75,7 @@ typedef struct {
     Stage order[SAMPLER_STAGES]; /* those before n_order are applied, in this order */
     int n_order;
     uint64_t seed;
-    PlaceRule rules[PLACE_RULES]; /* --at: see sampler_under */
+    PlaceRule rules[PLACE_RULES]; /* the setting at: see sampler_under */
     int n_rules;
 } Sampler;
 
@@ -93,64 +98,74 @@ typedef struct {
     const bool *breakers, *exempt; /* (vocab_size,) tokens that DRY does not look across, that XTC leaves alone */
     const Bytes *pieces;           /* (vocab_size,) the bytes each token stands for; read where the sampler has rules */
     int *scratch;                  /* (n_history,) */
-    const TokenBan *bans;          /* (n_bans,) of any positions, beside --logit-bias: see editor.h */
+    const TokenBan *bans;          /* (n_bans,) of any positions, beside the biases: see editor.h */
     int n_bans;
     /* (SAMPLER_DROPS,) zeros, filled with how many candidates each of these dropped or banned; or NULL. */
     int *dropped;
 } SamplerContext;
 
+/* A stage that looks ahead cannot be one of these: see lookahead.h. */
 typedef struct {
-    const char *name; /* of --samplers and the printed chain */
+    const char *name;
+    bool rewrites; /* logits; the other stages drop candidates */
     const char *formula, *source;
+    const char *settings[5]; /* the names of those that it reads; NULL after the last */
     bool (*is_on)(const Sampler *sampler);
     bool (*apply)(const Sampler *sampler, const SamplerState *state, const SamplerContext *context,
-                  Candidates *candidates); /* false: nothing is left possible */
+                  Candidates *candidates);                           /* false: nothing is left possible */
+    bool (*may_drop_likeliest)(const Sampler *sampler);              /* NULL: it never does */
+    int (*show)(const Sampler *sampler, char *out, size_t capacity); /* in the chain; NULL: by its settings */
 } SamplerStage;
 
-extern const SamplerStage sampler_stages[SAMPLER_STAGES];
+extern const SamplerStage sampler_stages[SAMPLER_STAGES]; /* by Stage; those that rewrite come first */
 
-/* A flag that sets something in a Sampler. */
+/* What is known of a setting: see sampler/settings/table.c. */
 typedef struct {
-    const char *name;    /* "top-k": the flag is --top-k, llama.cpp's name where it has one */
-    const char *metavar; /* "K"; NULL: it takes no value */
-    const char *help;
+    const char *name;      /* "top-k": llama.cpp's name where it has one */
+    const char *metavar;   /* of its value: "K", the words of a choice "a|b"; NULL for a switch, which takes no value */
+    const char *unit;      /* "nats", "tokens"; "" */
+    const char *help;      /* one line, for people */
+    char range[64];        /* "0 to 1"; "" where the values are no one range of numbers */
+    char default_text[80]; /* as sampler_show; "" */
 } SamplerSetting;
 
-const SamplerSetting *sampler_setting(int i); /* in the order of the help; NULL past the last */
+bool sampler_setting(int i, SamplerSetting *setting); /* in the order of the help; false past the last */
+bool sampler_setting_named(const char *name, SamplerSetting *setting);
 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
-/* Sets one thing by its flag; value is NULL for flags that take none. A later setting overrides an earlier one, so a
- * preset's can be. wave and alpha look ahead, as fe does. A preset starts from the default settings, but keeps the seed
- * and the rules (at) that no earlier preset has set. A mistake changes nothing. Errors name the flag, the value and the
- * range; an unknown one is named. */
+/* Sets one setting; value is NULL for a switch. A later setting overrides an earlier one, also one of a preset. wave and
+ * alpha look ahead, as fe does. A preset starts from the default settings, but keeps the seed and the rules (at) that no
+ * earlier preset has set. A mistake changes nothing. Errors begin with the setting's name, then say the range and the
+ * value: "top-k: expected a whole number from 0 to 1000000, got 'x'"; no setting has this name. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only where
- * another begins (the name of a flag, or a name and a value), so a value may hold commas. Several settings of a rule
+ * another begins (the name of a switch, or a name and a value), so a value may hold commas. Several settings of a rule
  * need braces: "at number:{temp=0.2,top-k=5}, fe". A mistake changes nothing. Errors: as sampler_set; an item of
  * SAMPLER_ITEM_BYTES or more. */
 #define SAMPLER_ITEM_BYTES 512
 bool sampler_set_list(Sampler *sampler, const char *text, Error *error);
-/* The exact value of a setting, as sampler_set takes it. Flags are "on" or empty. Also empty: a preset, the biases, the
+/* The name of the next setting of such a list; *list moves behind it. false: none is left. Cut to capacity. */
+bool sampler_next_setting(const char **list, char *name, size_t capacity);
+/* The exact value of a setting, as sampler_set takes it. A switch is "on" or empty. Empty, too: a preset, the biases, the
  * rules (rules[i].text sets one again), and what was not given (a wave, a range, a table). All values that are not
  * empty, set on sampler_default(), make the same sampler again, except the biases, the rules, the seed and `future`:
- * alpha switches that on, but it is on only if "fe" or "wave" is not empty. Cut to capacity as snprintf does; returns
- * the length it wants. */
+ * setting alpha switches it on, but it is on only if "fe" or "wave" is not empty. Cut to capacity as snprintf does;
+ * returns the length it wants. */
 int sampler_show(const Sampler *sampler, const char *name, char *out, size_t capacity);
 
 /* Whether all settings, biases, rules and the seed are the same. */
 bool sampler_equal(const Sampler *a, const Sampler *b);
 
-/* The allowed values, "0 to 1"; empty where they are no one range of numbers. Cut to capacity as snprintf does. */
-int sampler_range(const char *name, char *out, size_t capacity);
-/* The i-th setting of a stage by its flag, NULL past the last. */
-const char *sampler_stage_setting(Stage stage, int i);
-
-/* Whether the setting can change anything in this chain. If not, why says what it needs, "needs --fe". A value that means
- * "off" does what it says; so does a name that is no setting. */
+/* Whether the setting can change anything in this chain. If not, why says what it needs: "needs fe". A value that means
+ * "off" has its effect; so has a name that is no setting. */
 bool sampler_matters(const Sampler *sampler, const char *name, Error *why);
 
-/* Checks for contradictions between settings. Errors name the flags. */
+/* The same for a setting that this rule (at) sets, where the rule holds. Where other rules may hold, too, one place where it
+ * matters is enough. */
+bool sampler_matters_in_rule(const Sampler *sampler, int rule, const char *name, Error *why);
+
+/* Checks each value against its range, and settings against each other. Errors begin with the name of a setting. */
 bool sampler_check(const Sampler *sampler, Error *error);
 
 /* The presets, each a readable list of settings: "temp 0.3, top-p 0.9". NULL past the last. */
@@ -160,21 +175,21 @@ typedef struct {
 const SamplerPreset *sampler_preset(int i);
 
 /* "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42"; stages that are off are left out, and temp 0
- * prints as "greedy"; rules follow: "; at number: temp 0.2". Every chain fits in SAMPLER_CHAIN_BYTES. Cut to capacity as
- * snprintf does; returns the length it wants. */
+ * prints as "greedy"; rules follow: "; at number: temp 0.2". Traces hold this text, and replaying compares it: it stays
+ * as it is. Every chain fits in SAMPLER_CHAIN_BYTES. Cut to capacity as snprintf does; returns the length it wants. */
 #define SAMPLER_CHAIN_BYTES 12288
 int sampler_print(const Sampler *sampler, char *out, size_t capacity);
 
 /* ---- Settings by place: rules ---- */
 
-/* Adds a rule, "PLACE:SETTINGS" (place.h); SETTINGS is a list as sampler_set_list takes it. Errors name --at and the
+/* Adds a rule, "PLACE:SETTINGS" (place.h); SETTINGS is a list as sampler_set_list takes it. Errors begin with "at" and the
  * place: those of place_parse and sampler_set_list; more than PLACE_RULES rules; settings that only the whole text can
  * have: other rules, mirostat, edt-instance, kld, fe-eager, fe-chunk. */
 bool sampler_add_rule(Sampler *sampler, const char *text, Error *error);
-/* The sampler of a step at which these rules hold. They are applied in their order, so a later one overrides an earlier
+/* The sampler of a step at which these rules hold. Rules are applied in their order, so a later rule overrides an earlier
  * one. The result has no rules. Errors: settings that contradict each other. */
 bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error *error);
-/* Each rule alone: a part of sampler_check. */
+/* Each rule, and all sets of rules that may hold together: a part of sampler_check. */
 bool sampler_check_rules(const Sampler *sampler, Error *error);
 /* Whether it looks ahead at any place, and the most candidates and steps at any: what a session must have room for. */
 bool sampler_looks_ahead(const Sampler *sampler);
@@ -194,7 +209,7 @@ SamplerState sampler_start(const Sampler *sampler);
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error);
 
-/* T of this step, after sampler_apply. 1 where --temp-first has used it up. */
+/* T of this step, after sampler_apply. 1 with temp-first, which has applied it already. */
 double sampler_temperature(const Sampler *sampler, SamplerState *state, const Candidates *candidates);
 /* Alpha of this step: the wave's or the fixed one. */
 double sampler_alpha(const Sampler *sampler, const SamplerState *state);

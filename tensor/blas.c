@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <cblas.h>
 #include <dlfcn.h>
+#include <omp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,10 +15,18 @@
 #define LIBRARY_MIB   64  /* its code, and that of the libraries it needs */
 #define LEFT_OVER_MIB 64  /* for what the process still allocates itself */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+typedef struct {
+    __typeof__(&cblas_sgemm) sgemm;
+    __typeof__(&cblas_sgemv) sgemv;
+    __typeof__(&openblas_get_num_threads) get_num_threads;
+    __typeof__(&openblas_set_num_threads) set_num_threads;
+} Blas;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all of these but `blas`, which is set once */
+static Blas blas;
 static void *library;
-static int n_buffers; /* those that there was room for */
-static __typeof__(&cblas_sgemm) sgemm;
+static int n_buffers;                  /* for which there was room */
+static int n_sections, threads_before; /* between blas_begin and blas_end; OpenBLAS's number before the first */
 
 /* OpenBLAS takes a buffer for each processor in its constructor, and one for each product being computed. If it gets
  * none, it retries without end. So the same room is asked for first, and given back. */
@@ -44,15 +53,17 @@ static bool find(void *function, size_t size, const char *name) {
 }
 
 static bool load(Error *error) {
-    __typeof__(&openblas_set_num_threads) set_num_threads;
-    if (sgemm) return true;
+    Blas found;
+    if (blas.sgemm) return true;
     if (!library) library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!library || !find(&set_num_threads, sizeof set_num_threads, "openblas_set_num_threads") ||
-        !find(&sgemm, sizeof sgemm, "cblas_sgemm")) {
+    if (!library || !find(&found.sgemm, sizeof found.sgemm, "cblas_sgemm") ||
+        !find(&found.sgemv, sizeof found.sgemv, "cblas_sgemv") ||
+        !find(&found.get_num_threads, sizeof found.get_num_threads, "openblas_get_num_threads") ||
+        !find(&found.set_num_threads, sizeof found.set_num_threads, "openblas_set_num_threads")) {
         const char *why = dlerror();
         return error_set(error, "OpenBLAS: cannot load " LIBRARY ": %s", why ? why : "it lacks cblas_sgemm");
     }
-    set_num_threads(1); /* the callers divide the work (tensor/ops.h says why) */
+    blas = found;
     return true;
 }
 
@@ -64,7 +75,39 @@ bool blas_load(int threads, Error *error) {
     return loaded;
 }
 
-void blas_multiply(float *out, size_t out_stride, const float *x, int n_rows, const float *w, int n_w, int cols) {
-    assert(sgemm);
-    sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n_rows, n_w, cols, 1, x, cols, w, cols, 0, out, (blasint)out_stride);
+/* OpenBLAS built for OpenMP also sets the calling thread's number of OpenMP threads, which is not ours to change. */
+static void set_num_threads(int n) {
+    int openmp_threads = omp_get_max_threads();
+    blas.set_num_threads(n);
+    omp_set_num_threads(openmp_threads);
+}
+
+void blas_begin(void) {
+    assert(blas.sgemm);
+    pthread_mutex_lock(&lock);
+    if (n_sections++ == 0) {
+        threads_before = blas.get_num_threads();
+        if (threads_before != 1) set_num_threads(1);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void blas_end(void) {
+    pthread_mutex_lock(&lock);
+    assert(n_sections > 0);
+    n_sections--;
+    if (n_sections == 0 && threads_before != 1) set_num_threads(threads_before);
+    pthread_mutex_unlock(&lock);
+}
+
+/* out is zeroed here: some versions of OpenBLAS multiply it by beta, and 0 times NaN is NaN. */
+void blas_sgemv(float *out, const float *x, const float *w, int stride, int n, int cols) {
+    memset(out, 0, (size_t)n * sizeof *out);
+    blas.sgemv(CblasRowMajor, CblasTrans, cols, n, 1, w, stride, x, 1, 0, out, 1);
+}
+
+void blas_sgemm(float *out, size_t out_stride, const float *x, int n_rows, const float *w, int stride, int n,
+                int cols) {
+    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n_rows, n, cols, 1, x, cols, w, stride, 0, out,
+               (blasint)out_stride);
 }

@@ -33,7 +33,7 @@ bool bytes_map(Bytes *bytes, const char *path, Error *error) {
 }
 
 void bytes_unmap(Bytes *bytes) {
-    inputs_remove(bytes->data); /* first: the address may be another mapping's at once */
+    inputs_remove(bytes->data); /* first: after munmap, another mapping may get the same address at once */
     if (bytes->data) munmap((void *)bytes->data, bytes->size);
     *bytes = (Bytes){0};
 }

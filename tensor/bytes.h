@@ -18,7 +18,8 @@ typedef struct {
 bool bytes_map(Bytes *bytes, const char *path, Error *error);
 void bytes_unmap(Bytes *bytes);
 
-/* A place in Bytes. Reads are little-endian and move `at`; they fail with "byte N: <what>: expected K bytes, got M". */
+/* A position in Bytes. Reads are little-endian and advance `at`; they fail with "byte N: <what>: expected K bytes, got
+ * M". */
 typedef struct {
     Bytes bytes;
     size_t at;
@@ -35,7 +36,7 @@ bool cursor_bytes(Cursor *cursor, size_t n_bytes, Bytes *out, const char *what, 
 
 bool bytes_equal(Bytes bytes, const char *text);
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo), over more bytes: begin with BYTES_HASH. */
+/* Extends an FNV-1a hash of 64 bits (Fowler, Noll, Vo) by more bytes; the hash of nothing is BYTES_HASH. */
 #define BYTES_HASH 14695981039346656037u
 uint64_t bytes_hash(uint64_t hash, Bytes bytes);
 

@@ -1,8 +1,8 @@
-/* Clones: plain loops that are worth wide vectors wherever the processor has them.
+/* Clones: plain loops that use wide vectors if the processor has them.
  *
- * A function marked CLONES is compiled once for each of these instruction sets, and chosen when the program is loaded. No
- * result may depend on which: floats are not contracted, so what is left to see to is that sums are made in a fixed number of
- * parts. What is worth intrinsics is a kernel (kernels.h). */
+ * A function marked CLONES is compiled for each of these instruction sets; one version is chosen when the program is
+ * loaded. No result may depend on the choice: the compiler does not contract floating-point operations, and sums must
+ * be computed in a fixed number of partial sums. Loops that deserve intrinsics are kernels (kernels.h). */
 #ifndef TENSOR_CLONES_H
 #define TENSOR_CLONES_H
 

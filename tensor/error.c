@@ -22,6 +22,16 @@ bool error_set(Error *error, const char *format, ...) {
     va_start(arguments, format);
     format_message(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
+    error->kind = ERROR_FAILED;
+    return false;
+}
+
+bool error_set_kind(Error *error, ErrorKind kind, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    format_message(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    error->kind = kind;
     return false;
 }
 
@@ -32,5 +42,15 @@ bool error_prefix(Error *error, const char *format, ...) {
     va_start(arguments, format);
     format_message(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
-    return error_set(error, "%s%s", prefix, old.message);
+    return error_set_kind(error, old.kind, "%s%s", prefix, old.message);
+}
+
+bool error_add(Error *error, const char *format, ...) {
+    char more[sizeof error->message];
+    Error old = *error;
+    va_list arguments;
+    va_start(arguments, format);
+    format_message(more, sizeof more, format, arguments);
+    va_end(arguments);
+    return error_set_kind(error, old.kind, "%s%s", old.message, more);
 }

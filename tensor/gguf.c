@@ -31,7 +31,7 @@ static const struct {
     [GGUF_F64] = {"F64", 8},
 };
 
-/* The numbers that files give to tensors' forms; those not supported are here for their names in the refusal. */
+/* The numbers of the forms of tensors in files; unsupported ones are listed so that the error message can name them. */
 static const struct {
     const char *name;
     int dtype; /* -1: not supported */
@@ -48,7 +48,7 @@ static const struct {
 
 static const char *type_name(GgufType type) { return value_types[type].name; }
 
-/* No other program knows packed forms, so their numbers are far from those that the format may come to use. */
+/* Packed forms are known to this program alone, so their numbers are far from those that the format may use in future. */
 #define PACKED_NUMBERS 1000
 
 uint32_t gguf_dtype_number(Dtype dtype, bool packed) {
@@ -92,7 +92,7 @@ static bool read_type(Cursor *cursor, GgufType *out, const char *what, Error *er
     return true;
 }
 
-/* The count of things that take at least min_bytes each, so that the bytes left justify it. */
+/* Reads a count of items of at least min_bytes each, and checks that the remaining bytes can hold them. */
 static bool read_count(Cursor *cursor, uint64_t *out, size_t min_bytes, const char *what, Error *error) {
     size_t at = cursor->at;
     if (!cursor_u64(cursor, out, what, error)) return false;
@@ -196,7 +196,7 @@ static bool read_tensor(Cursor *cursor, GgufTensor *tensor, size_t alignment, Er
 
 /* ---- Checks of the whole ---- */
 
-/* By bytes, then by place in the file. */
+/* Orders by bytes, then by position in the file. */
 static int compare_names(const void *a, const void *b) {
     const Bytes *x = *(const Bytes *const *)a, *y = *(const Bytes *const *)b;
     int order = memcmp(x->data, y->data, x->size < y->size ? x->size : y->size);
@@ -251,7 +251,8 @@ static bool check_all(const Gguf *gguf, Bytes file, Error *error) {
     return good;
 }
 
-/* Turns offsets into places in the file. start is at most one alignment past the file's end: no sum overflows. */
+/* Turns offsets from the start of the data into offsets in the file. start is at most one alignment after the end of
+ * the file, so no sum overflows. */
 static bool place_tensor(GgufTensor *tensor, Bytes file, size_t start, Error *error) {
     const Tensor *form = &tensor->tensor;
     size_t bytes, end, units = (size_t)(form->packed ? packed_groups(form) : form->rows);
@@ -338,7 +339,7 @@ const GgufValue *gguf_find(const Gguf *gguf, const char *key) {
     return NULL;
 }
 
-/* *value = NULL and true where an optional key is absent. */
+/* If an optional key is absent, *value is NULL and the result is true. */
 static bool find(const Gguf *gguf, const char *key, bool required, const char *wanted, const GgufValue **value,
                  Error *error) {
     *value = gguf_find(gguf, key);
@@ -352,7 +353,7 @@ static bool wrong_type(const GgufValue *value, const char *wanted, Error *error)
                      array ? "an array of " : "", type_name(array ? value->item_type : value->type));
 }
 
-/* An integer's value as a signed one; U64 beyond it is pinned to its end, outside of any caller's range. */
+/* An integer as i64. A U64 beyond it becomes the largest i64, which is outside the range of every caller. */
 static bool value_integer(const GgufValue *value, int64_t *out) {
     const void *from = value->payload.data;
     union {

@@ -29,7 +29,7 @@ typedef enum {
     GGUF_TYPE_COUNT
 } GgufType;
 
-#define GGUF_NAME_BYTES 64 /* a tensor's name has at most so many */
+#define GGUF_NAME_BYTES 64 /* most bytes of a tensor's name */
 
 typedef struct {
     Bytes key;
@@ -66,8 +66,9 @@ void gguf_release(Gguf *gguf);
 
 const GgufValue *gguf_find(const Gguf *gguf, const char *key); /* NULL if absent */
 
-/* Typed reads of a scalar: absent leaves *out as it was and is fine unless `required`; a wrong type or a value out of
- * range is an error naming the key, its offset, expected and got. Any integer type is accepted for an integer. */
+/* Typed reads of a scalar. If the key is absent, *out keeps its value; this is an error only if `required`. A wrong
+ * type or a value out of range is an error that names the key, its offset, expected and got. Integers may have any
+ * integer type. */
 bool gguf_get_int(const Gguf *gguf, const char *key, bool required, int low, int high, int *out, Error *error);
 bool gguf_get_float(const Gguf *gguf, const char *key, bool required, float *out,
                     Error *error); /* F32 or F64, finite */
@@ -77,7 +78,7 @@ bool gguf_get_string(const Gguf *gguf, const char *key, bool required, Bytes *ou
 bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType item_type, const GgufValue **out,
                     Error *error);
 
-/* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse walked it. */
+/* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse has checked it. */
 Bytes gguf_next_string(Cursor *cursor);
 
 /* The number the format gives to a tensor's form. Asserts that it has one: Q8_GROUP has none. */

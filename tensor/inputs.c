@@ -29,13 +29,14 @@ bool inputs_add(const struct stat *file, const void *key, const char *use, Error
 
 bool inputs_add_path(const char *path, Error *error) {
     struct stat status;
-    /* Only a regular file is opened: a pipe's writer would take this for its reader. */
+    /* Only a regular file is opened: the writer of a pipe would take this process for its reader. */
     if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return true;
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &status) != 0) return true;
-    if (inputs_add(&status, NULL, INPUTS_READ, error)) return true;
+    if (file < 0) return true;
+    bool known = fstat(file, &status) == 0, added = known && inputs_add(&status, NULL, INPUTS_READ, error);
+    if (added) return true;
     close(file);
-    return error_prefix(error, "%s: ", path);
+    return !known || error_prefix(error, "%s: ", path);
 }
 
 void inputs_remove(const void *key) {

@@ -6,7 +6,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* Half-precision conversion has a bit of its own, which not every compiler's __builtin_cpu_supports knows by name. */
+/* Half-precision conversion has a feature bit of its own, which __builtin_cpu_supports of some compilers does not know. */
 static bool has_f16c(void) {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
@@ -28,7 +28,7 @@ static bool has_dot_product(void) { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP; 
 
 static bool always(void) { return true; }
 
-/* Slowest first: the last one that runs here is the choice. */
+/* From the slowest to the fastest: the default is the last one that this processor can run. */
 static const struct {
     const Kernels *table;
     bool (*runs_here)(void);
@@ -54,7 +54,8 @@ const Kernels *kernels_available(int i) {
     return NULL;
 }
 
-/* The table that KERNELS names, else the fastest. False where KERNELS is wrong; the fastest is chosen then too. */
+/* Chooses the table that KERNELS names, or else the fastest. Returns false if KERNELS is wrong; the fastest is chosen
+ * then, too. */
 static bool choose(const Kernels **table, Error *error) {
     const char *name = getenv("KERNELS");
     char here[128] = "";
@@ -78,7 +79,7 @@ bool kernels_check(Error *error) {
     return choose(&table, error);
 }
 
-/* Atomic, since the first call may come from several threads at once; they all choose the same. */
+/* Atomic, because the first call may come from several threads at once. All of them choose the same table. */
 const Kernels *kernels(void) {
     const Kernels *table = __atomic_load_n(&in_use, __ATOMIC_RELAXED);
     if (!table) {

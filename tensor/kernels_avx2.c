@@ -15,7 +15,7 @@ INLINE __m256i four_inputs(const BlockQ8 *x, int k) {
 }
 
 /* The instruction multiplies unsigned by signed and adds pairs in 16 bits: |w| times x with the sign of w, at most
- * 2 * 128 * 127 = 32512. So each step's pairs must be widened before they are added up. */
+ * 2 * 128 * 127 = 32512. So the pairs of each step must be widened before they are added. */
 INLINE void add_products_q8_0(__m256i *whole, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
     __m256i w = _mm256_xor_si256(q, _mm256_set1_epi8((char)0x80)), size = _mm256_abs_epi8(w);
     for (int r = 0; r < n_x; r++, x += x_stride) {
@@ -34,12 +34,12 @@ INLINE void add_products_q4_0(__m256i *pairs, __m256i q, const BlockQ8 *x, size_
     }
 }
 
-/* Nibbles are stored too large by 8. */
+/* Nibbles are stored plus 8. */
 INLINE __m256i whole_q4_0(__m256i pairs, const BlockQ8 *x) {
     return _mm256_add_epi32(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)), _mm256_set1_epi32(-8 * x->sum));
 }
 
-/* n_halves of a group's rows, from scales and q on. */
+/* Computes n_halves halves of a group's rows; scales and q are those of the first half. */
 INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
                         size_t x_stride, int n_x, int n_halves, bool q8, Share ahead) {
     __m256 sum[2][4];
@@ -73,7 +73,7 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
     }
 }
 
-/* There are registers for four rows of x and half a group, or for two and the whole. */
+/* The registers suffice for four rows of x and half a group, or for two rows and a whole group. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
                       size_t x_stride, int n_x, bool q8, Share ahead) {
     if (n_x <= 2) {
@@ -84,7 +84,7 @@ INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int 
     tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, q8, (Share){0, 0});
 }
 
-/* The sum of 32 whole numbers. */
+/* The sum of 32 integers. */
 INLINE int32_t add_whole(__m256i a, __m256i b, __m256i c, __m256i d) {
     int32_t lane[LANES], sum = 0;
     _mm256_storeu_si256((void *)lane, _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d)));
@@ -92,7 +92,7 @@ INLINE int32_t add_whole(__m256i a, __m256i b, __m256i c, __m256i d) {
     return sum;
 }
 
-/* The bits of the largest magnitude; as bits a NaN is above all. */
+/* The bits of the largest magnitude; compared as bits, a NaN is above all numbers. */
 INLINE uint32_t largest_bits(const float *x) {
     uint32_t lane[LANES], largest = 0;
     __m256i most = _mm256_setzero_si256(), magnitude = _mm256_set1_epi32(0x7fffffff);

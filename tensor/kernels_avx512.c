@@ -20,7 +20,7 @@ INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_
     }
 }
 
-/* Weights are stored too large by 128 or 8: so many times sum(x) is taken away beforehand. */
+/* Weights are stored plus 128 or plus 8: that many times sum(x) is subtracted first. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
                       size_t x_stride, int n_x, bool q8, Share ahead) {
     int offset = q8 ? 128 : 8;

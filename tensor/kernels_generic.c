@@ -1,4 +1,6 @@
-/* The kernels in plain C: what the others are tested against, and what runs where nothing faster is known. */
+/* The kernels in plain C: the reference for the tests of the others, and the table for processors without a faster one.
+ * With this table, products with float weights go through OpenBLAS (tensor/ops.c), so `dot` of those forms only serves
+ * as their specification. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -6,8 +8,8 @@
 #include "tensor/kernels.h"
 
 enum {
-    LANES = 8,   /* partial sums side by side, which compilers turn into vector instructions */
-    CHUNK = 256, /* values turned into f32 at a time */
+    LANES = 8,   /* independent partial sums, which compilers turn into vector instructions */
+    CHUNK = 256, /* values converted to f32 at a time */
     X_ROWS = 8   /* rows of x that share them */
 };
 
@@ -73,7 +75,7 @@ static void dot_rows(float *out, size_t out_stride, const Tensor *w, int first, 
     }
 }
 
-/* ---- Packed weights: one lane a row, the same steps for each ---- */
+/* ---- Packed weights: one lane per row, the same operations in each ---- */
 
 typedef float Lanes[PACK_ROWS];
 
@@ -202,7 +204,7 @@ static void swiglu(float *gate, const float *up, int n) {
 
 const Kernels kernels_generic = {
     .name = "generic",
-    .gemm_is_faster = true,
+    .uses_blas = true,
     .dot = {[DTYPE_F32] = dot_packed,
             [DTYPE_F16] = dot_packed,
             [DTYPE_BF16] = dot_packed,

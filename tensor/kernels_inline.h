@@ -1,5 +1,5 @@
-/* What the tables with vectors share: loop nests around their inner loops, and plain C that compilers vectorise well.
- * Included by kernels_<isa>.c, once it has defined LANES: the 32-bit lanes of its vectors. */
+/* Shared by the tables with vector instructions: loop nests around their inner loops, and plain C that compilers
+ * vectorise well. Included by kernels_<isa>.c, once it has defined LANES: the 32-bit lanes of its vectors. */
 #ifndef TENSOR_KERNELS_INLINE_H
 #define TENSOR_KERNELS_INLINE_H
 
@@ -9,22 +9,23 @@
 #include "tensor/kernels.h"
 #include "tensor/minmax.h"
 
-/* Inner loops are written once and specialised by constant arguments, which needs them inlined. */
+/* Inner loops are written once and specialised by constant arguments; for this they must be inlined. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* Packed weights: groups of PACK_ROWS rows against panels of rows of x, a tile of a few rows at a time.
  *
- * A panel's part of the columns stays in the second-level cache, a group's part of those in the first. The sums of a group
- * are kept in one small array meanwhile: in `out` they lie so far apart that caches hold few of them. */
+ * A panel's part of the columns stays in the second-level cache, a group's part of those in the first-level cache. The
+ * sums of a group are kept in a small array until they are complete: in `out` they are so far apart that caches hold
+ * few of them. */
 enum { PANEL_ROWS = 128, PANEL_BYTES = 384 << 10 };
 
-/* The units (of columns) that a panel takes in one go. */
+/* The units of columns that a panel processes at once. */
 INLINE int units_at_a_time(int n_units, int n_x, size_t unit_bytes) {
     int n = (int)(PANEL_BYTES / ((size_t)n_x * unit_bytes));
     return min_int(n_units, n < 1 ? 1 : n);
 }
 
-/* n floats, nearly always all of the lanes: then a copy of constant size. */
+/* Copies n floats; n is nearly always the number of lanes, for which the copy has a constant size. */
 INLINE void copy_lanes(float *to, const float *from, int n, int lanes) {
     if (n == lanes)
         memcpy(to, from, (size_t)lanes * sizeof *to);
@@ -44,8 +45,9 @@ INLINE void store_sums(const float *sum, int lanes, float *out, size_t out_strid
     for (int r = 0; r < n_x; r++) copy_lanes(out + (size_t)r * out_stride, sum + r * lanes, n, lanes);
 }
 
-/* Weights AHEAD of those being multiplied are fetched meanwhile: the processor's own guess ends at each page. The tiles
- * of a panel share this evenly, since only so many lines can be under way at once: of each block, bytes from .. to - 1. */
+/* Prefetches the weights that are AHEAD bytes after those being multiplied: the processor's own prefetching stops at
+ * each page. The tiles of a panel share this evenly, because the number of lines in flight is limited: each tile
+ * prefetches bytes from .. to - 1 of each block. */
 enum { AHEAD = 32768, LINE = 64 };
 
 typedef struct {
@@ -62,7 +64,7 @@ INLINE void fetch(const uint8_t *block, const uint8_t *scales, Share share) {
     __builtin_prefetch(scales + AHEAD, 0, 2);
 }
 
-/* Tiles of as many rows of x as there are registers for; TILE(count) computes rows r .. r + count - 1. */
+/* Processes rows of x in tiles as large as the registers allow; TILE(count) computes rows r .. r + count - 1. */
 #define ROWS_OF_X(count)                                                                                               \
     for (; r + (count) <= n_x; r += (count)) TILE(count)
 
@@ -72,7 +74,7 @@ typedef void TileInt8(float *sum, const uint8_t *scales, const uint8_t *q, int n
 
 INLINE void dot_panel_int8(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const BlockQ8 *x,
                            int n_x, TileInt8 *tile) {
-    enum { BLOCKS = 16 }; /* of weights that stay in the first-level cache for all rows of x */
+    enum { BLOCKS = 16 }; /* blocks of weights that stay in the first-level cache for all rows of x */
     float sum[PANEL_ROWS * PACK_ROWS] __attribute__((aligned(64)));
     int all = w->cols / Q_BLOCK, width = BLOCKS * units_at_a_time((all + BLOCKS - 1) / BLOCKS, n_x, BLOCKS * sizeof *x);
     size_t scale_bytes = packed_scale_bytes(w), q_bytes = PACK_ROWS * (size_t)(dtype_info[w->dtype].block_bytes - 2);
@@ -87,7 +89,7 @@ INLINE void dot_panel_int8(float *out, size_t out_stride, const Tensor *w, int f
 #define TILE(count)                                                                                                    \
     tile(sum + r * PACK_ROWS, scales + (size_t)b * PACK_ROWS * 2, q + (size_t)b * q_bytes, min_int(BLOCKS, to - b),    \
          x + (size_t)r * (size_t)all + b, (size_t)all, count, share_of(r, count, n_x, q_bytes));
-                if (LANES == 16) ROWS_OF_X(8) /* else there are not enough registers */
+                if (LANES == 16) ROWS_OF_X(8) /* otherwise there are too few registers */
                 ROWS_OF_X(4)
                 ROWS_OF_X(2)
                 ROWS_OF_X(1)
@@ -105,8 +107,9 @@ INLINE void dot_packed_int8(float *out, size_t out_stride, const Tensor *w, int 
                        x + (size_t)r * (size_t)(w->cols / Q_BLOCK), min_int(PANEL_ROWS, n_x - r), tile);
 }
 
-/* sum[r * sum_stride + i], i < n_groups * PACK_ROWS, += n_cols <= SUM_COLUMNS columns of n_groups groups, each group_bytes after the other,
- * times x row r; dtype, n_groups and n_x are constants. Of few rows the processor's own guess is as good (ahead). */
+/* sum[r * sum_stride + i], i < n_groups * PACK_ROWS, += n_cols <= SUM_COLUMNS columns of n_groups groups, group_bytes
+ * apart, times x row r; dtype, n_groups and n_x are constants. For few rows the processor's own prefetching is as good
+ * (ahead). */
 typedef void TileFloat(float *sum, int sum_stride, Dtype dtype, const uint8_t *w, size_t group_bytes, int n_groups,
                        const float *x, size_t x_stride, int n_x, int n_cols, bool ahead);
 
@@ -123,9 +126,9 @@ INLINE void dot_groups_float(float *sum, Dtype dtype, const uint8_t *w, size_t g
          x + (size_t)r * (size_t)cols + c, (size_t)cols, count, min_int(SUM_COLUMNS, to - c),                          \
          r == 0 && n_x > (LANES == 16 ? 4 : 1));
 #define TILE(count) TILE_OF(count, 0, n_groups)
-        if (LANES < 16 && n_x == 8) ROWS_OF_X(4) /* with two, too few sums are under way at once */
+        if (LANES < 16 && n_x == 8) ROWS_OF_X(4) /* with two, there are too few independent sums */
         if (dtype == DTYPE_F32 && n_groups == 4 && n_x % 6 == 2 &&
-            n_x > 2) { /* for the same reason: eight rows, twice half of the groups */
+            n_x > 2) { /* for the same reason: eight rows times one half of the groups, twice */
             TILE_OF(8, 0, 2)
             TILE_OF(8, 2, 2)
             r = 8;
@@ -168,8 +171,8 @@ INLINE void dot_packed_float(float *out, size_t out_stride, Dtype dtype, const T
                         min_int(FLOAT_PANEL, n_x - r), tile);
 }
 
-/* Rows of floats: keys against queries, and what is not packed. Tiles of FLOAT_W rows and up to four of x, each pair with
- * one vector of partial sums over columns. */
+/* Rows of floats: keys times queries, and matrices that are not packed. Tiles of FLOAT_W rows and up to four of x, each
+ * pair with one vector of partial sums over columns. */
 enum { FLOAT_W = 4 };
 
 /* out[r * out_stride + i] = scale * dot(w row i, x row r), i < n (dtype and n_x are constants). */
@@ -182,7 +185,7 @@ INLINE void dot_tiles(float *out, size_t out_stride, Dtype dtype, const uint8_t 
 #define TILE(count)                                                                                                    \
     tile(out + (size_t)r * out_stride, out_stride, dtype, w, row_bytes, n, x + (size_t)r * x_stride, x_stride, count,  \
          cols, scale);
-    if (LANES == 16) ROWS_OF_X(4) /* else there are not enough registers */
+    if (LANES == 16) ROWS_OF_X(4) /* otherwise there are too few registers */
     ROWS_OF_X(2)
     ROWS_OF_X(1)
 #undef TILE
@@ -197,7 +200,8 @@ INLINE void dot_rows(float *out, size_t out_stride, Dtype dtype, const uint8_t *
     }
 }
 
-/* Groups of any size: a chunk of the rows is turned into floats first. Chunks are added in the order of the columns. */
+/* Q8_GROUP with groups of any size: a chunk of the rows is first converted to floats. Chunks are added in the order of
+ * the columns. */
 enum { GROUP_CHUNK = 512, GROUP_X = 32 };
 
 INLINE void dot_q8_group_rows(float *out, size_t out_stride, const Tensor *w, int first, int n, const float *x, int n_x,
@@ -226,7 +230,7 @@ INLINE void dot_q8_group_tiled(float *out, size_t out_stride, const Tensor *w, i
     }
 }
 
-/* Values times weights: each element of out adds the rows up in order. A block of rows stays in cache meanwhile. */
+/* Values times weights: each element of out sums the rows in order. A block of rows stays in the cache for all heads. */
 enum { MIX_ROWS = 64 };
 
 /* out[h * head_dim + c] += sum over i of weights[h * stride + i] * v[i, c] for h < n_q, c < n_vectors * LANES; all of
@@ -271,7 +275,7 @@ INLINE void mix_float(float *out, const float *weights, size_t stride, int n_q, 
 INLINE float exp_element(float x) {
     x = x < -104.0f ? -104.0f : x;
     x = x > 89.0f ? 89.0f : x;
-    float shifted = x * 0x1.715476p0f + 0x1.8p23f; /* so large that a float's step is 1: the low bits are n */
+    float shifted = x * 0x1.715476p0f + 0x1.8p23f; /* so large that the spacing of floats is 1: the low bits are n */
     uint32_t n = f32_bits(shifted) - f32_bits(0x1.8p23f);
     float whole = shifted - 0x1.8p23f;
     float r = fmaf(whole, -0x1.62e43p-1f, x); /* ln 2 in two parts */
@@ -284,7 +288,7 @@ INLINE float exp_element(float x) {
     p = fmaf(p, r, 0.5f);
     p = fmaf(p, r, 1.0f);
     p = fmaf(p, r, 1.0f);
-    /* 2^n as a product of two: alone it may be beyond a float. */
+    /* 2^n as a product of two factors: 2^n itself may exceed the range of a float. */
     uint32_t half = (uint32_t)((int32_t)n >> 1);
     return p * f32_from_bits((half + 127) << 23) * f32_from_bits((n - half + 127) << 23);
 }
@@ -292,7 +296,7 @@ INLINE float exp_element(float x) {
 static float exp_sum(float *out, const float *x, float shift, int n) {
     float sum[16] = {0}, total = 0.0f;
     int i = 0;
-    /* In place, since then compilers see that no element depends on another. */
+    /* In place, so that compilers see that no element depends on another. */
     if (out != x) memcpy(out, x, (size_t)n * sizeof *out);
     for (int k = 0; k < n; k++) out[k] = exp_element(out[k] - shift);
     for (; i + 16 <= n; i += 16) {

@@ -1,4 +1,4 @@
-/* AArch64's vectors. kernels_neondot.c is this again with DOT_PRODUCT, for processors that have that instruction. */
+/* AArch64 NEON. kernels_neondot.c compiles this file again with DOT_PRODUCT, for processors that have that instruction. */
 #include <arm_neon.h>
 
 enum { LANES = 4, GROUP_VECTORS = 4 }; /* PACK_ROWS are four vectors */
@@ -80,7 +80,7 @@ INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n
 static void quantize_input(BlockQ8 *out, const float *x, int cols) {
     enum { VECTORS = Q_BLOCK / LANES };
     for (int b = 0; b < cols / Q_BLOCK; b++, x += Q_BLOCK) {
-        /* Magnitudes order as their bits do; as bits a NaN is above all. */
+        /* Magnitudes compare like their bits; compared as bits, a NaN is above all numbers. */
         uint32x4_t most = vdupq_n_u32(0);
         for (int v = 0; v < VECTORS; v++)
             most = vmaxq_u32(most, vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + LANES * v))));

@@ -1,5 +1,6 @@
-/* The end of every kernels_<isa>.c with vectors: its tiles specialised for each form of weights, and its table. Included once
- * it has defined tile_int8, tile_float, dot_tile, mix_tile, quantize_input and to_f16, with KERNELS_TABLE and KERNELS_NAME. */
+/* The end of every kernels_<isa>.c with vector instructions: its tiles specialised for each form of weights, and its
+ * table. Included after the file has defined tile_int8, tile_float, dot_tile, mix_tile, quantize_input and to_f16, with
+ * KERNELS_TABLE and KERNELS_NAME. */
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
                       size_t x_stride, int n_x, Share ahead) {

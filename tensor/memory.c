@@ -17,12 +17,13 @@ bool size_multiply(size_t *out, size_t a, size_t b) { return !__builtin_mul_over
 void *memory_alloc(size_t count, size_t size, const char *what, Error *error) {
     size_t wanted, total;
     if (!size_multiply(&wanted, count, size) || !size_add(&total, wanted, ALIGNMENT + sizeof(void *))) {
-        error_set(error, "%s: %zu items of %zu bytes are more than memory can address", what, count, size);
+        error_set_kind(error, ERROR_NO_MEMORY, "%s: %zu items of %zu bytes are more than memory can address", what,
+                       count, size);
         return NULL;
     }
     void *raw = calloc(1, total);
     if (!raw) {
-        error_set(error, "%s: out of memory (%zu bytes)", what, wanted);
+        error_set_kind(error, ERROR_NO_MEMORY, "%s: out of memory (%zu bytes)", what, wanted);
         return NULL;
     }
     uintptr_t block = ((uintptr_t)raw + sizeof(void *) + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
@@ -34,7 +35,7 @@ void memory_free(void *block) {
     if (block) free(((void **)block)[-1]);
 }
 
-/* The whole pages within a range; false where there is none. */
+/* Shrinks a range to the whole pages within it; false if there is none. */
 static bool whole_pages(uintptr_t *from, size_t *bytes) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (*from + *bytes) & ~(page - 1);
     *from = (*from + page - 1) & ~(page - 1);
@@ -42,7 +43,7 @@ static bool whole_pages(uintptr_t *from, size_t *bytes) {
     return *bytes > 0;
 }
 
-/* Both are advice: where the system does not take it, nothing is lost but speed or memory. */
+/* Both are advice: if the system ignores it, only speed or memory is lost. */
 void memory_prefer_large_pages(void *block, size_t bytes) {
     uintptr_t from = (uintptr_t)block;
     if (whole_pages(&from, &bytes)) madvise((void *)from, bytes, MADV_HUGEPAGE);

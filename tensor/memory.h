@@ -1,5 +1,5 @@
-/* Memory: the one door to the heap for the library, so that tests can make any allocation fail (they wrap
- * memory_alloc at link time) and count that none is left. */
+/* Memory: all heap memory of the library. Tests wrap memory_alloc at link time, make each allocation fail in turn, and
+ * check that every block is freed. */
 #ifndef TENSOR_MEMORY_H
 #define TENSOR_MEMORY_H
 
@@ -9,19 +9,21 @@
 
 /* Zeroed memory for count * size bytes, aligned to 64 bytes; free it with memory_free. Large blocks come from the
  * kernel untouched, so pages that are never written cost nothing.
- * NULL and a message naming `what` and the size if the product overflows or the memory cannot be had.
- * A zero product gives a valid pointer. */
+ * Returns NULL and a message that names `what` and the size if the product overflows or memory is exhausted.
+ * A product of zero gives a valid pointer. */
 void *memory_alloc(size_t count, size_t size, const char *what, Error *error);
 
-/* Frees what memory_alloc gave; NULL is ignored. */
+/* Frees a block of memory_alloc; NULL is ignored. */
 void memory_free(void *block);
 
-/* Asks for large pages where there will be long runs of reading: fewer address translations. Before the first write. */
+/* Asks for large pages for a block that is read sequentially: fewer address translations. Call it before the first
+ * write. */
 void memory_prefer_large_pages(void *block, size_t bytes);
-/* Gives the whole pages within a range back: a mapped file's are read again where they are touched, others are then zero. */
+/* Returns the whole pages within a range to the system. When touched again, pages of a mapped file are read again;
+ * other pages are zero. */
 void memory_give_back(const void *from, size_t bytes);
 
-/* *out = a + b, *out = a * b; false where the result does not fit a size_t. */
+/* *out = a + b, *out = a * b; false if the result does not fit in a size_t. */
 bool size_add(size_t *out, size_t a, size_t b);
 bool size_multiply(size_t *out, size_t a, size_t b);
 

@@ -5,15 +5,20 @@
 #include "tensor/blas.h"
 #include "tensor/clones.h"
 #include "tensor/kernels.h"
+#include "tensor/minmax.h"
+#include "tensor/row.h"
 
-#define INT8_UNIT  16 /* weight rows that the kernels compute together */
+/* Weight rows per unit of work: multiples of the rows that the kernels compute together. */
+#define INT8_UNIT  16
 #define FLOAT_UNIT 64
+#define TRANSPOSED 64 /* columns of Q8_GROUP rows that are converted at a time */
 
-bool ops_start(bool has_float_weights, int threads, Error *error) {
-    return !has_float_weights || !kernels()->gemm_is_faster || blas_load(threads, error);
+bool ops_start(bool has_float_weights, int threads, bool *uses_blas, Error *error) {
+    *uses_blas = has_float_weights && kernels()->uses_blas;
+    return !*uses_blas || blas_load(threads, error);
 }
 
-/* In PARTS sums side by side, however wide vectors are. */
+/* PARTS independent partial sums, for any width of vectors. */
 CLONES static float mean_square(const float *x, int n) {
     enum { PARTS = 16 };
     float sums[PARTS] = {0}, sum = 0;
@@ -26,7 +31,7 @@ CLONES static float mean_square(const float *x, int n) {
 }
 
 /* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero:
- * such a row is summed in f64. A row with an infinity or a NaN gives 0 or NaN, and that times the row has a NaN. */
+ * such a row is summed in f64. For a row with an infinity or a NaN the result is 0 or NaN, so the scaled row has a NaN. */
 static float inverse_rms(const float *x, int n, float epsilon) {
     float mean = mean_square(x, n);
     double sum = 0;
@@ -44,31 +49,58 @@ CLONES void rmsnorm(float *out, const float *x, const float *weight, int n_rows,
     }
 }
 
-static bool takes_gemm(const Tensor *w, int n_rows, MatmulPath path) {
-    return path == PATH_GEMM && kernels()->gemm_is_faster && n_rows >= GEMM_MIN_ROWS &&
-           !dtype_info[w->dtype].int8_input;
+int matmul_unit(const Tensor *w) { return dtype_info[w->dtype].int8_input ? INT8_UNIT : FLOAT_UNIT; }
+
+/* Writes n columns of Q8_GROUP rows first .. first + n_w - 1 to out (n, PACK_ROWS), from column col on. */
+static void transpose_rows(float *out, const Tensor *w, int first, int n_w, int col, int n) {
+    float values[TRANSPOSED];
+    for (int i = 0; i < n_w; i++) {
+        dequantize_group(values, w, first + i, col, n);
+        for (int c = 0; c < n; c++) row(out, c, PACK_ROWS)[i] = values[c];
+    }
 }
 
-int matmul_unit(const Tensor *w, int n_rows, MatmulPath path) {
-    if (takes_gemm(w, n_rows, path)) return GEMM_TILE;
-    return dtype_info[w->dtype].int8_input ? INT8_UNIT : FLOAT_UNIT;
+/* The weight rows first .. first + n_w - 1, n_w <= PACK_ROWS, as f32 columns: (cols, PACK_ROWS). A packed group of
+ * float weights has this order, so F32 is used in place; other forms are converted into `converted`. */
+static const float *weight_columns(float *converted, const Tensor *w, int first, int n_w) {
+    if (w->dtype == DTYPE_Q8_GROUP) {
+        for (int col = 0; col < w->cols; col += TRANSPOSED)
+            transpose_rows(row(converted, col, PACK_ROWS), w, first, n_w, col, min_int(TRANSPOSED, w->cols - col));
+        return converted;
+    }
+    Tensor group = {.dtype = w->dtype, .rows = 1, .cols = w->cols * PACK_ROWS};
+    group.data = packed_group(w, first / PACK_ROWS);
+    if (w->dtype == DTYPE_F32) return group.data;
+    dequantize_row(converted, &group, 0);
+    return converted;
 }
 
-static void gemm_tile(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, int n_rows,
-                      float *tile) {
-    for (int i = 0; i < n_w; i++) dequantize_row(tile + (size_t)i * (size_t)w->cols, w, first + i);
-    blas_multiply(out, out_stride, x, n_rows, tile, n_w, w->cols);
+/* out (n_rows, n_w) = x (n_rows, cols) wT by OpenBLAS, 16 weight rows at a time:
+ *   a prompt      one sgemm: out (n_rows, 16) = x (n_rows, cols) columns (cols, 16)
+ *   other passes  one sgemv for each row: out (16) = x (cols) columns (cols, 16). With one sgemm, a row's bits could
+ *                 depend on the number of rows beside it. */
+static void matmul_blas(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, int n_rows,
+                        MatmulPath path, float *converted) {
+    for (int i = 0; i < n_w; i += PACK_ROWS) {
+        int n = min_int(PACK_ROWS, n_w - i);
+        const float *columns = weight_columns(converted, w, first + i, n);
+        if (path == PATH_GEMM && n_rows >= GEMM_MIN_ROWS)
+            blas_sgemm(out + i, out_stride, x, n_rows, columns, PACK_ROWS, n, w->cols);
+        else
+            for (int r = 0; r < n_rows; r++)
+                blas_sgemv(row(out, r, out_stride) + i, row(x, r, w->cols), columns, PACK_ROWS, n, w->cols);
+    }
 }
 
 void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, const BlockQ8 *x_q8,
-            int n_rows, MatmulPath path, float *tile) {
-    if (!takes_gemm(w, n_rows, path)) {
-        const void *input = dtype_info[w->dtype].int8_input ? (const void *)x_q8 : (const void *)x;
-        kernels()->dot[w->dtype](out, out_stride, w, first, n_w, input, n_rows);
-        return;
-    }
-    for (int i = 0; i < n_w; i += GEMM_TILE)
-        gemm_tile(out + i, out_stride, w, first + i, n_w - i < GEMM_TILE ? n_w - i : GEMM_TILE, x, n_rows, tile);
+            int n_rows, MatmulPath path, float *converted) {
+    const Kernels *k = kernels();
+    if (dtype_info[w->dtype].int8_input)
+        k->dot[w->dtype](out, out_stride, w, first, n_w, x_q8, n_rows);
+    else if (k->uses_blas)
+        matmul_blas(out, out_stride, w, first, n_w, x, n_rows, path, converted);
+    else
+        k->dot[w->dtype](out, out_stride, w, first, n_w, x, n_rows);
 }
 
 void rope_angles(float *out, int position, const float *frequencies, int n_pairs) {

@@ -31,7 +31,7 @@ size_t output_folder_length(const char *path) {
 
 /* ---- The target ---- */
 
-/* Sets the target to the path that all links lead to, which need not exist. */
+/* Sets the target to the path after following all links; it need not exist. */
 static bool follow(Output *output, Error *error) {
     char link[PATH_MAX];
     if (strlen(output->path) >= PATH_MAX) return fail_too_long(output, error);
@@ -55,8 +55,8 @@ static bool check_kind(const Output *output, const struct stat *status, Error *e
     return !use || error_set(error, "%s: %s, will not be replaced", output->path, use);
 }
 
-/* stat comes first: it applies the system's own rules about links in folders that all may write to. *mode: of the file to
- * be replaced, or NEW_FILE. */
+/* stat comes first: it applies the system's own rules about links in folders that all may write to. *mode: of the file
+ * to be replaced, or NEW_FILE. */
 static bool find_target(Output *output, mode_t *mode, Error *error) {
     struct stat status;
     bool exists = stat(output->path, &status) == 0;
@@ -83,8 +83,8 @@ static bool check_target(const Output *output, Error *error) {
 
 /* ---- The temporary file ---- */
 
-/* A name beside `path` that no other writer has: its last part, cut where a folder could not hold the whole, and a random
- * suffix. */
+/* A name beside `path` that no other writer has: its last part, cut where a folder could not hold the whole, and a
+ * random suffix. */
 static bool make_name(char name[PATH_MAX], const Output *output, const char *path, Error *error) {
     static const char letters[32] = "abcdefghijklmnopqrstuvwxyz234567";
     unsigned char random[RANDOM_LETTERS];

@@ -4,9 +4,9 @@
  *   output_close    file to disk, rename, folder to disk; after an error the temporary file is removed
  *   output_abandon  removes the temporary file
  *
- * A symbolic link is written through: the file that it points to is replaced (or created), the link stays. A file that
- * is replaced gives its permissions to the new one. Temporary files are entered in tensor/unfinished.h, so that a signal
- * handler can remove them. */
+ * Symbolic links are followed: the file that a link points to is replaced (or created), and the link stays. The new
+ * file takes the permissions of the one that it replaces. Temporary files are entered in tensor/unfinished.h, so that a
+ * signal handler can remove them. */
 #ifndef TENSOR_OUTPUT_H
 #define TENSOR_OUTPUT_H
 
@@ -17,8 +17,8 @@
 
 typedef struct {
     FILE *file;            /* NULL: none is open */
-    const char *path;      /* as it was given, for messages; the caller keeps it until the end */
-    char target[PATH_MAX]; /* the path behind all links; empty: the file is temporary */
+    const char *path;      /* as given, for messages; must outlive the Output */
+    char target[PATH_MAX]; /* the path after following all links; empty for output_temporary */
     int row;               /* of the temporary file, in tensor/unfinished.h */
 } Output;
 
@@ -26,7 +26,7 @@ typedef struct {
  * that is being read (tensor/inputs.h); a loop of links; the file cannot be created. */
 bool output_open(Output *output, const char *path, Error *error);
 
-/* Gives the file its name. The target is checked once more, as by output_open. Errors: cannot write, cannot rename. */
+/* Renames the complete file to its name, after the checks of output_open again. Errors: cannot write, cannot rename. */
 bool output_close(Output *output, Error *error);
 
 /* Instead of output_close: removes the temporary file. Does nothing if no file is open. */

@@ -16,7 +16,7 @@ size_t packed_scale_bytes(const Tensor *tensor) {
     return (bytes + PACK_ALIGN - 1) / PACK_ALIGN * PACK_ALIGN;
 }
 
-/* Of one block, without the scale. */
+/* Bytes of one block, without the scale. */
 static size_t quant_bytes(const Tensor *tensor) {
     const DtypeInfo *info = &dtype_info[tensor->dtype];
     return (size_t)info->block_bytes - (info->block == 1 ? 0 : sizeof(uint16_t));
@@ -33,17 +33,17 @@ const uint8_t *packed_group(const Tensor *tensor, int group) {
     return (const uint8_t *)tensor->data + (size_t)group * packed_group_bytes(tensor);
 }
 
-/* Where the 4 quants (Q8_0: 4 columns, Q4_0: twice 4) number k of a row lie within a block. */
+/* The offset within a block of a row's k-th 4 bytes (Q8_0: 4 columns; Q4_0: twice 4). */
 static size_t quad_at(int k, int lane) { return ((size_t)k * PACK_ROWS + (size_t)lane) * 4; }
 
-/* One row into its lane of a group. */
+/* Writes one row to its lane of a group. */
 static void write_values(uint8_t *group, const uint8_t *row, int lane, size_t n, size_t bytes) {
     for (size_t c = 0; c < n; c++) memcpy(group + (c * PACK_ROWS + (size_t)lane) * bytes, row + c * bytes, bytes);
 }
 
 static uint32_t flip(uint32_t four, Dtype dtype) { return dtype == DTYPE_Q8_0 ? four ^ 0x80808080u : four; }
 
-/* A block's nibbles already lie so that the low ones are its first half and the high ones its second. */
+/* Nibbles need no reordering: in files, too, the low ones are the first half of a block and the high ones the second. */
 static void write_blocks(uint8_t *group, const uint8_t *row, int lane, const Tensor *tensor) {
     size_t bytes = quant_bytes(tensor);
     uint8_t *q = group + packed_scale_bytes(tensor);
@@ -62,7 +62,7 @@ void packed_write_group(void *out, const Tensor *rows, int group) {
     assert(packed_can(rows->dtype) && !rows->packed);
     int first = group * PACK_ROWS, n = rows->rows - first < PACK_ROWS ? rows->rows - first : PACK_ROWS;
     size_t bytes = (size_t)dtype_info[rows->dtype].block_bytes;
-    memset(out, 0, packed_group_bytes(rows)); /* what no row fills */
+    memset(out, 0, packed_group_bytes(rows)); /* padding */
     for (int lane = 0; lane < n; lane++) {
         if (dtype_info[rows->dtype].block == 1)
             write_values(out, tensor_row(rows, first + lane), lane, (size_t)rows->cols, bytes);

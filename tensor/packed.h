@@ -1,16 +1,17 @@
-/* Packed matrices: the form that the dot kernels read. A copy of the same values in another order, 16 rows side by side.
+/* Packed: matrices in the form that the dot kernels read: the same values in another order, 16 rows interleaved.
  *
- *   rows          r0: a b c d ..   r1: e f g h ..   ..  r15: ..      one row after the other, as files have them
+ *   rows          r0: a b c d ..   r1: e f g h ..   ..  r15: ..      row by row, as in files
  *   packed        a e .. | b f .. | c g .. | ..                      column by column: 16 rows are one wide vector
  *
- * So a weight is loaded once for any number of inputs, each lane adds up one row, no sum crosses lanes, and reading a group
- * of rows is one stream. Groups of 16 rows follow each other, the last one filled up with zeros; each begins on a cache line:
+ * So a weight is loaded once for any number of inputs, each lane sums one row, no sum crosses lanes, and a group of
+ * rows is read sequentially. Groups of 16 rows are adjacent; the last one is padded with zeros; each begins on a cache
+ * line:
  *
  *   F32, F16, BF16   for each column: 16 values
- *   Q8_0             scales: for each block of 32 columns 16 f16, all together rounded up to a multiple of 64 bytes;
+ *   Q8_0             scales: for each block of 32 columns 16 f16, their total rounded up to a multiple of 64 bytes;
  *                    then for each block q[8][16][4]: q[k][i][j] = 128 + value of row i, column 4 k + j of the block
- *   Q4_0             scales the same way; then for each block q[4][16][4]: the low nibble of q[k][i][j] is row i's of
- *                    column 4 k + j, the high one that of column 16 + 4 k + j; value = nibble - 8
+ *   Q4_0             scales the same way; then for each block q[4][16][4]: the low nibble of q[k][i][j] is column
+ *                    4 k + j of row i, the high nibble is column 16 + 4 k + j; value = nibble - 8
  *
  * Q8 bytes are unsigned because x86's int8 dot product takes unsigned times signed. Q8_GROUP is never packed. */
 #ifndef TENSOR_PACKED_H
@@ -25,16 +26,17 @@ bool packed_can(Dtype dtype);
 size_t packed_scale_bytes(const Tensor *tensor); /* the scales of one group, 0 for float types */
 size_t packed_group_bytes(const Tensor *tensor);
 int packed_groups(const Tensor *tensor);
-/* The group that row 16 * group belongs to. */
+/* The first byte of a group, whose rows are 16 * group .. 16 * group + 15. */
 const uint8_t *packed_group(const Tensor *tensor, int group);
 
-/* Writes rows 16 * group .. of a tensor that is not packed, packed_group_bytes. */
+/* Packs the rows of one group from a tensor that is not packed; writes packed_group_bytes. */
 void packed_write_group(void *out, const Tensor *rows, int group);
 
-/* All groups, with all threads: packed_groups * packed_group_bytes. */
+/* Packs all groups, with all threads; writes packed_groups * packed_group_bytes. */
 void packed_write(void *out, const Tensor *rows);
 
-/* Copies n blocks (of dtype_info[].block values) of a row out of a packed tensor, as they lay in the row. */
+/* Copies n blocks (of dtype_info[].block values) of a row from a packed tensor, from block `first` on, in the form of a
+ * tensor that is not packed. */
 void packed_read_blocks(void *out, const Tensor *tensor, int row, int first, int n);
 
 #endif

@@ -15,7 +15,8 @@ uint16_t f32_to_f16(float value) {
         /* Below 2^-14: adding 0.5 leaves whole multiples of 2^-24, a half's smallest step, in the low bits. */
         return (uint16_t)(sign | (f32_bits(f32_from_bits(magnitude) + 0.5f) - 0x3f000000));
     }
-    /* Half of the 13 bits to be cut off is added, one less where the kept part is even: ties go to even. */
+    /* Adds half of the unit in the last kept place before 13 bits are cut off, less one if the kept part is even: ties
+     * go to even. */
     uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
     return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
 }
@@ -47,7 +48,7 @@ static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
     }
 }
 
-/* out (n,) = the first n values that begin at data, in any form but Q8_GROUP. */
+/* out (n,) = n values that begin at data, in any form but Q8_GROUP. */
 static void dequantize(float *out, const uint8_t *data, int n, Dtype dtype) {
     uint16_t half;
     switch (dtype) {
@@ -71,7 +72,7 @@ static void dequantize(float *out, const uint8_t *data, int n, Dtype dtype) {
     }
 }
 
-/* Some blocks at a time are brought together as rows have them. */
+/* Copies some blocks at a time to the order of a row, then converts them. */
 static void dequantize_packed(float *out, const Tensor *w, int row) {
     enum { VALUES = 256 };
     const DtypeInfo *info = &dtype_info[w->dtype];
@@ -104,7 +105,7 @@ static float inverse_or_zero(float scale) {
     return isfinite(inverse) ? inverse : 0.0f;
 }
 
-/* As llama.cpp's reference does it (ties away from zero), so that files come out the same. */
+/* As llama.cpp's reference does it (ties away from zero), so that the files are identical. */
 static void quantize_q8_0(uint8_t *out, const float *x) {
     BlockQ8_0 block;
     float largest = 0.0f;
@@ -156,7 +157,7 @@ static BlockQ8 quantize_input_block(const float *x) {
     BlockQ8 block = {0};
     uint32_t largest_bits = 0;
     for (int i = 0; i < Q_BLOCK; i++) {
-        /* Magnitudes order as their bits do, NaN above all: unlike a comparison of floats this never loses one. */
+        /* Magnitudes compare like their bits, and a NaN is above all others; a comparison of floats would lose it. */
         uint32_t bits = f32_bits(x[i]) & 0x7fffffff;
         largest_bits = bits > largest_bits ? bits : largest_bits;
     }
@@ -165,7 +166,7 @@ static BlockQ8 quantize_input_block(const float *x) {
     if (largest_bits >= 0x7f800000 || isinf(inverse)) return block;
     block.scale = largest / 127.0f;
     for (int i = 0; i < Q_BLOCK; i++) {
-        /* At 1.5 * 2^23 a float's step is 1: the addition rounds, and taking it away again is exact. */
+        /* At 1.5 * 2^23 the spacing of floats is 1: the addition rounds, and the subtraction is exact. */
         float rounded = (x[i] * inverse + 0x1.8p23f) - 0x1.8p23f;
         block.q[i] = (int8_t)rounded;
         block.sum += block.q[i];

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-#define SPINS 2000 /* about 30 microseconds: most steps end nearly together, and waking a sleeper costs more */
+#define SPINS                                                                                                          \
+    2000 /* about 30 microseconds: most threads finish a step at nearly the same time, and waking one costs more */
 
 void team_init(Team *team) {
     *team = (Team){0};
@@ -41,8 +42,8 @@ static unsigned step_of(unsigned long long place) { return (unsigned)(place >> 3
 
 static bool has_gone_on(const Worker *w) { return step_of(atomic_load(&w->team->place)) != w->step; }
 
-/* Either the sleeper sees the new step before it sleeps, or whoever ended the old one sees the sleeper: both write,
- * then look. */
+/* The sleeper first counts itself, then reads the step; the thread that ends the step first writes the new step, then
+ * reads the count. So at least one of the two sees the other, and no wake-up is lost. */
 static void sleep_until_gone_on(const Worker *w) {
     Team *team = w->team;
     pthread_mutex_lock(&team->lock);
@@ -62,7 +63,7 @@ static void go_on(const Worker *w) {
     pthread_mutex_unlock(&team->lock);
 }
 
-/* One that is too many may leave: whatever it had taken is done. */
+/* A thread beyond the number of processors may leave: all units that it claimed are done. */
 static bool may_leave(Team *team) {
     int present = atomic_load(&team->present);
     while (present > team->processors)
@@ -70,7 +71,7 @@ static bool may_leave(Team *team) {
     return false;
 }
 
-static void wait(Worker *w) {
+static void wait_for_next_step(Worker *w) {
     if (may_leave(w->team)) {
         w->left = true;
         return;
@@ -82,7 +83,8 @@ static void wait(Worker *w) {
     sleep_until_gone_on(w);
 }
 
-/* Large parts first, small ones towards the end: memory is read in long runs, and all end at nearly the same time. */
+/* Parts are large at first and small towards the end: memory is read in long runs, and all threads finish at nearly the
+ * same time. */
 static int part_of(const Team *team, int left, int least) {
     int part = left / team->n_sharing;
     part = part > least ? part : least;
@@ -105,7 +107,7 @@ static bool claim(Worker *w, int n, int least, int *begin, int *end) {
     return false;
 }
 
-/* Alone there is nothing to agree on: all units at once, and the next call ends the step. */
+/* A single thread claims all units at once; its next call ends the step. */
 static bool take_all(Worker *w, int n, int *begin, int *end) {
     w->taken = n - w->taken;
     *begin = 0;
@@ -122,7 +124,7 @@ bool team_take(Worker *w, int n, int least, int *begin, int *end) {
         if (done == n) go_on(w);
     }
     if (claim(w, n, least, begin, end)) return true;
-    if (!has_gone_on(w)) wait(w);
+    if (!has_gone_on(w)) wait_for_next_step(w);
     w->step++;
     return false;
 }

@@ -1,14 +1,14 @@
 /* Team: how the threads of a parallel region share a sequence of steps.
  *
- * All threads walk through the same steps in the same order. A step has n units of work; whoever is free takes the next
- * few, and the step has ended when all its units are done, whoever did them:
+ * All threads go through the same steps in the same order. A step has n units of work. A free thread claims the next
+ * few units; the step ends when all of its units are done:
  *
  *     for (int i, end; team_take(&worker, n, 1, &i, &end);)
  *         for (; i < end; i++) do_unit(i);
  *
- * What the units wrote is seen by every thread past that loop. So nobody ever waits for a thread that has taken
- * nothing: one that another program keeps off its processor finds the steps done when it comes back, and walks past
- * them. What must be the same in all threads is n, step for step. */
+ * After that loop, every thread sees what the units wrote. No thread waits for one that has claimed nothing: a thread
+ * that another program kept off its processor finds the steps done when it resumes, and skips them. All threads must
+ * pass the same n for the same step. */
 #ifndef TENSOR_TEAM_H
 #define TENSOR_TEAM_H
 
@@ -19,8 +19,8 @@
 typedef struct {
     int processors, n_sharing; /* threads that can be busy at once */
     bool alone;
-    char apart0[64];     /* what all threads write lies on cache lines of its own */
-    atomic_ullong place; /* the step, 32 bits; the first of its units that nobody has taken, 32 bits */
+    char apart0[64];     /* what all threads write has cache lines of its own */
+    atomic_ullong place; /* the step, 32 bits; its first unclaimed unit, 32 bits */
     char apart1[64];
     atomic_int done;    /* units of the step */
     atomic_int present; /* threads that have come and not left */
@@ -29,26 +29,26 @@ typedef struct {
     pthread_cond_t went_on;
 } Team;
 
-/* One thread's place in the walk. */
+/* One thread's progress through the steps. */
 typedef struct {
     Team *team;
     unsigned step;
-    int taken; /* units of the step that it has not yet said it has done */
+    int taken; /* units that it has claimed and not yet reported as done */
     bool left;
 } Worker;
 
 void team_init(Team *team);
 void team_destroy(Team *team);
 
-/* Before the region, by one thread: n_threads are going to come, though fewer or later ones will do. Those beyond the
- * number of processors leave as soon as they find nothing to take: waking them at each step would only be in the others'
- * way. */
+/* To be called by one thread before the parallel region. n_threads threads are expected; fewer, or late ones, do no
+ * harm. Threads beyond the number of processors leave as soon as they find no work: waking them at each step would only
+ * slow down the others. */
 void team_start(Team *team, int n_threads, int processors);
-/* In the region, once by each thread; ends with the region. */
+/* To be called once by each thread of the region. The worker is valid until the region ends. */
 Worker team_enter(Team *team);
 
-/* Takes units begin <= i < end of the step of n >= 1 units: a part of those left, `least` of them at least. False once
- * all are done: the worker is at the next step then. */
+/* Claims units begin <= i < end of the current step of n >= 1 units: at least `least` units, or all that are left.
+ * Returns false when all units of the step are done; the worker is then at the next step. */
 bool team_take(Worker *worker, int n, int least, int *begin, int *end);
 
 #endif

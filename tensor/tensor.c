@@ -47,7 +47,7 @@ typedef struct {
 static FloatRun float_run(const Tensor *tensor) {
     const DtypeInfo *info = &dtype_info[tensor->dtype];
     size_t items = (size_t)tensor->rows * (size_t)(tensor->cols / info->block);
-    if (tensor->packed) items = tensor_bytes(tensor) / (size_t)info->block_bytes; /* what fills up is zero */
+    if (tensor->packed) items = tensor_bytes(tensor) / (size_t)info->block_bytes; /* padding is zero */
     switch (tensor->dtype) {
     case DTYPE_F32:
         return (FloatRun){tensor->data, items, 4, 0x7f800000, 4};
@@ -84,7 +84,7 @@ static size_t count_not_finite(const FloatRun *run, size_t begin, size_t end) {
     return bad;
 }
 
-/* The first bad item's offset from run->data, SIZE_MAX: there is none. */
+/* Returns the offset of the first bad item from run->data, or SIZE_MAX if there is none. */
 static size_t find_not_finite(const FloatRun *run, bool parallel) {
     size_t chunk = 1 << 16, n_chunks = (run->count + chunk - 1) / chunk, first_bad = SIZE_MAX;
     int threads = parallel && n_chunks > 64 ? threads_start(0) : 1;
@@ -97,7 +97,7 @@ static size_t find_not_finite(const FloatRun *run, bool parallel) {
     return first_bad == SIZE_MAX ? SIZE_MAX : first_bad * run->stride;
 }
 
-/* In a packed tensor of blocks the scales of each group lie together. */
+/* In a packed tensor of blocks, the scales of each group are contiguous. */
 static size_t find_in_groups(const Tensor *tensor) {
     size_t first_bad = SIZE_MAX, group_bytes = packed_group_bytes(tensor);
     size_t n_scales = (size_t)(tensor->cols / dtype_info[tensor->dtype].block) * PACK_ROWS;

@@ -8,7 +8,7 @@
 
 int threads_processors(void) { return omp_get_num_procs(); }
 
-/* The threads that are tried wait here until all were started, because their number at one time counts. */
+/* The threads that are tried wait here until all of them have been started: the limit is on threads at one time. */
 typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t opened;
@@ -23,13 +23,13 @@ static void *wait_at(void *context) {
     return NULL;
 }
 
-/* The threads of this process, as Linux counts them for its limits; 0 if it does not say. */
+/* The number of threads of this process, as Linux counts them for its limits; 0 if it is unknown. */
 static long threads_alive(void) {
     struct stat info;
     return stat("/proc/self/task", &info) == 0 ? (long)info.st_nlink : 0;
 }
 
-/* A joined thread counts towards the limits for a moment more. */
+/* A joined thread still counts towards the limits for a moment. */
 static void wait_until_gone(long n_alive) {
     const struct timespec pause = {0, 100000};
     for (int i = 0; i < 1000 && threads_alive() > n_alive; i++) nanosleep(&pause, NULL);
@@ -45,7 +45,7 @@ static void set_stack(pthread_attr_t *attributes) {
     pthread_attr_setstacksize(attributes, bytes + SPARE_BYTES);
 }
 
-/* How many of n more threads can be started. */
+/* Returns how many of n additional threads can be started. */
 static int try_threads(int n) {
     Gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER};
     pthread_attr_t attributes;
@@ -65,8 +65,8 @@ static int try_threads(int n) {
     return started;
 }
 
-/* OpenMP keeps a region's threads for the next one; so once the threads run, nothing can refuse them. Returns how many
- * there are: settings of OpenMP's own (OMP_THREAD_LIMIT) may make them fewer. */
+/* OpenMP keeps a region's threads for the next region, so once they run, no limit can refuse them. Returns their
+ * number, which OpenMP's own settings (OMP_THREAD_LIMIT) may have reduced. */
 static int open_region(int n) {
     int n_open = 1;
 #pragma omp parallel num_threads(n)
@@ -75,7 +75,7 @@ static int open_region(int n) {
     return n_open;
 }
 
-/* OpenMP's threads belong to the one that opens the region. */
+/* OpenMP's threads belong to the thread that opens the region. */
 static _Thread_local int n_running = 1;
 
 int threads_start(int wanted) {

@@ -1,7 +1,7 @@
-/* Threads: how many this process can have.
+/* Threads: how many threads this process can have.
  *
- * Where a thread of a parallel region cannot be started (limits on processes or on memory), OpenMP ends the program. So
- * code that opens a region asks here first:
+ * If a thread of a parallel region cannot be started (limits on processes or on memory), OpenMP ends the program. So
+ * code that opens a region calls threads_start first:
  *
  *     int n = threads_start(wanted);
  *     #pragma omp parallel num_threads(n)
@@ -12,9 +12,9 @@
 
 int threads_processors(void); /* processors this process may run on */
 
-/* Starts the threads of the calling thread's next parallel region. Returns their number, the calling thread included:
- * wanted, or as many as the system grants, at least 1. wanted 0: as many as OpenMP takes by itself. Costs nothing if
- * they run already. A region with fewer threads ends the others, except a region with 1. */
+/* Starts the threads of the calling thread's next parallel region. Returns their number, which includes the calling
+ * thread: `wanted`, or as many as the system grants, at least 1. If wanted is 0, OpenMP's own default is taken. Costs
+ * nothing if the threads are running already. A region with fewer threads ends the others, except a region with 1. */
 int threads_start(int wanted);
 
 #endif

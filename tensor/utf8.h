@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The length (1 to 4) of the character that the bytes begin with; 0 where they end inside one that more bytes could
+/* The length (1 to 4) of the character that the bytes begin with; 0 if they end inside one that more bytes could
  * complete; -1 where the first byte begins no character, whatever follows these. size >= 1. */
 int utf8_length(const uint8_t *bytes, size_t size);
 

@@ -1,4 +1,4 @@
-/* The two kinds of file a tokenizer comes in, and what is kept of them. */
+/* Load: the two file formats of a tokenizer, and what is kept of them. */
 #ifndef TOKENIZER_LOAD_H
 #define TOKENIZER_LOAD_H
 
@@ -10,7 +10,7 @@ struct Tokenizer {
     const char *kind;
     Vocabulary vocabulary;
     int bos, eos;
-    int ends[TOKENIZER_MAX_ENDS]; /* eos and the file's other ends of a turn; -1 where it names none */
+    int ends[TOKENIZER_MAX_ENDS]; /* eos and other tokens that end a turn; -1: the file names none */
     bool adds_bos, adds_space_prefix;
 };
 

@@ -1,4 +1,4 @@
-/* Names: a set of strings, each standing for a token, of which the longest that a text begins with is looked for. */
+/* Names: a set of strings that stand for tokens; names_match finds the longest one that a text begins with. */
 #ifndef TOKENIZER_NAMES_H
 #define TOKENIZER_NAMES_H
 
@@ -23,8 +23,8 @@ void names_release(Names *names);
 void names_add(Names *names, Bytes text, int token);
 void names_sort(Names *names);
 
-/* The token of the longest name that text begins with and its length in *n_bytes; -1 if there is none. text.size >= 1.
- * O(length log count). */
+/* Returns the token of the longest name that text begins with, and its length in *n_bytes; -1 if there is none.
+ * text.size >= 1. O(length log count). */
 int names_match(const Names *names, Bytes text, size_t *n_bytes);
 
 #endif

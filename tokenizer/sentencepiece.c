@@ -1,6 +1,7 @@
-/* Encoding. The text is cut at places that no merge can cross, into islands (mostly words), and each is merged by
- * itself: the result is that of merging the whole text, since which pair of an island goes first depends only on the
- * pairs of that island. It keeps the work in the cache, and the memory in proportion to the longest island. */
+/* Encoding. The text is cut at positions that no merge can cross, into islands (mostly words), and each island is
+ * merged separately. The result is that of merging the whole text, because the order of the merges within an island
+ * depends only on the pairs of that island. So the work stays in the cache, and memory is proportional to the longest
+ * island. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +11,15 @@
 
 #define MAX_TEXT ((size_t)1 << 30)
 
-/* A symbol lives at the offset of its first byte in the island: the next one is at + size, and what lies between is
- * not looked at. */
+/* A symbol is stored at the offset of its first byte in the island; the next symbol is at + size, and the entries in
+ * between are not used. */
 typedef struct {
-    uint32_t size;     /* bytes; 0: merged into the one before */
-    uint32_t previous; /* offset of the symbol before; of no meaning for the first, at offset 0 */
-    int token;         /* -1: no piece */
+    uint32_t size;     /* bytes; 0: merged into the previous symbol */
+    uint32_t previous; /* offset of the previous symbol; unused for the first one, at offset 0 */
+    int token;         /* -1: not a piece */
 } Symbol;
 
-/* A pair whose joined bytes are a piece. It is stale when the symbol at `left` or the one behind it have changed. */
+/* A pair whose joined bytes are a piece. It is stale if the symbol at `left` or the next one has changed. */
 typedef struct {
     float score;
     uint32_t left; /* offset of its left symbol */
@@ -28,11 +29,11 @@ typedef struct {
 
 typedef struct {
     const Tokenizer *tokenizer;
-    size_t capacity; /* of symbols, and half of that of heap; bytes of an island */
+    size_t capacity; /* entries of symbols, half of the entries of heap; bytes of an island */
     Symbol *symbols;
     Candidate *heap; /* heap[i] goes before heap[2 i + 1] and heap[2 i + 2] */
     size_t n_heap;
-    uint8_t *segment; /* text between control tokens, with the space in front */
+    uint8_t *segment; /* text between control tokens, with the inserted space */
     int *tokens;
     size_t n_tokens;
 } Encoder;
@@ -67,12 +68,12 @@ static Candidate heap_pop(Encoder *encoder) {
 
 static size_t character_size(Bytes text, size_t at) {
     int length = utf8_length(text.data + at, text.size - at);
-    return length > 0 ? (size_t)length : 1; /* a byte of no character is a symbol too */
+    return length > 0 ? (size_t)length : 1; /* a byte outside any valid character is a symbol, too */
 }
 
 static void emit(Encoder *encoder, int token) { encoder->tokens[encoder->n_tokens++] = token; }
 
-/* The symbol at `left` and the one behind it, where there is one. */
+/* The symbol at `left` and the next one, if there is one. */
 static void consider(Encoder *encoder, Bytes island, size_t left) {
     const Vocabulary *vocabulary = &encoder->tokenizer->vocabulary;
     size_t right = left + encoder->symbols[left].size;
@@ -139,7 +140,7 @@ static bool encode_island(Encoder *encoder, Bytes island, Error *error) {
 
 static Bytes part(Bytes text, size_t from, size_t to) { return (Bytes){text.data + from, to - from}; }
 
-/* Text without control tokens: user-defined pieces are taken out first, the rest is cut into islands. */
+/* Encodes text without control tokens: user-defined pieces are matched first, the rest is cut into islands. */
 static bool encode_segment(Encoder *encoder, Bytes segment, Error *error) {
     const Vocabulary *vocabulary = &encoder->tokenizer->vocabulary;
     size_t start = 0, at = 0, size = 0;
@@ -186,7 +187,7 @@ bool tokenizer_encode(const Tokenizer *tokenizer, Bytes text, bool special, int 
                       Error *error) {
     if (text.size > MAX_TEXT)
         return error_set(error, "text to encode: expected at most %zu bytes, got %zu", MAX_TEXT, text.size);
-    /* A token a byte at most, and one for each space put in front; a segment has at least one byte. */
+    /* At most one token per byte, and one per inserted space; a segment has at least one byte. */
     size_t n_spaces = special ? text.size : 1;
     Encoder encoder = {.tokenizer = tokenizer};
     encoder.tokens = memory_alloc(text.size + n_spaces, sizeof *encoder.tokens, "tokens of the text", error);

@@ -8,7 +8,7 @@ TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at
         .tokenizer = tokenizer, .special = special, .strip_space = at_start && tokenizer->adds_space_prefix};
 }
 
-/* Without the space that encode put before the first text, and before text after a control token. */
+/* Without the space that encode inserted before the first text and before text after a control token. */
 Bytes token_stream_bytes(const TokenStream *stream, int token) {
     Bytes text = tokenizer_piece(stream->tokenizer, token, stream->special);
     bool hidden = vocabulary_hides(&stream->tokenizer->vocabulary, token);
@@ -16,7 +16,7 @@ Bytes token_stream_bytes(const TokenStream *stream, int token) {
     return strips ? (Bytes){text.data + 1, text.size - 1} : text;
 }
 
-static Bytes next_text(TokenStream *stream, int token) {
+Bytes token_stream_next(TokenStream *stream, int token) {
     Bytes text = token_stream_bytes(stream, token);
     if (vocabulary_hides(&stream->tokenizer->vocabulary, token))
         stream->strip_space = stream->tokenizer->adds_space_prefix;
@@ -26,7 +26,7 @@ static Bytes next_text(TokenStream *stream, int token) {
 }
 
 size_t token_stream_push(TokenStream *stream, int token, uint8_t *out) {
-    Bytes text = next_text(stream, token);
+    Bytes text = token_stream_next(stream, token);
     size_t n_out = 0;
     for (size_t i = 0; i < text.size; i++) {
         stream->held[stream->n_held++] = text.data[i];
@@ -51,5 +51,5 @@ size_t token_stream_finish(TokenStream *stream, uint8_t *out) {
     return n_held;
 }
 
-/* At most three bytes are held back when a token comes. */
+/* At most three bytes are held back when a token is added. */
 size_t token_stream_bound(const Tokenizer *tokenizer) { return tokenizer->vocabulary.longest + 3; }

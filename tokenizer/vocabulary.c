@@ -58,10 +58,10 @@ int vocabulary_spelled_byte(Bytes text) {
 
 /* ---- The tables ---- */
 
-/* The upper half, whose bits are mixed better. */
+/* Takes the upper half of the hash, whose bits are mixed better. */
 static uint32_t hash_piece(Bytes piece) { return (uint32_t)(bytes_hash(BYTES_HASH, piece) >> 32); }
 
-/* The slot that holds the piece, or the empty one where it would go. */
+/* The slot that holds the piece, or the empty slot for it. */
 static VocabularySlot *find_slot(const Vocabulary *vocabulary, Bytes piece, uint32_t hash) {
     for (size_t at = hash;; at++) {
         VocabularySlot *slot = &vocabulary->slots[at & vocabulary->mask];

@@ -1,4 +1,4 @@
-/* Vocabulary: the tokens of a file and what encoding looks up among them. Texts have plain spaces. */
+/* Vocabulary: the tokens of a file, and the tables in which encoding looks them up. Texts have plain spaces. */
 #ifndef TOKENIZER_VOCABULARY_H
 #define TOKENIZER_VOCABULARY_H
 
@@ -16,7 +16,7 @@ typedef struct {
     float score;
 } Token;
 
-/* The pieces that merging may give (the normal ones), a hash table with open addressing, at most half full:
+/* The pieces that merging may produce (the normal ones), in a hash table with open addressing, at most half full:
  * slots[hash & mask], slots[(hash + 1) & mask] ... up to an empty one. */
 typedef struct {
     uint32_t hash;
@@ -32,7 +32,7 @@ typedef struct {
     int byte_tokens[256];
     VocabularySlot *slots;
     size_t mask;
-    uint32_t follows[256][8]; /* bit y of follows[x]: the bytes x y stand side by side in some normal piece */
+    uint32_t follows[256][8]; /* bit y of follows[x]: some normal piece contains the bytes x y */
     Names user_defined, hidden;
 } Vocabulary;
 
@@ -43,18 +43,18 @@ void vocabulary_release(Vocabulary *vocabulary);
 /* Adds the next token; its text is copied. A TOKEN_BYTE's text must be a byte's spelling. */
 void vocabulary_add(Vocabulary *vocabulary, Bytes text, float score, TokenType type);
 
-/* Makes the tables. Errors: a byte without a token (some text could not be encoded), out of memory. */
+/* Builds the tables. Errors: a byte without a token (so that some text could not be encoded), out of memory. */
 bool vocabulary_index(Vocabulary *vocabulary, Error *error);
 
 Bytes vocabulary_text(const Vocabulary *vocabulary, int token);
 
-/* Control and unknown tokens: part of no text, and written only where their names are asked for. */
+/* True for control and unknown tokens: they are not part of a text, and are written only if their names are asked for. */
 bool vocabulary_hides(const Vocabulary *vocabulary, int token);
 
-/* The normal piece with exactly these bytes, the lowest id of equal ones; -1 if there is none. */
+/* The normal piece with exactly these bytes; of equal pieces the lowest id; -1 if there is none. */
 int vocabulary_find(const Vocabulary *vocabulary, Bytes piece);
 
-/* Whether any normal piece holds the two bytes side by side. */
+/* True if some normal piece contains these two bytes in sequence. */
 bool vocabulary_joins(const Vocabulary *vocabulary, uint8_t left, uint8_t right);
 
 /* The byte that "<0x0A>" spells; -1 for any other text. */

@@ -1,9 +1,9 @@
-/* foretell: finds the subcommand; without one it is `run`. */
+/* foretell: calls the subcommand; the default is `run`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "foretell.h"
 #include "tensor/kernels.h"
 #include "tensor/unfinished.h"
 #include "tools/cli/commands.h"
@@ -13,9 +13,9 @@
 #include "tools/cli/terminal.h"
 #include "tools/cli/text.h"
 
-static const Command *const commands[] = {&run_command,        &tokenize_command, &inspect_command,
-                                          &perplexity_command, &quantize_command, &bench_command,
-                                          &export_command,     &replay_command,   &explore_command};
+static const Command *const commands[] = {&run_command,      &tokenize_command, &inspect_command, &perplexity_command,
+                                          &quantize_command, &bench_command,    &export_command,  &replay_command,
+                                          &explore_command,  &look_command};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {
@@ -69,19 +69,10 @@ static int dispatch(int argc, char **argv) {
     return find_command(first)->main(argc - 1, argv + 1);
 }
 
-/* Between two passes, and where a pass ends, OpenMP's threads spin for up to 5 ms, unless told otherwise before the
- * program starts. On a busy machine that keeps the threads they wait for off the processor (README, "A busy machine").
- * So the program restarts itself with 100 spins, a microsecond. A policy set in the environment is kept. If the program
- * cannot be restarted, it runs as it is. */
-static void limit_spinning(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("GOMP_SPINCOUNT", "100", 1) == 0) execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv) {
     Error error;
     if (!standard_open(&error)) return command_fail(&error);
-    limit_spinning(argv);
+    foretell_limit_spinning(argv); /* where it fails, the program runs without the limit */
     interrupts_catch();
     mapped_guard(unfinished_remove_all);
     if (!kernels_check(&error)) return command_fail(&error);

@@ -58,8 +58,8 @@ CLONES static void add_all(Sums *out, const float *logits, const float *weights,
     *out = sums;
 }
 
-/* With d = z - max and weights exp(d): -ln p = log_sum - d, so H = log_sum - E[d] and Var[-ln p] = Var[d]: two sums and
- * a single logarithm. Shifted by max, nothing here depends on a constant added to the logits. */
+/* With d = z - max and weights exp(d): -ln p = log_sum - d, so H = log_sum - E[d] and Var[-ln p] = Var[d]. That takes
+ * two sums and one logarithm. Because of the shift by max, a constant added to all logits changes nothing. */
 static void describe(Candidates *candidates, const float *logits, const float *weights) {
     Sums sums;
     add_all(&sums, logits, weights, candidates->count, candidates->max_logit);
@@ -71,7 +71,7 @@ static void describe(Candidates *candidates, const float *logits, const float *w
     candidates->logit_sigma = sqrt(fmax(0, floats_total(&sums.finite_dd) / finite - finite_mean * finite_mean));
 }
 
-/* weights = exp(logits - max); returns what makes probabilities of them. */
+/* weights = exp(logits - max); returns the factor that turns them into probabilities. */
 static float weigh(Candidates *candidates, const float *logits) {
     float *weights = candidates->scratch, max = floats_max(logits, candidates->count);
     assert(isfinite(max));
@@ -113,7 +113,7 @@ double candidates_log_mass(const Candidates *candidates) {
     return log(sum) + (max - candidates->max_logit) - candidates->log_sum;
 }
 
-/* An order to sort by; centre is used by the typical one alone. */
+/* An order to sort by; only ORDER_TYPICAL uses centre. */
 typedef struct {
     CandidatesOrder kind;
     double max_logit, centre;
@@ -124,7 +124,7 @@ static double distance(const Order *order, const Candidate *item) {
     return fabs(((double)item->logit - order->max_logit) - order->centre);
 }
 
-/* Tokens differ, so the order is total, and any way to select gives the same items. */
+/* No two candidates have the same token, so the order is total and every selection algorithm gives the same items. */
 static bool before(const Order *order, const Candidate *a, const Candidate *b) {
     if (order->kind == ORDER_LOGIT) return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
     double distance_a = distance(order, a), distance_b = distance(order, b);
@@ -137,7 +137,7 @@ static void swap(Candidate *a, Candidate *b) {
     *b = old;
 }
 
-/* heap[i] comes after its children 2i+1 and 2i+2, so that heap[0] is the last of all. */
+/* heap[i] comes after its children 2i+1 and 2i+2 in the order, so heap[0] comes last of all. */
 static void sift_down(const Order *order, Candidate *heap, int n, int i) {
     for (;;) {
         int last = 2 * i + 1;
@@ -149,8 +149,9 @@ static void sift_down(const Order *order, Candidate *heap, int n, int i) {
     }
 }
 
-/* Brings the first k of n items to the front, in order: a heap of the k best seen so far has the worst of them on top, and
- * most of the others need just one look at it. Time is bounded by O(n log k), and nothing is allocated (qsort may). */
+/* Moves the first k of n items to the front, in order. A heap holds the k best items so far, the worst of them on top;
+ * most of the other items need only one comparison with it. Takes at most O(n log k) and allocates nothing (qsort
+ * may). */
 static void select_sorted(const Order *order, Candidate *items, int n, int k) {
     for (int i = k / 2 - 1; i >= 0; i--) sift_down(order, items, k, i);
     for (int i = k; i < n; i++) {
@@ -173,8 +174,8 @@ CLONES static float max_logit_of(const Candidate *items, int n) {
     return max;
 }
 
-/* Brings to the front all that reach the k-th largest of the blocks' largest logits: the k largest are among them.
- * Returns how many they are. Most blocks hold none. */
+/* Moves to the front all items that reach the k-th largest of the blocks' maxima: the k largest are among them. Returns
+ * their number. Most blocks hold none. */
 static int select_roughly(Candidates *candidates, int k) {
     int n = candidates->count, n_blocks = (n + FLOATS_BLOCK - 1) / FLOATS_BLOCK, kept = 0;
     float *maxima = candidates->scratch, *top = candidates->scratch + candidates->capacity;
@@ -215,7 +216,8 @@ void candidates_top_k(Candidates *candidates, int k) {
     candidates->sorted = true;
 }
 
-/* The prefix of the sorted first ones whose sum reaches p; false if these do not. */
+/* Keeps the prefix whose sum reaches p, if it lies within the first `ready` items, which are sorted; else returns
+ * false. */
 static bool find_prefix(Candidates *candidates, int ready, float p) {
     double sum = 0;
     for (int i = 0; i < ready; i++) {
@@ -230,13 +232,13 @@ static bool find_prefix(Candidates *candidates, int ready, float p) {
 
 enum { BUCKETS = 1024, BUCKETS_A_NAT = 64 };
 
-/* Larger logits have lower buckets; the last one has all the rest. */
+/* Larger logits have lower buckets; the last bucket holds the rest. */
 static int bucket_of(float logit, float max) {
     float place = (max - logit) * BUCKETS_A_NAT;
     return place < BUCKETS - 1 ? (int)place : BUCKETS - 1;
 }
 
-/* For prefixes that are long: only the bucket in which p is reached needs its order. */
+/* For long prefixes: only the bucket in which the sum reaches p must be sorted. */
 static void find_long_prefix(Candidates *candidates, float p) {
     Candidate *items = candidates->items;
     double sums[BUCKETS] = {0}, sum = 0;
@@ -250,7 +252,8 @@ static void find_long_prefix(Candidates *candidates, float p) {
     for (int i = kept; i < n; i++)
         if (bucket_of(items[i].logit, max) == last) swap(&items[i], &items[end++]);
     select_sorted(&by_logit, items + kept, end - kept, end - kept);
-    while (sum < p && kept < n) sum += items[kept++].prob; /* all of them may not reach p: others were dropped before */
+    while (sum < p && kept < n)
+        sum += items[kept++].prob; /* the sum of all may stay below p: earlier stages dropped some */
     candidates->count = kept;
     candidates->sorted = false;
 }
@@ -283,7 +286,7 @@ void candidates_keep_probable(Candidates *candidates, double floor) {
         if (max_prob_of(items + start, end - start) < floor) continue;
         for (int i = start; i < end; i++) {
             Candidate item = items[i];
-            items[kept] = item; /* always: whether it stays is a coin's throw, and a branch would guess */
+            items[kept] = item; /* without a branch: it would be mispredicted half of the time */
             kept += item.prob >= floor;
         }
     }

@@ -1,9 +1,9 @@
-/* Candidates: the tokens that may come next, and the stages that thin them out by order and probability alone
- * (truncate.h has the others).
+/* Candidates: the tokens that may come next, and the truncation stages that read order and probability alone
+ * (truncate.h has the others, plain_truncate.h the definitions in a few lines each).
  *
- * prob is the natural probability: the softmax of the logits over the whole vocabulary. Truncation reads it as it is and
- * never renormalises it. Ties go to the lower token id, everywhere. No stage leaves fewer than one candidate, and none
- * sorts the vocabulary: they select, then sort only what they keep. */
+ * prob is the natural probability: the softmax of the logits over the whole vocabulary. Truncation never renormalises
+ * it. Ties go to the lower token id, everywhere. Each stage leaves at least one candidate. No stage sorts the
+ * vocabulary: it selects, and sorts only what it keeps. */
 #ifndef SAMPLER_CHAIN_CANDIDATES_H
 #define SAMPLER_CHAIN_CANDIDATES_H
 
@@ -23,9 +23,9 @@ typedef struct {
     int count, capacity;
     bool sorted;    /* by logit, largest first, lower id first among equals */
     float *scratch; /* (2 capacity,) f32 */
-    /* What all tokens are like together, before any was dropped: truncation leaves these as they are. */
+    /* Figures of the whole vocabulary. Truncation does not change them. */
     float max_logit;
-    double log_sum;             /* ln sum exp(z - max_logit); so -ln p = log_sum - (z - max_logit) */
+    double log_sum;             /* ln sum exp(z - max_logit), so that -ln p = log_sum - (z - max_logit) */
     double entropy, varentropy; /* H = E[-ln p], nats; Var[-ln p], nats^2 */
     double logit_sigma;         /* standard deviation (population) of the finite logits */
 } Candidates;
@@ -33,24 +33,24 @@ typedef struct {
 bool candidates_open(Candidates *candidates, int vocab_size, Error *error);
 void candidates_close(Candidates *candidates);
 
-/* Takes all n <= capacity logits, in token order, with their natural probabilities. A logit is finite or -inf (the token
- * cannot come), and one at least is finite. */
+/* Fills the items from all n <= capacity logits, in token order, and computes their natural probabilities. A logit is
+ * finite, or -inf if the token is impossible; at least one is finite. */
 void candidates_from_logits(Candidates *candidates, const float *logits, int n);
 
-/* The same from the logits that the items have now, after these were rewritten: their probabilities, the entropy and all
- * that goes with it. The items there are count as the whole vocabulary; they keep their order, token and branch. */
+/* Computes the probabilities and the figures again, after the items' logits were rewritten. The present items count as
+ * the whole vocabulary. They keep their order, token and branch. */
 void candidates_refresh(Candidates *candidates);
 
-/* -ln p of items[i], nats: exact where p itself is too small for a float. */
+/* -ln p of items[i], nats: exact even if p is too small for a float. */
 double candidates_surprisal(const Candidates *candidates, int i);
 
-/* ln of the sum of prob over those there are: exact, too, where each is too small for a float. */
+/* ln of the sum of prob over the present items: exact even if each prob is too small for a float. */
 double candidates_log_mass(const Candidates *candidates);
 
 void candidates_sort(Candidates *candidates);
 
-/* For stages that keep a prefix of unknown length: items[0, ready) are the first in this order and sorted; makes them
- * more, unless these are all (each run is as long as all before it), and returns how many they are now. */
+/* For stages that keep a prefix of unknown length. items[0, ready) are the first ones in this order, sorted. Sorts as
+ * many again (64 at first), up to all, and returns how many are sorted now. */
 typedef enum {
     ORDER_LOGIT,  /* largest logit first: what `sorted` means */
     ORDER_TYPICAL /* smallest |-ln p - H| first */
@@ -59,8 +59,8 @@ int candidates_sort_run(Candidates *candidates, int ready, CandidatesOrder order
 
 /* Keeps the k largest, sorted. k <= 0 keeps all as they are. */
 void candidates_top_k(Candidates *candidates, int k);
-/* Keeps the shortest prefix, by probability, whose sum is at least p; the crossing token stays (Holtzman et al.,
- * 1904.09751). p >= 1 keeps all. A long prefix (of more than 64) is left unsorted. */
+/* Keeps the shortest prefix, by probability, whose sum is at least p, including the token that reaches p (Holtzman et
+ * al., 1904.09751). p >= 1 keeps all. A prefix of more than 64 is left unsorted. */
 void candidates_top_p(Candidates *candidates, float p);
 /* Keeps those with prob >= p * (the largest prob) (Nguyen et al., 2407.01082). p <= 0 keeps all. */
 void candidates_min_p(Candidates *candidates, float p);

@@ -6,11 +6,11 @@
 #include "sampler/chain/floats.h"
 #include "sampler/chain/noise.h"
 
-#define MOST_NOISE 23   /* no noise is larger: u < 1 - 2^-33 */
-#define SLACK      1e-3 /* far more than what floats lose below */
+#define MOST_NOISE 23   /* an upper limit of the noise: u < 1 - 2^-33 */
+#define SLACK      1e-3 /* far more than the rounding errors of the floats below */
 
-/* The search for the largest key, logit / T + noise. Few tokens can have it: a token's noise is at most noise_bound of its
- * word, and only where that reaches the best key so far the noise itself is asked for. */
+/* The search for the largest key, logit / T + noise. A token's noise is at most noise_bound of its word; the exact
+ * noise is computed only for the few tokens whose bound reaches the best key so far. */
 typedef struct {
     const Candidates *candidates;
     double temperature;
@@ -22,7 +22,7 @@ typedef struct {
     double best_key;
 } Search;
 
-/* The bounds compare with key - max / T: differences keep their digits whatever the size of the logits. */
+/* The bounds are compared with key - max / T: these differences stay precise for logits of any size. */
 static float limit_of(const Search *search) {
     return (float)(search->best_key - search->max_key - SLACK - 4 * DBL_EPSILON * fabs(search->max_key));
 }

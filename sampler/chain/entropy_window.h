@@ -1,5 +1,5 @@
-/* Entropy window: the entropies of the last steps, and their percentiles: what "high" and "low" mean for the text at
- * hand where no --entropy-range says it. Exact and of fixed size; it copies with `=`, so it rewinds and forks with the
+/* Entropy window: the entropies of the last steps, and their percentiles: they say what high and low entropy are in this
+ * text, where no entropy-range is given. Exact and of fixed size; it copies with `=`, so it rewinds and forks with the
  * branch that owns it. */
 #ifndef SAMPLER_CHAIN_ENTROPY_WINDOW_H
 #define SAMPLER_CHAIN_ENTROPY_WINDOW_H

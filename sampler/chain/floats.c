@@ -26,7 +26,7 @@ double floats_total(const Doubles *lanes) {
 #define EACH(value)                                                                                                    \
     (Doubles) { value, value, value, value, value, value, value, value }
 
-/* Vectors go by address: by value they would depend on what the compiler is told of the processor. */
+/* Vectors are passed by address: how they are passed by value depends on the compiler's -m flags. */
 
 static inline void load(Doubles *d, const float *x) {
     Floats floats;
@@ -34,9 +34,9 @@ static inline void load(Doubles *d, const float *x) {
     *d = __builtin_convertvector(floats, Doubles);
 }
 
-/* exp(d) = 2^k exp(r), |r| <= ln 2 / 2, by Taylor's series to r^13/13!. d <= 0 becomes at least -700: what is smaller adds
- * nothing beside the 1 of the largest. k is rounded, and its bits brought to the low end, by a number so large that doubles
- * of its size are whole. */
+/* exp(d) = 2^k exp(r), |r| <= ln 2 / 2, by Taylor's series to r^13/13!. d <= 0 is clamped to -700: smaller terms add
+ * nothing to the 1 of the largest. Adding 1.5 * 2^52, a size at which doubles are integers, rounds k and moves its bits
+ * to the low end. */
 static inline void take_exp(Doubles *exps, Doubles *d) {
     const double log2_e = 1.4426950408889634, ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
     const Doubles whole = EACH(0x1.8p52), lowest = EACH(-700.);
@@ -49,7 +49,7 @@ static inline void take_exp(Doubles *exps, Doubles *d) {
     *exps = (Doubles)((Masks)series + ((Masks)rounded << 52));
 }
 
-/* The last, incomplete lanes of x, filled up with what has no weight. */
+/* The last, incomplete lanes of x, padded with -inf, which has no weight. */
 static void take_rest(float *rest, const float *x, int n) {
     int whole = n - n % FLOATS_LANES;
     for (int i = 0; i < FLOATS_LANES; i++) rest[i] = whole + i < n ? x[whole + i] : -INFINITY;
@@ -95,7 +95,7 @@ CLONES static void find_maxima(float *maxima, const float *x, int n, int block) 
     }
 }
 
-/* The largest so far; once there are k of them as a heap, the smallest on top. */
+/* The largest numbers so far; from k on they are a heap with the smallest on top. */
 typedef struct {
     float *top;
     int k, count;
@@ -129,7 +129,8 @@ static void offer(Best *best, const float *x, int n, float floor) {
     }
 }
 
-/* Of the blocks' maxima k reach the k-th largest of them: so do the k largest numbers, and they are in those blocks. */
+/* k of the blocks' maxima reach the k-th largest maximum. So the k largest numbers reach it too, and lie in those
+ * blocks. */
 void floats_largest(float *top, int k, const float *x, int n) {
     enum { MAXIMA = 2048 };
     float maxima[MAXIMA], floor = -INFINITY;

@@ -1,7 +1,7 @@
-/* Floats: passes over many numbers, most of which are of no interest.
+/* Floats: fast passes over arrays of floats: maxima, sums of exponentials, the k largest.
  *
- * They are looked at in blocks, in loops without branches that compilers turn into vector instructions; only the few blocks
- * that hold something are looked at one by one. */
+ * The numbers are read in blocks, by loops without branches that compilers turn into vector instructions. Only the few
+ * blocks that hold a relevant number are read one number at a time. */
 #ifndef SAMPLER_CHAIN_FLOATS_H
 #define SAMPLER_CHAIN_FLOATS_H
 
@@ -9,8 +9,8 @@
 
 #include "tensor/clones.h"
 
-/* Before a loop that finds the largest of floats: the order in which they are compared does not matter. clang 14 knows no
- * such loop, and warns. */
+/* Put before a loop that finds a maximum: the comparisons may be reordered. clang 14 does not know this reduction, and
+ * warns. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define FLOATS_PRAGMA(text)  _Pragma(#text)
 #define FLOATS_MAX_IN(value) FLOATS_PRAGMA(omp simd reduction(max : value))
@@ -19,7 +19,7 @@
 #endif
 
 #define FLOATS_BLOCK 64
-#define FLOATS_LANES 8 /* sums are made in so many parts, whatever the width of the processor's vectors */
+#define FLOATS_LANES 8 /* parts of each sum: the same on every processor, whatever the width of its vectors */
 
 /* Vectors as gcc and clang have them on any processor. */
 typedef float Floats __attribute__((vector_size(FLOATS_LANES * sizeof(float))));
@@ -28,16 +28,17 @@ typedef uint64_t Masks __attribute__((vector_size(FLOATS_LANES * sizeof(uint64_t
 
 double floats_total(const Doubles *lanes);
 
-/* n >= 1; -inf where all are. */
+/* n >= 1; -inf if all are -inf. */
 float floats_max(const float *x, int n);
 
 /* How many are at least `floor`. */
 int floats_reaching(const float *x, int n, float floor);
 
-/* The sum of exp(x - shift) in double precision, within a few of its roundings; no x > shift. */
+/* The sum of exp(x - shift) in double precision, exact to a few roundings; no x > shift. */
 double floats_sum_exp(const float *x, int n, double shift);
 
-/* With d = (x - shift) * scale, no d > 0: the sums of exp(d), exp(d) d and exp(d) d^2, as exactly. scale > 0 is finite. */
+/* With d = (x - shift) * scale: the sums of exp(d), exp(d) d and exp(d) d^2, with the same precision. No d > 0; scale >
+ * 0 is finite. */
 typedef struct {
     double sum, d, dd;
 } FloatsMoments;

@@ -4,8 +4,8 @@
 
 #include "sampler/chain/floats.h"
 
-/* The constants of the paper's table 2: multipliers found by search, and a Weyl sequence for the key (the golden ratio and
- * sqrt(3) - 1). */
+/* The constants of the paper's table 2: multipliers found by search, and a Weyl sequence for the key (from the golden
+ * ratio and sqrt(3) - 1). */
 typedef struct {
     uint32_t a, b, c, d;
 } Words;
@@ -16,7 +16,7 @@ static inline Words next(Words x, uint32_t key0, uint32_t key1) {
                    (uint32_t)product0};
 }
 
-/* Ten rounds, without a loop: then compilers make vector instructions of the loop over many tokens. */
+/* Ten rounds, unrolled: so compilers vectorise the loop over tokens. */
 static inline Words mix(Words x, uint32_t key0, uint32_t key1) {
     const uint32_t step0 = 0x9E3779B9, step1 = 0xBB67AE85;
     x = next(x, key0, key1);

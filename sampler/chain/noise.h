@@ -1,8 +1,8 @@
-/* Noise: random numbers that are a function of what they are for, not of when they were asked for.
+/* Noise: random numbers that depend on what they are used for, not on the order of the calls.
  *
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11), keyed by the seed, counted by
- * (token, position, sequence, stage). So a token's noise does not depend on which other candidates, branches or stages
- * were evaluated, or in what order. */
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11): the key is the seed, the counter
+ * is (token, position, sequence, stage). So a token's noise does not depend on which other candidates, branches or
+ * stages were evaluated, or in what order. */
 #ifndef SAMPLER_CHAIN_NOISE_H
 #define SAMPLER_CHAIN_NOISE_H
 
@@ -17,22 +17,22 @@ Philox philox4x32(const uint32_t counter[4], const uint32_t key[2]);
 typedef enum {
     NOISE_DRAW,
     NOISE_XTC
-} NoiseStage; /* one number for each stage that draws, so that stages share nothing */
+} NoiseStage; /* one per stage that draws, so that their random numbers are independent */
 
-/* In (0, 1): (x + 0.5) / 2^32, x the first word. */
+/* (x + 0.5) / 2^32 in (0, 1), where x is the first word. */
 double noise_uniform(uint64_t seed, int token, int position, int sequence, NoiseStage stage);
 /* Standard Gumbel: -ln(-ln u). argmax(logit / T + gumbel) is a draw from softmax(logit / T). */
 double noise_gumbel(uint64_t seed, int token, int position, int sequence, NoiseStage stage);
 
-/* How a search may pass over most tokens without their noise. words[i] is the word x of tokens[i]; where a token's noise
- * is more than noise_bound(x) says there is a mistake: a few operations that compilers turn into vector instructions. */
+/* words[i] = the first word x of tokens[i]. With noise_bound(x) a search rules out most tokens without computing their
+ * noise; compilers turn both into vector instructions. */
 void noise_words(uint32_t *restrict words, const int *restrict tokens, int n, uint64_t seed, int position, int sequence,
                  NoiseStage stage);
 
-/* At least the Gumbel noise of x but for rounding (1e-4), and little more where that matters: .14 from 2 to 12. With
- * u = (x + .5) / 2^32: -ln u >= 1 - u, so the noise is at most -ln(1 - u); the highest 24 bits of 1 - u are not above it;
- * and the bits of a float, taken for a number, are its logarithm with straight lines between the powers of two, which run
- * below it. */
+/* An upper bound of the Gumbel noise of x, except for rounding (1e-4). For noise from 2 to 12, where it matters, it is
+ * at most .14 too large. With u = (x + .5) / 2^32: -ln u >= 1 - u, so the noise is at most -ln(1 - u); the highest 24
+ * bits of 1 - u are not above it; and the bits of a float, read as an integer, are proportional to its logarithm
+ * interpolated linearly between powers of two, which lies below the logarithm. */
 static inline float noise_bound(uint32_t x) {
     union {
         float value;

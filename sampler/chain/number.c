@@ -8,15 +8,29 @@
 static bool fits(double x, NumberRange range) {
     bool above = range.low_open ? x > range.low : x >= range.low;
     bool below = range.high_open ? x < range.high : x <= range.high;
-    return isfinite(x) && above && below;
+    return isfinite(x) && above && below && (!range.whole || x == floor(x));
+}
+
+static bool is_closed(NumberRange range) { return !range.low_open && !range.high_open; }
+
+int number_range_print(NumberRange range, char *out, size_t capacity) {
+    const char *from = is_closed(range) ? "" : range.low_open ? "above " : "at least ";
+    const char *to = is_closed(range) ? "to " : range.high_open ? "and below " : "and at most ";
+    return snprintf(out, capacity, "%s%.7g %s%.7g", from, range.low, to, range.high);
 }
 
 static bool refuse(NumberRange range, const char *what, const char *text, size_t length, Error *error) {
-    bool closed = !range.low_open && !range.high_open;
-    const char *from = closed ? "from " : range.low_open ? "above " : "at least ";
-    const char *to = closed ? "to " : range.high_open ? "and below " : "and at most ";
-    return error_set(error, "%s: expected a number %s%.7g %s%.7g, got '%.*s'", what, from, range.low, to, range.high,
-                     (int)(length < 200 ? length : 200), text);
+    char allowed[64];
+    number_range_print(range, allowed, sizeof allowed);
+    return error_set(error, "%s: expected a %snumber %s%s, got '%.*s'", what, range.whole ? "whole " : "",
+                     is_closed(range) ? "from " : "", allowed, (int)(length < 200 ? length : 200), text);
+}
+
+/* The ends of a range of floats are the floats nearest to them. */
+static NumberRange widen(NumberRange range) {
+    range.low = fmin(range.low, (float)range.low);
+    range.high = fmax(range.high, (float)range.high);
+    return range;
 }
 
 /* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers are let through. It may read on past
@@ -38,8 +52,7 @@ bool number_parse(double *out, const char *text, size_t length, NumberRange rang
 bool number_parse_float(float *out, const char *text, size_t length, NumberRange range, const char *what,
                         Error *error) {
     double value;
-    NumberRange wide = {fmin(range.low, (float)range.low), fmax(range.high, (float)range.high), range.low_open,
-                        range.high_open};
+    NumberRange wide = widen(range);
     if (!read_decimal(&value, text, length) || !fits(value, wide)) return refuse(range, what, text, length, error);
     float stored = (float)value;
     if (!fits(stored, wide)) {
@@ -59,10 +72,25 @@ bool number_check(double value, NumberRange range, const char *what, Error *erro
     return refuse(range, what, text, (size_t)length, error);
 }
 
+bool number_check_float(float value, NumberRange range, const char *what, Error *error) {
+    if (fits(value, widen(range))) return true;
+    char text[32];
+    int length = number_print_float(value, text, sizeof text);
+    return refuse(range, what, text, (size_t)length, error);
+}
+
 int number_print(double value, char *out, size_t capacity) {
     char text[32];
     int digits = 6;
     do snprintf(text, sizeof text, "%.*g", digits, value);
     while (digits++ < 17 && strtod(text, NULL) != value);
+    return snprintf(out, capacity, "%s", text);
+}
+
+int number_print_float(float value, char *out, size_t capacity) {
+    char text[32];
+    int digits = 6;
+    do snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    while (digits++ < 9 && (float)strtod(text, NULL) != value);
     return snprintf(out, capacity, "%s", text);
 }

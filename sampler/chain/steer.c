@@ -6,31 +6,26 @@
 
 #define BY_ENTROPY "@entropy"
 
-static bool parse_end(double *out, const char *text, size_t length, bool whole, NumberRange range, const char *what,
-                      Error *error) {
-    if (!number_parse(out, text, length, range, what, error)) return false;
-    if (!whole || *out == floor(*out)) return true;
-    return error_set(error, "%s: expected a whole number, got '%.*s'", what, (int)length, text);
-}
-
 bool steer_parse(Steer *steer, const char *text, NumberRange range, const char *what, Error *error) {
-    Steer read = *steer;
+    double low, high;
     size_t length = strlen(text);
     const char *colon = strchr(text, ':'), *at = strchr(text, '@');
-    if (!colon && !at) {
-        if (!parse_end(&read.low, text, length, read.whole, range, what, error)) return false;
-        read.high = read.low;
-        *steer = read;
-        return true;
-    }
-    if (!colon || !at || at < colon || strcmp(at, BY_ENTROPY) != 0)
+    bool is_fixed = !colon && !at;
+    if (!is_fixed && (!colon || !at || at < colon || strcmp(at, BY_ENTROPY) != 0))
         return error_set(error, "%s: expected X or LOW:HIGH" BY_ENTROPY ", got '%s'", what, text);
-    NumberRange low_range = range;
-    if (read.whole) low_range.low = fmax(range.low, 1);
-    if (!parse_end(&read.low, text, (size_t)(colon - text), read.whole, low_range, what, error)) return false;
-    if (!parse_end(&read.high, colon + 1, (size_t)(at - colon - 1), read.whole, range, what, error)) return false;
-    if (read.low >= read.high) return error_set(error, "%s: expected LOW below HIGH, got '%s'", what, text);
-    *steer = read;
+    if (is_fixed) {
+        if (!number_parse(&low, text, length, range, what, error)) return false;
+        high = low;
+    } else {
+        NumberRange low_range = range;
+        if (range.whole) low_range.low = fmax(range.low, 1);
+        if (!number_parse(&low, text, (size_t)(colon - text), low_range, what, error)) return false;
+        if (!number_parse(&high, colon + 1, (size_t)(at - colon - 1), range, what, error)) return false;
+        if (low >= high) return error_set(error, "%s: expected LOW below HIGH, got '%s'", what, text);
+    }
+    steer->low = low;
+    steer->high = high;
+    steer->whole = range.whole;
     return true;
 }
 

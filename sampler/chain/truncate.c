@@ -25,7 +25,8 @@ void candidates_eta(Candidates *candidates, float e) {
     if (e > 0) candidates_keep_probable(candidates, candidates_eta_floor(e, candidates->entropy));
 }
 
-/* Below the largest of those that are left there may be none: an earlier stage may have dropped z_max. */
+/* All candidates that are left may lie below the floor, because an earlier stage may have dropped the one with
+ * z_max. */
 void candidates_top_nsigma(Candidates *candidates, float n) {
     if (n <= 0) return;
     Candidate likeliest = candidates->items[candidates_argmax(candidates)];
@@ -39,8 +40,9 @@ void candidates_top_nsigma(Candidates *candidates, float n) {
     candidates->count = kept;
 }
 
-/* With S = sum p and A = sum p (-ln p) over a prefix, H(q) = ln S + A / S. It grows with every token that is no likelier
- * than those before it, so the first one too many ends the search. What cannot come adds nothing: it ends it too. */
+/* With S = sum p and A = sum p (-ln p) over a prefix, H(q) = ln S + A / S. H(q) grows with every token that is no
+ * likelier than those before it, so the first token that exceeds the limit ends the search. A token with p = 0 ends it
+ * too. */
 void candidates_top_h(Candidates *candidates, float a) {
     if (a >= 1) return;
     double bound = a * candidates->entropy, sum = 0, surprisals = 0;
@@ -57,7 +59,7 @@ void candidates_top_h(Candidates *candidates, float a) {
     candidates->sorted = true;
 }
 
-/* The least likely, if it is to be drawn at all, must be possible. */
+/* p > 0, because the least likely of the top choices is kept and may be drawn. */
 static bool is_top_choice(const Candidate *item, float threshold, const bool *exempt) {
     return item->prob >= threshold && item->prob > 0 && !(exempt && exempt[item->token]);
 }

@@ -18,7 +18,8 @@ double future_entropy(const float *logits, int vocab_size, int n, float *scratch
     assert(vocab_size >= 1 && n >= 2);
     if (n > vocab_size) n = vocab_size;
     if (n == 1) return 0;
-    floats_largest(scratch, n, logits, vocab_size); /* sorted, so that the order of the sums is not the vocabulary's */
+    floats_largest(scratch, n, logits,
+                   vocab_size); /* sorted: so the order of the sums does not depend on the vocabulary */
     double max = scratch[0], sum = 0, entropy = 0;
     assert(isfinite(max));
     for (int i = 0; i < n; i++) sum += exp(scratch[i] - max);
@@ -27,6 +28,25 @@ double future_entropy(const float *logits, int vocab_size, int n, float *scratch
         entropy -= r * log(fmax(r, LOG_FLOOR));
     }
     return fmin(entropy / log(n), 1); /* equal logits may round to a little more */
+}
+
+static double hhat_of(void *n, const LookaheadCandidate *candidate, const float *logits, int vocab_size,
+                      float *scratch) {
+    (void)candidate;
+    return future_entropy(logits, vocab_size, *(const int *)n, scratch);
+}
+
+static double one(void *n, const LookaheadCandidate *candidate) {
+    (void)n, (void)candidate;
+    return 1;
+}
+
+Scorer future_scorer(const int *n, int vocab_size) {
+    return (Scorer){.worth = hhat_of,
+                    .bound = one,
+                    .context = (void *)n,
+                    .scratch_size = *n < vocab_size ? *n : vocab_size,
+                    .concurrent = true};
 }
 
 double future_log_score(FutureExponents exponents, double log_p, double hhat) {

@@ -6,15 +6,15 @@
 
 enum { BINS = LOOKAHEAD_COST_BINS, TRIALS = 2, LARGEST_TRIAL = 8, LONG = 256 };
 #define BIN      (1. / 16) /* nats */
-#define FADE     0.99      /* the last hundred of what is seen count most */
-#define LEAST    1e-3      /* a chance below it is none */
-#define BELIEFS  2         /* what is believed of L before anything was seen: as if so many of them had been, ... */
-#define BELIEVED 0.4       /* ... with this mean, falling off exponentially */
+#define FADE     0.99      /* per value: the last hundred values count most */
+#define LEAST    1e-3      /* smaller probabilities count as zero */
+#define BELIEFS  2         /* the prior of L: as if this many values had been seen, ... */
+#define BELIEVED 0.4       /* ... exponentially distributed with this mean */
 
 static bool is_old(const LookaheadCost *cost, int rows) { return cost->all - cost->last[rows] > LONG; }
 
-/* The first few times of a size may hold a cache's warming up, so the least of them; then a mean of the last ones, in which
- * a pass that was interrupted by another program does not count in full. */
+/* The first passes of a size may include the warming up of a cache, so the smallest of their times counts. After them
+ * it is a moving mean, in which a pass that another program interrupted counts only up to twice the mean. */
 void lookahead_cost_pass(LookaheadCost *cost, int rows, double seconds) {
     assert(rows >= 1 && rows <= LOOKAHEAD_MAX_K);
     double *mean = &cost->seconds[rows];
@@ -28,13 +28,13 @@ void lookahead_cost_pass(LookaheadCost *cost, int rows, double seconds) {
     cost->last[rows] = cost->all++;
 }
 
-void lookahead_cost_future(LookaheadCost *cost, double hhat) {
-    double place = hhat > 0 ? fmax(0, -log(hhat)) / BIN : BINS;
+void lookahead_cost_future(LookaheadCost *cost, double share) {
+    double place = share > 0 ? fmax(0, -log(share)) / BIN : BINS;
     for (int i = 0; i < BINS; i++) cost->seen[i] *= FADE;
     cost->seen[place < BINS - 1 ? (int)place : BINS - 1] += 1;
 }
 
-/* Straight lines between the sizes that were measured. */
+/* Linear interpolation between two measured sizes. */
 static double between(const LookaheadCost *cost, int low, int high, int rows) {
     double a = cost->seconds[low], b = cost->seconds[high];
     return a + (b - a) * (rows - low) / (high - low);
@@ -50,7 +50,7 @@ double lookahead_cost_seconds(const LookaheadCost *cost, int rows) {
     return high <= LOOKAHEAD_MAX_K ? cost->seconds[high] : 0;
 }
 
-/* above[i] = P(L > i bins), with what is believed of it. */
+/* above[i] = P(L > i bins), the prior included. */
 static void chances(const LookaheadCost *cost, double *above) {
     double sum = 0, total = BELIEFS;
     for (int i = 0; i < BINS; i++) total += cost->seen[i];
@@ -68,7 +68,7 @@ static double chance_above(const double *above, double l) {
     return above[i] + (above[i + 1] - above[i]) * (place - i);
 }
 
-/* q[j] = Q(j) for j < m, the number of candidates that may be needed at all. */
+/* q[j] = Q(j) for j < m. Returns m, the number of candidates that may be needed. */
 static int needs(const LookaheadCost *cost, const double *bounds, int n, double scale, double *q) {
     double above[BINS + 1];
     int m = 1;
@@ -82,7 +82,7 @@ static int needs(const LookaheadCost *cost, const double *bounds, int n, double 
     return m;
 }
 
-/* The size that has not been measured often enough or lately, the smallest first; 0: there is none. */
+/* The smallest size that was not measured often enough or not for a long time; 0: there is none. */
 static int trial(const LookaheadCost *cost, int n) {
     for (int rows = 1; rows <= n && rows <= LARGEST_TRIAL; rows *= 2)
         if (cost->passes[rows] < TRIALS || is_old(cost, rows)) return rows;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sampler/chain/choice.h"
 #include "sampler/chain/number.h"
 
 #define PI      3.14159265358979323846
@@ -12,34 +13,24 @@
 #define WIDEST  10  /* of amplitude and bias: more is a square wave in all but name */
 #define LONGEST 1e6 /* of period and phase */
 
-const char *const wave_shape_names[WAVE_SHAPES] = {"sine", "triangle", "square", "ramp"};
-const char *const wave_unit_names[WAVE_UNITS] = {"token", "word", "sentence", "line"};
-
 Wave wave_default(void) { return (Wave){.shape = WAVE_SINE, .clock = WAVE_TOKEN, .amplitude = 1, .period = 60}; }
-
-/* The place of the first `length` characters of text among the names; -1 if they are none of them. */
-static int find_name(const char *const *names, int n, const char *text, size_t length) {
-    for (int i = 0; i < n; i++)
-        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0) return i;
-    return -1;
-}
 
 bool wave_parse(Wave *wave, const char *text, Error *error) {
     const struct {
         const char *what;
         NumberRange range;
-    } fields[] = {{"--wave: amplitude", {-WIDEST, WIDEST, false, false}},
-                  {"--wave: period", {0, LONGEST, true, false}},
-                  {"--wave: phase", {-LONGEST, LONGEST, false, false}},
-                  {"--wave: bias", {-WIDEST, WIDEST, false, false}}};
+    } fields[] = {{"wave: amplitude", {.low = -WIDEST, .high = WIDEST}},
+                  {"wave: period", {.low = 0, .high = LONGEST, .low_open = true}},
+                  {"wave: phase", {.low = -LONGEST, .high = LONGEST}},
+                  {"wave: bias", {.low = -WIDEST, .high = WIDEST}}};
     int n_fields = 0;
     for (const char *c = text; *c; c++) n_fields += *c == ':';
-    if (n_fields < 2 || n_fields > 4) return error_set(error, "--wave: expected " FORM ", got '%s'", text);
+    if (n_fields < 2 || n_fields > 4) return error_set(error, "wave: expected " FORM ", got '%s'", text);
 
     size_t length = strcspn(text, ":");
-    int shape = find_name(wave_shape_names, WAVE_SHAPES, text, length);
+    int shape = choice_find(WAVE_SHAPE_NAMES, text, length);
     if (shape < 0)
-        return error_set(error, "--wave: no such shape '%.*s': expected sine, triangle, square or ramp",
+        return error_set(error, "wave: no such shape '%.*s': expected sine, triangle, square or ramp",
                          (int)(length < 200 ? length : 200), text);
     double values[4] = {0};
     for (int i = 0; i < n_fields; i++) {
@@ -51,18 +42,12 @@ bool wave_parse(Wave *wave, const char *text, Error *error) {
     return true;
 }
 
-bool wave_parse_clock(Wave *wave, const char *text, Error *error) {
-    int unit = find_name(wave_unit_names, WAVE_UNITS, text, strlen(text));
-    if (unit < 0) return error_set(error, "--wave-clock: expected token, word, sentence or line, got '%s'", text);
-    wave->clock = (WaveUnit)unit;
-    return true;
-}
-
 int wave_print(const Wave *wave, char *out, size_t capacity) {
     double values[] = {wave->amplitude, wave->period, wave->phase, wave->bias};
-    char text[4][32];
+    char shape[16], text[4][32];
     for (int i = 0; i < 4; i++) number_print(values[i], text[i], sizeof text[i]);
-    return snprintf(out, capacity, "%s:%s:%s:%s:%s", wave_shape_names[wave->shape], text[0], text[1], text[2], text[3]);
+    choice_print(WAVE_SHAPE_NAMES, (int)wave->shape, shape, sizeof shape);
+    return snprintf(out, capacity, "%s:%s:%s:%s:%s", shape, text[0], text[1], text[2], text[3]);
 }
 
 /* x in [0, 1). The sine is folded onto its first quarter, so that its zeros and its two halves are exact. */

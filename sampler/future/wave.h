@@ -1,16 +1,16 @@
-/* Wave: an alpha that swings while the text grows, and the clock it swings by.
+/* Wave: an alpha that changes periodically while the text grows, and the clock that counts its time.
  *
  *   alpha(t) = clamp(bias + amplitude * shape((t + phase) / period), -1, 1)
  *
- * t is what the clock counts, period and phase are in its units. One period of each shape at its quarters:
+ * The clock counts t; period and phase are in its units. One period of each shape at its quarters:
  *
  *               0    1/4    1/2    3/4
  *   sine        0     1      0     -1       sin(2 pi x)
- *   triangle    0     1      0     -1       straight between these
+ *   triangle    0     1      0     -1       linear between these
  *   square      1     1     -1     -1       +1 in the first half, -1 in the second
- *   ramp       -1   -1/2     0     1/2      rises, and falls back to -1 at the end
+ *   ramp       -1   -1/2     0     1/2      rises linearly, and falls back to -1 at the end
  *
- * Plain data: it copies with `=`, and so rewinds and forks with the branch that owns it. */
+ * Plain data: it copies with `=`, so it rewinds and forks together with the branch that owns it. */
 #ifndef SAMPLER_FUTURE_WAVE_H
 #define SAMPLER_FUTURE_WAVE_H
 
@@ -28,32 +28,31 @@ typedef struct {
     double amplitude, period, phase, bias;
 } Wave;
 
-/* How much was generated so far; all zero before the first token. */
+/* What was generated so far, in each unit; all zero before the first token. */
 typedef struct {
     int count[WAVE_UNITS];
-    TokenFlags last; /* of the token before */
+    TokenFlags last; /* of the last token */
 } WaveClock;
 
-extern const char *const wave_shape_names[WAVE_SHAPES]; /* "sine", ... */
-extern const char *const wave_unit_names[WAVE_UNITS];   /* "token", "word", "sentence", "line" */
+/* The names of both, in the order of the enums (choice.h). */
+#define WAVE_SHAPE_NAMES "sine|triangle|square|ramp"
+#define WAVE_UNIT_NAMES  "token|word|sentence|line"
 
 Wave wave_default(void); /* sine:1:60:0:0, by tokens */
 
 /* "SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]]"; phase and bias are 0 where they are not given, the clock stays as it is.
- * Errors name --wave: another form, no such shape (they are listed), not a number, out of range (which is named). */
+ * Errors begin with "wave": another form, no such shape (they are listed), not a number, out of range (which is named). */
 bool wave_parse(Wave *wave, const char *text, Error *error);
-/* One of wave_unit_names; the error names --wave-clock. */
-bool wave_parse_clock(Wave *wave, const char *text, Error *error);
 
 /* All five fields, as wave_parse reads them. Cut to capacity as snprintf does; returns the length it wants. */
 int wave_print(const Wave *wave, char *out, size_t capacity);
 
-/* In [-1, 1]. For whole t the same bits each whole number of periods. */
+/* In [-1, 1]. For integer t and period, alpha repeats bit for bit after each period. */
 double wave_alpha(const Wave *wave, double t);
 
-/* Counts one generated token. A word counts with the token that begins it (a mark of punctuation is one of its own), a
- * sentence or a line with the token that ends it, and in a run of such tokens only the first: "?!" ends one sentence,
- * and an empty line is no line. */
+/* Counts one generated token. The token that begins a word counts the word (a punctuation mark is a word). The token
+ * that ends a sentence or a line counts it; of several such tokens in a row only the first counts: "?!" ends one
+ * sentence, and an empty line is not a line. */
 void wave_clock_count(WaveClock *clock, TokenFlags flags);
 
 #endif

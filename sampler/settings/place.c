@@ -220,16 +220,30 @@ static bool at_sentence(const PlaceState *s) { return s->sentence == SENTENCE_BE
 static bool at_paragraph(const PlaceState *s) { return !s->in_paragraph && s->code == NO_CODE; }
 static bool at_line(const PlaceState *s) { return !s->in_line; }
 
+/* The order of the table. */
+enum { SPEECH, NUMBER, CODE, IDENTIFIER, SENTENCE, PARAGRAPH, LINE };
+#define STARTS (1u << SENTENCE | 1u << PARAGRAPH | 1u << LINE)
+
 const PlaceRow place_table[PLACE_KINDS] = {
-    {"speech", "in quotation marks, up to the closing one or the end of the paragraph", "speech:alpha=0.6", in_speech},
-    {"number", "after a digit, after . or , that follows one, after a currency sign", "number:temp=0.2", in_number},
-    {"code", "between ``` fences, and between ` and ` in a line", "code:preset=precise", in_code},
-    {"identifier", "in a word like utf8, max_k or fooBar; in code in any word", "identifier:temp=0.3", in_identifier},
-    {"sentence-start", "after . ! ? and what closes with them, after a newline", "sentence-start:temp=1.3",
-     at_sentence},
-    {"paragraph-start", "at the beginning, after an empty line", "paragraph-start:top-k=0", at_paragraph},
-    {"line-start", "at the beginning, after a newline", "line-start:temp=1.2", at_line},
+    {"speech", "in quotation marks, up to the closing one or the end of the paragraph", "speech:alpha=0.6", in_speech,
+     1u << PARAGRAPH},
+    {"number", "after a digit, after . or , that follows one, after a currency sign", "number:temp=0.2", in_number,
+     STARTS | 1u << IDENTIFIER},
+    {"code", "between ``` fences, and between ` and ` in a line", "code:preset=precise", in_code,
+     1u << SENTENCE | 1u << PARAGRAPH},
+    {"identifier", "in a word like utf8, max_k or fooBar; in code in any word", "identifier:temp=0.3", in_identifier,
+     STARTS | 1u << NUMBER},
+    {"sentence-start", "after . ! ? and what closes with them, after a newline", "sentence-start:temp=1.3", at_sentence,
+     1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
+    {"paragraph-start", "at the beginning, after an empty line", "paragraph-start:top-k=0", at_paragraph,
+     1u << SPEECH | 1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
+    {"line-start", "at the beginning, after a newline", "line-start:temp=1.2", at_line,
+     1u << NUMBER | 1u << IDENTIFIER},
 };
+
+bool place_may_meet(const PlaceRule *a, const PlaceRule *b) {
+    return a->place == PLACE_REGEX || b->place == PLACE_REGEX || !(place_table[a->place].apart >> b->place & 1);
+}
 
 /* ---- Rules ---- */
 
@@ -254,7 +268,7 @@ size_t place_prefix(const char *text) {
 int place_length(const PlaceRule *rule) { return rule->settings - 1; }
 
 bool place_error(const PlaceRule *rule, Error *error) {
-    return error_prefix(error, "--at %.*s: ", place_length(rule), rule->text);
+    return error_prefix(error, "at %.*s: ", place_length(rule), rule->text);
 }
 
 static bool find_place(int *place, const char *text, size_t length, Error *error) {
@@ -266,24 +280,24 @@ static bool find_place(int *place, const char *text, size_t length, Error *error
     char names[256];
     Line line = line_begin(names, sizeof names);
     for (int i = 0; i < PLACE_KINDS; i++) line_add(&line, "%s, ", place_table[i].name);
-    return error_set(error, "--at: no such place '%.*s': expected %sor /REGEX/", (int)(length < 200 ? length : 200),
-                     text, names);
+    return error_set(error, "at: no such place '%.*s': expected %sor /REGEX/", (int)(length < 200 ? length : 200), text,
+                     names);
 }
 
 static bool check_regex(const char *text, size_t length, Error *error) {
     Bytes pattern = {(const uint8_t *)text + 1, length - 2};
     for (size_t i = 0; i < pattern.size; i++)
         if (pattern.data[i] < ' ' || pattern.data[i] == 0x7f)
-            return error_set(error, "--at /REGEX/: expected no control characters in it (\\n, \\t)");
-    return place_check_pattern(pattern, error) || error_prefix(error, "--at %.*s: ", (int)length, text);
+            return error_set(error, "at /REGEX/: expected no control characters in it (\\n, \\t)");
+    return place_check_pattern(pattern, error) || error_prefix(error, "at %.*s: ", (int)length, text);
 }
 
 bool place_parse(PlaceRule *rule, const char *text, Error *error) {
     size_t length = name_length(text), size = strlen(text);
     if (length == 0 || text[length] != ':' || text[length + 1] == '\0')
-        return error_set(error, "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '%.200s'", text);
+        return error_set(error, "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '%.200s'", text);
     if (size >= sizeof rule->text)
-        return error_set(error, "--at %.40s...: expected at most %zu characters", text, sizeof rule->text - 1);
+        return error_set(error, "at %.40s...: expected at most %zu characters", text, sizeof rule->text - 1);
     *rule = (PlaceRule){.place = PLACE_REGEX, .settings = (int)length + 1, .k = 1, .depth = 1};
     if (*text == '/' ? !check_regex(text, length, error) : !find_place(&rule->place, text, length, error)) return false;
     bool braces = text[length + 1] == '{' && text[size - 1] == '}';
@@ -291,7 +305,7 @@ bool place_parse(PlaceRule *rule, const char *text, Error *error) {
     size_t n_settings = size - length - 1 - 2 * (size_t)braces;
     memcpy(rule->text, text, length + 1);
     memcpy(rule->text + length + 1, settings, n_settings);
-    return n_settings > 0 || error_set(error, "--at %.*s: expected settings, got {}", (int)length, text);
+    return n_settings > 0 || error_set(error, "at %.*s: expected settings, got {}", (int)length, text);
 }
 
 PlaceSet place_find(const PlaceRule *rules, int n_rules, const PlaceState *state, PlaceRegexes *regexes,

@@ -1,4 +1,4 @@
-/* Place: where in the text the next token stands, so that settings can hold there alone (--at PLACE:SETTINGS).
+/* Place: where in the text the next token stands, so that settings can hold there alone (at PLACE:SETTINGS).
  *
  *   It was 3.5 miles. "Go on," she said.
  *           ^^^        ^^^^^^^            the tokens with these characters are drawn at number, and at speech
@@ -49,6 +49,7 @@ typedef struct {
 typedef struct {
     const char *name, *meaning, *example;
     bool (*holds)(const PlaceState *state);
+    unsigned apart; /* bit i: it never holds where row i does */
 } PlaceRow;
 
 extern const PlaceRow place_table[PLACE_KINDS];
@@ -64,7 +65,7 @@ typedef struct {
 
 typedef uint32_t PlaceSet; /* bit i: rule i holds */
 
-/* Fills place, settings and text. The settings may stand in braces. Errors name --at: another form, too long, no such
+/* Fills place, settings and text. The settings may stand in braces. Errors begin with "at": another form, too long, no such
  * place (the error lists them), a pattern that does not compile (with the byte). */
 bool place_parse(PlaceRule *rule, const char *text, Error *error);
 /* The length of "PLACE:" at the beginning of text, and of "{...}" if that follows: commas in these end no item of a
@@ -72,8 +73,11 @@ bool place_parse(PlaceRule *rule, const char *text, Error *error);
 size_t place_prefix(const char *text);
 /* "number" or "/chapter [0-9]+$/" of rule->text. */
 int place_length(const PlaceRule *rule);
-/* Puts "--at PLACE: " in front of the error; returns false. */
+/* Puts "at PLACE: " in front of the error; returns false. */
 bool place_error(const PlaceRule *rule, Error *error);
+
+/* Whether both rules can hold at one position; a pattern may match anywhere. */
+bool place_may_meet(const PlaceRule *a, const PlaceRule *b);
 
 void place_read(PlaceState *state, Bytes text);
 

@@ -1,4 +1,4 @@
-/* Settings by place: the sampler's rules (--at), and the sampler that they make where some of them hold. */
+/* Settings by place: the sampler's rules, and the sampler that they make where some of them hold. */
 #include <string.h>
 
 #include "sampler/sampler.h"
@@ -10,7 +10,7 @@ static const char *settings_of(const PlaceRule *rule) { return rule->text + rule
 static bool check_alone(const Sampler *alone, Error *error) {
     Sampler usual = sampler_default();
     TemperatureKind kind = alone->temperature.kind;
-    if (alone->n_rules > 0) return error_set(error, "expected no --at within it");
+    if (alone->n_rules > 0) return error_set(error, "expected no rule (at) within it");
     if (alone->mirostat_tau != usual.mirostat_tau || alone->mirostat_eta != usual.mirostat_eta)
         return error_set(error, "expected no mirostat, whose state is the whole text's");
     if (kind == TEMPERATURE_EDT_INSTANCE || kind == TEMPERATURE_KLD)
@@ -24,7 +24,7 @@ bool sampler_add_rule(Sampler *sampler, const char *text, Error *error) {
     PlaceRule rule;
     Sampler alone = sampler_default();
     alone.lookahead.k = alone.lookahead.depth = 1;
-    if (sampler->n_rules == PLACE_RULES) return error_set(error, "--at: expected at most %d of them", PLACE_RULES);
+    if (sampler->n_rules == PLACE_RULES) return error_set(error, "at: expected at most %d of them", PLACE_RULES);
     if (!place_parse(&rule, text, error)) return false;
     if (!sampler_set_list(&alone, settings_of(&rule), error) || !check_alone(&alone, error))
         return place_error(&rule, error);
@@ -64,11 +64,32 @@ bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error 
     return true;
 }
 
-bool sampler_check_rules(const Sampler *sampler, Error *error) {
-    Sampler under;
-    for (int i = 0; i < sampler->n_rules; i++)
-        if (!sampler_under(sampler, (PlaceSet)1 << i, &under, error)) return false;
+static bool may_meet(const Sampler *sampler, const int *chosen, int n) {
+    for (int i = 0; i + 1 < n; i++)
+        if (!place_may_meet(&sampler->rules[chosen[i]], &sampler->rules[chosen[n - 1]])) return false;
     return true;
+}
+
+/* Checks every set of up to `left` more rules, from `first` on, together with the n that are chosen. */
+static bool check_sets(const Sampler *sampler, int *chosen, int n, int first, int left, Error *error) {
+    Sampler under;
+    for (int i = first; i < sampler->n_rules && left > 0; i++) {
+        PlaceSet held = 0;
+        chosen[n] = i;
+        if (!may_meet(sampler, chosen, n + 1)) continue;
+        for (int j = 0; j <= n; j++) held |= (PlaceSet)1 << chosen[j];
+        if (!sampler_under(sampler, held, &under, error) || !check_sets(sampler, chosen, n + 1, i + 1, left - 1, error))
+            return false;
+    }
+    return true;
+}
+
+/* At most three settings contradict each other (temp-policy, entropy-range and entropy-cap). If a larger set of rules is
+ * in contradiction, then so are the rules of it that set these last. */
+bool sampler_check_rules(const Sampler *sampler, Error *error) {
+    enum { MOST = 3 };
+    int chosen[MOST];
+    return check_sets(sampler, chosen, 0, 0, MOST, error);
 }
 
 void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerContext *context, int token) {

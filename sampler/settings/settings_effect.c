@@ -1,24 +1,34 @@
 /* Which settings can have an effect in a chain. Where that depends on the text the answer is yes. */
 #include <string.h>
 
-#include "sampler/chain/draw.h"
+#include "sampler/chain/line.h"
 #include "sampler/settings/settings.h"
 
 enum { RULES_TRIED = 6 }; /* every combination of 6 rules is tried; with more the answer is yes */
 
-/* Where rules hold, one or several at once: one may look ahead, another one set how far. */
-static bool holds_under_rules(const Sampler *sampler, SettingEffect *effect, const char *name) {
+/* Where rules hold, all of `needed` and perhaps others: one may look ahead, another one set how far. */
+static bool holds_under_rules(const Sampler *sampler, PlaceSet needed, SettingEffect *effect, const char *name,
+                              Error *why) {
     Error error;
     Sampler under;
     if (sampler->n_rules > RULES_TRIED) return true;
-    for (PlaceSet held = 1; held < (PlaceSet)1 << sampler->n_rules; held++)
-        if (sampler_under(sampler, held, &under, &error) && effect(&under, name, &error)) return true;
+    for (PlaceSet held = 1; held < (PlaceSet)1 << sampler->n_rules; held++) {
+        if ((held & needed) != needed || !sampler_under(sampler, held, &under, &error)) continue;
+        if (effect(&under, name, held == needed ? why : &error)) return true;
+    }
     return false;
 }
 
 bool sampler_matters(const Sampler *sampler, const char *name, Error *why) {
     const SettingRow *row = settings_find(name);
-    return !row || !row->effect || row->effect(sampler, name, why) || holds_under_rules(sampler, row->effect, name);
+    Error error;
+    return !row || !row->effect || row->effect(sampler, name, why) ||
+           holds_under_rules(sampler, 0, row->effect, name, &error);
+}
+
+bool sampler_matters_in_rule(const Sampler *sampler, int rule, const char *name, Error *why) {
+    const SettingRow *row = settings_find(name);
+    return !row || !row->effect || holds_under_rules(sampler, (PlaceSet)1 << rule, row->effect, name, why);
 }
 
 /* ---- What is left to decide ---- */
@@ -33,12 +43,12 @@ static bool acts(const Sampler *sampler, Stage stage) {
     return is_among(sampler, stage) && sampler_stages[stage].is_on(sampler);
 }
 
-/* XTC needs two candidates that reach the threshold, and two cannot both have more than half. */
-static bool excludes_any(const Sampler *sampler) { return sampler->xtc_threshold <= 0.5f; }
-
-/* All other stages keep the likeliest candidate. */
 static bool may_drop_likeliest(const Sampler *sampler) {
-    return acts(sampler, STAGE_TYPICAL) || (acts(sampler, STAGE_XTC) && excludes_any(sampler));
+    for (int i = 0; i < sampler->n_order; i++) {
+        const SamplerStage *stage = &sampler_stages[sampler->order[i]];
+        if (stage->may_drop_likeliest && stage->may_drop_likeliest(sampler)) return true;
+    }
+    return false;
 }
 
 static bool is_greedy(const Sampler *sampler) { return temperature_is_greedy(&sampler->temperature); }
@@ -60,30 +70,31 @@ static bool effect_looking(const Sampler *sampler, const char *name, Error *why)
 }
 
 bool sampler_may_look_ahead(const Sampler *sampler) {
-    return sampler_looks_ahead(sampler) && (looks_ahead(sampler) || holds_under_rules(sampler, effect_looking, NULL));
+    Error error;
+    return sampler_looks_ahead(sampler) &&
+           (looks_ahead(sampler) || holds_under_rules(sampler, 0, effect_looking, NULL, &error));
 }
 
 static bool needs_a_draw(const Sampler *sampler, Error *why) {
-    return error_set(why, is_greedy(sampler) ? "needs --temp above 0" : "--top-k 1 leaves one candidate");
+    return error_set(why, is_greedy(sampler) ? "needs temp above 0" : "top-k 1 leaves one candidate");
 }
 
 /* ---- Stages ---- */
 
+/* The stage that drops candidates and reads this setting. */
 static Stage stage_of(const char *name) {
-    for (int stage = STAGE_BIAS + 1; stage < SAMPLER_STAGES; stage++) {
-        const char *setting;
-        for (int i = 0; (setting = sampler_stage_setting((Stage)stage, i)); i++)
-            if (strcmp(setting, name) == 0) return (Stage)stage;
-    }
+    for (int stage = 0; stage < SAMPLER_STAGES; stage++)
+        for (int i = 0; !sampler_stages[stage].rewrites && sampler_stages[stage].settings[i]; i++)
+            if (strcmp(sampler_stages[stage].settings[i], name) == 0) return (Stage)stage;
     return SAMPLER_STAGES;
 }
 
-/* The value of a stage that is off says so itself. --temp 0 and --top-k 1 both ask for the likeliest token, so neither
+/* The value of a stage that is off says so itself. temp 0 and top-k 1 both ask for the likeliest token, so neither
  * is reported beside the other. */
 bool effect_stage(const Sampler *sampler, const char *name, Error *why) {
     Stage stage = stage_of(name);
     if (stage == SAMPLER_STAGES || !sampler_stages[stage].is_on(sampler)) return true;
-    if (!is_among(sampler, stage)) return error_set(why, "not among --samplers");
+    if (!is_among(sampler, stage)) return error_set(why, "not among samplers");
     if (stage == STAGE_TOP_K && keeps_one(sampler)) return true;
     bool takes_likeliest = (is_greedy(sampler) || leaves_one(sampler)) && !looks_ahead(sampler);
     bool comes_too_late = sampler->temperature_first && is_greedy(sampler);
@@ -93,14 +104,14 @@ bool effect_stage(const Sampler *sampler, const char *name, Error *why) {
 
 bool effect_xtc(const Sampler *sampler, const char *name, Error *why) {
     bool is_threshold = strcmp(name, "xtc-threshold") == 0; /* above 0.5 it switches XTC off, and says so */
-    if (!(sampler->xtc_probability > 0)) return !is_threshold || error_set(why, "needs --xtc-probability");
+    if (!(sampler->xtc_probability > 0)) return !is_threshold || error_set(why, "needs xtc-probability");
     if (!effect_stage(sampler, name, why)) return false;
-    return is_threshold || excludes_any(sampler) ||
-           error_set(why, "no two candidates reach an --xtc-threshold above 0.5");
+    return is_threshold || sampler_stages[STAGE_XTC].may_drop_likeliest(sampler) ||
+           error_set(why, "no two candidates reach an xtc-threshold above 0.5");
 }
 
 bool effect_mirostat_rate(const Sampler *sampler, const char *name, Error *why) {
-    if (!(sampler->mirostat_tau > 0)) return error_set(why, "needs --mirostat-tau");
+    if (!(sampler->mirostat_tau > 0)) return error_set(why, "needs mirostat-tau");
     return effect_stage(sampler, name, why);
 }
 
@@ -113,39 +124,77 @@ bool effect_repeat(const Sampler *sampler, const char *name, Error *why) {
     float value = strcmp(name, "repeat-penalty") == 0      ? repeat->repeat - 1
                   : strcmp(name, "frequency-penalty") == 0 ? repeat->frequency
                                                            : repeat->presence;
-    return value == 0 || repeat->last_n != 0 || error_set(why, "needs --repeat-last-n other than 0");
+    return value == 0 || repeat->last_n != 0 || error_set(why, "needs repeat-last-n other than 0");
 }
 
 bool effect_repeat_range(const Sampler *sampler, const char *name, Error *why) {
     (void)name;
     return sampler->repeat.last_n == 0 || is_penalising(&sampler->repeat) ||
-           error_set(why, "needs --repeat-penalty, --frequency-penalty or --presence-penalty");
+           error_set(why, "needs repeat-penalty, frequency-penalty or presence-penalty");
 }
 
 bool effect_dry(const Sampler *sampler, const char *name, Error *why) {
     (void)name;
-    return sampler->dry.multiplier > 0 || error_set(why, "needs --dry-multiplier");
+    return sampler->dry.multiplier > 0 || error_set(why, "needs dry-multiplier");
 }
 
 /* ---- Temperature ---- */
 
 static bool truncates(const Sampler *sampler) {
-    for (int stage = STAGE_BIAS + 1; stage < SAMPLER_STAGES; stage++)
-        if (acts(sampler, (Stage)stage)) return true;
+    for (int i = 0; i < sampler->n_order; i++)
+        if (sampler_stages[sampler->order[i]].is_on(sampler)) return true;
     return false;
 }
 
 bool effect_temp_first(const Sampler *sampler, const char *name, Error *why) {
     (void)name;
     const TemperaturePolicy *policy = &sampler->temperature;
-    if (policy->kind == TEMPERATURE_FIXED && policy->base == 1) return error_set(why, "needs --temp other than 1");
+    if (policy->kind == TEMPERATURE_FIXED && policy->base == 1) return error_set(why, "needs temp other than 1");
     if (is_greedy(sampler) && !may_drop_likeliest(sampler) && !sampler->future)
-        return error_set(why, "needs --temp above 0");
+        return error_set(why, "needs temp above 0");
     return truncates(sampler) || sampler->future || error_set(why, "needs a stage that drops candidates");
 }
 
+static bool reads(const TemperatureRow *policy, const char *name) {
+    for (int i = 0; policy->settings[i]; i++)
+        if (strcmp(policy->settings[i], name) == 0) return true;
+    return false;
+}
+
+/* "needs temp-policy edt, edt-instance or udt" */
+static bool needs_policy(const char *name, Error *why) {
+    char names[160];
+    int left = 0;
+    Line line = line_begin(names, sizeof names);
+    for (int i = 0; i < TEMPERATURE_KINDS; i++) left += reads(&temperature_policies[i], name);
+    for (int i = 0; i < TEMPERATURE_KINDS; i++) {
+        if (!reads(&temperature_policies[i], name)) continue;
+        left--;
+        line_add(&line, "%s%s", temperature_policies[i].name, left > 1 ? ", " : left ? " or " : "");
+    }
+    return error_set(why, "needs temp-policy %s", names);
+}
+
+/* Whether a setting that the policy reads can change T. */
+static bool changes_temperature(const TemperaturePolicy *policy, const char *name, Error *why) {
+    bool is_of_edt = strcmp(name, "edt-n") == 0 || strcmp(name, "udt-measure") == 0;
+    if (strcmp(name, "temp") != 0 && policy->kind != TEMPERATURE_FIXED && temperature_is_greedy(policy))
+        return error_set(why, "needs temp above 0");
+    if (is_of_edt && policy->edt_theta == 0) return error_set(why, "needs edt-theta above 0");
+    if (strcmp(name, "sigmoid-mid") == 0 && policy->sigmoid_k == 0)
+        return error_set(why, "needs sigmoid-k other than 0");
+    if (strcmp(name, "dynatemp-exp") == 0 && policy->dynatemp_range == 0)
+        return error_set(why, "needs dynatemp-range above 0");
+    if (strcmp(name, "entropy-cap") == 0 && policy->entropy_high > 0 && policy->entropy_high <= policy->entropy_cap)
+        return error_set(why, "entropy-range ends below it");
+    return true;
+}
+
 bool effect_temperature(const Sampler *sampler, const char *name, Error *why) {
-    if (!temperature_matters(&sampler->temperature, name, why)) return false;
+    const TemperaturePolicy *policy = &sampler->temperature;
+    bool is_read = strcmp(name, "temp-policy") == 0 || reads(&temperature_policies[policy->kind], name);
+    if (!is_read) return needs_policy(name, why);
+    if (!changes_temperature(policy, name, why)) return false;
     bool is_unread = keeps_one(sampler) && !sampler->temperature_first && !is_greedy(sampler);
     return !is_unread || needs_a_draw(sampler, why);
 }
@@ -154,24 +203,24 @@ bool effect_temperature(const Sampler *sampler, const char *name, Error *why) {
 
 bool effect_future(const Sampler *sampler, const char *name, Error *why) {
     (void)name;
-    if (!sampler->waves && sampler->lookahead.alpha == -1) return error_set(why, "needs --alpha above -1");
+    if (!sampler->waves && sampler->lookahead.alpha == -1) return error_set(why, "needs alpha above -1");
     return !leaves_one(sampler) || needs_a_draw(sampler, why);
 }
 
 /* The value -1 says itself that it is off. */
 bool effect_alpha(const Sampler *sampler, const char *name, Error *why) {
-    if (sampler->waves) return error_set(why, "--wave gives it");
+    if (sampler->waves) return error_set(why, "wave gives it");
     return sampler->lookahead.alpha == -1 || effect_future(sampler, name, why);
 }
 
 bool effect_of_future(const Sampler *sampler, const char *name, Error *why) {
-    if (!sampler->future) return error_set(why, "needs --fe");
+    if (!sampler->future) return error_set(why, "needs fe");
     return effect_future(sampler, name, why);
 }
 
 bool effect_discount(const Sampler *sampler, const char *name, Error *why) {
     if (!effect_of_future(sampler, name, why)) return false;
-    return sampler->lookahead.depth > 1 || error_set(why, "needs --fe-depth above 1");
+    return sampler->lookahead.depth > 1 || error_set(why, "needs fe-depth above 1");
 }
 
 bool effect_chunk(const Sampler *sampler, const char *name, Error *why) {
@@ -180,6 +229,6 @@ bool effect_chunk(const Sampler *sampler, const char *name, Error *why) {
 }
 
 bool effect_clock(const Sampler *sampler, const char *name, Error *why) {
-    if (!sampler->waves) return error_set(why, "needs --wave");
+    if (!sampler->waves) return error_set(why, "needs wave");
     return effect_future(sampler, name, why);
 }

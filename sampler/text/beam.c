@@ -7,8 +7,8 @@
 
 #include "tensor/memory.h"
 
-/* Before a step there are at most `width` leaves and fewer inner branches, each with at least two children. The step
- * adds at most `width` forks. */
+/* Before a step there are at most `width` leaves, and fewer inner branches, since each has at least two children. A
+ * step adds at most `width` forks. */
 int beam_branches(int width) { return 1 + 3 * width; }
 
 long long beam_rows(int width, int n_prompt, int limit, int block_rows) {
@@ -65,7 +65,7 @@ static bool allocate(Beam *beam, Error *error) {
     return true;
 }
 
-/* Everything but the place that the history is kept in. */
+/* Copies everything; the history is copied into to's own memory. */
 static void copy(Continuation *to, const Continuation *from) {
     int *history = to->sequence.history;
     memcpy(history, from->sequence.history, (size_t)from->sequence.length * sizeof *history);
@@ -73,7 +73,7 @@ static void copy(Continuation *to, const Continuation *from) {
     to->sequence.history = history;
 }
 
-/* Inserts the item among the finished ones by its score, if it is good enough. */
+/* Inserts the item among the finished ones by its score, if it is among the `width` best. */
 static void finish(Beam *beam, const Continuation *item, TextEnd how) {
     double score = beam_score(beam, &item->figures);
     int at = beam->n_finished, last = beam->n_finished < beam->width ? beam->n_finished++ : beam->width - 1;
@@ -109,7 +109,7 @@ bool beam_open(Beam *beam, const BeamSetup *setup, const Sequence *prompt, Error
     return true;
 }
 
-/* ---- The tree: leaves are live beams, inner branches are what several of them share ---- */
+/* ---- The tree: leaves are live beams, inner branches are the tokens that several of them share ---- */
 
 static bool fork_branch(Beam *beam, int from, int *child, Error *error) {
     if (!session_fork(beam->session, from, child, error)) return false;
@@ -119,7 +119,7 @@ static bool fork_branch(Beam *beam, int from, int *child, Error *error) {
     return true;
 }
 
-/* Drops a leaf, and the inner branches that only it needed. */
+/* Drops a leaf, and the inner branches that have no other child. */
 static void drop_leaf(Beam *beam, int branch) {
     while (branch != beam->root && beam->children[branch] == 0) {
         int above = beam->parent[branch];
@@ -131,7 +131,7 @@ static void drop_leaf(Beam *beam, int branch) {
     }
 }
 
-/* Merges each inner branch with its child if only one is left. So there are always fewer inner branches than leaves. */
+/* Merges each inner branch that has only one child with that child, so that inner branches stay fewer than leaves. */
 static void join_only_children(Beam *beam) {
     int branches = session_options(beam->session).branches;
     for (int b = 0; b < branches; b++) {
@@ -172,7 +172,7 @@ void beam_close(Beam *beam) {
 
 /* ---- A step ---- */
 
-/* The order of extensions: a beam's place among the live is its rank. */
+/* The order of extensions. Live beams are in the order of their rank. */
 static int by_log_prob(const void *a, const void *b) {
     const Extension *x = a, *y = b;
     if (x->log_prob != y->log_prob) return x->log_prob > y->log_prob ? -1 : 1;
@@ -180,7 +180,7 @@ static int by_log_prob(const void *a, const void *b) {
     return x->token - y->token;
 }
 
-/* The text of a beam, to look for phrases in it with another token. */
+/* Decodes the text of a beam, in which phrases are searched for. */
 static void read_text(Beam *beam, const Continuation *item) {
     beam->stream = beam->setup.start;
     beam->n_text = 0;
@@ -204,7 +204,7 @@ static EditorVerdict judge(Beam *beam, int token, size_t *n_bytes) {
     return verdict;
 }
 
-/* Drops the candidates that complete a banned phrase; returns how many complete a stop string. */
+/* Drops the candidates that complete a banned phrase; returns the number of those that complete a stop string. */
 static int drop_banned(Beam *beam, const Continuation *item) {
     Candidates *natural = &beam->gauge.natural;
     int n_kept = 0, n_stops = 0;
@@ -219,8 +219,8 @@ static int drop_banned(Beam *beam, const Continuation *item) {
     return n_stops;
 }
 
-/* No beam can have more than `width` tokens among the next, nor finish with more than there are ends; of those that
- * complete a stop string the `width` likeliest displace the others, all being equally long. */
+/* Lists the extensions of live[i] that can matter: at most `width` can become next beams, n_ends can end the text, and
+ * of those that complete a stop string, all equally long, only the `width` likeliest can stay among the finished. */
 static int extend(Beam *beam, int i, Extension *extensions) {
     const Continuation *item = &beam->live[i];
     Candidates *natural = &beam->gauge.natural;
@@ -248,7 +248,7 @@ static int extend_all(Beam *beam) {
     return n;
 }
 
-/* Finishes the extensions that end, and makes the others the next beams; returns the number of these. */
+/* Finishes the extensions that end, and makes the others the next beams; returns the number of next beams. */
 static int select_next(Beam *beam, int n_extensions) {
     int n_next = 0;
     for (int i = 0; i < n_extensions && n_next < beam->width; i++) {
@@ -274,7 +274,7 @@ static int select_next(Beam *beam, int n_extensions) {
     return n_next;
 }
 
-/* Whether even the likeliest of the next beams could not become a finished one, if all further tokens were certain. */
+/* Whether the likeliest next beam could not become one of the finished, even if all further tokens were certain. */
 static bool is_settled(const Beam *beam) {
     double best = beam->next[0].figures.log_prob / pow(beam->limit, beam->length_penalty);
     return beam->n_finished == beam->width && beam_score(beam, &beam->finished[beam->width - 1].figures) >= best;
@@ -304,7 +304,8 @@ bool beam_step(Beam *beam, Error *error) {
     assert(beam->n_live > 0);
     int n_extensions = extend_all(beam), n_next = select_next(beam, n_extensions);
     if (n_extensions == 0 && beam->n_finished == 0)
-        return error_set(error, "position %d: --ban leaves no token possible", beam->live[0].sequence.length);
+        return error_set(error, "position %d: the banned phrases leave no token possible",
+                         beam->live[0].sequence.length);
     if (n_next > 0) {
         const Continuation *first = &beam->next[0]; /* all are equally long */
         bool is_last = first->figures.steps == beam->limit;

@@ -1,17 +1,16 @@
 /* Beam: searches for the likeliest whole continuations (R. Reddy, "Speech understanding systems", 1977).
  *
- *   a step      of all tokens after all beams, by the sum of ln p: those that end the text are finished, until
- *               `width` that do not are found; these are the beams of the next step
+ *   a step      goes through all tokens after all beams in the order of the sum of ln p, until `width` that do not end
+ *               the text are found: the beams of the next step; those that end the text are finished
  *   score       (sum of ln p) / steps^A, A the length penalty: 0 the sum, 1 the mean; `width` finished are kept
- *   the end     beams reach the limit, which finishes them as they are, or none of them can do better than what is
- *               finished already
+ *   the end     the beams reach the limit, which finishes them, or none can become better than the finished ones
  *
- * A beam in which a stop string becomes complete is finished, and its text ends before the stop string; a token that
- * completes a banned phrase does not extend the beam.
+ * A beam in which a stop string becomes complete is finished, and its text ends before the stop string. A token that
+ * completes a banned phrase does not extend a beam.
  *
- * p is natural: no sampler and no temperature changes it. What is finished can be ranked again by its figures
- * (ranking.h). Among equals the likelier beam goes first, then the lower token id; of finished ones the earlier.
- * With a width of at least V^(limit - 1) it is an exhaustive search. */
+ * p is the model's own: no sampler and no temperature changes it. Finished beams can be ranked again by their figures
+ * (ranking.h). Among equals the likelier beam comes first, then the lower token id; among finished ones the earlier.
+ * With a width of at least V^(limit - 1) the search is exhaustive. */
 #ifndef SAMPLER_TEXT_BEAM_H
 #define SAMPLER_TEXT_BEAM_H
 
@@ -20,12 +19,12 @@
 typedef struct {
     int token;
     int beam;
-    double log_prob, surprisal; /* with the token; of the token */
+    double log_prob, surprisal; /* of the beam with the token; of the token; nats */
     bool stops;
     size_t n_bytes; /* of the text before the stop string */
 } Extension;
 
-/* The caller's, and must outlive the search. */
+/* What it points to is the caller's, and must outlive the search. */
 typedef struct {
     Session *session;
     const TokenFlags *flags; /* (vocab_size,) */
@@ -33,10 +32,10 @@ typedef struct {
     int width, limit;            /* 1 <= width <= TEXTS_MAX; limit >= 0: tokens each */
     double length_penalty;       /* >= 0 */
     bool ignore_ends;            /* a token that ends the text is like any other */
-    TokenFlags until;            /* a token with one of these finishes its beam, as the limit does */
-    int future_n;                /* next tokens that the figure Hhat reads */
+    TokenFlags until;            /* a token with one of these flags finishes its beam, as the limit does */
+    int future_n;                /* the number of likeliest next tokens that Hhat reads */
     const Phrases *stops, *bans; /* NULL: none; then `start` is not read */
-    TokenStream start;           /* as it is at the end of the prompt */
+    TokenStream start;           /* its state at the end of the prompt */
 } BeamSetup;
 
 typedef struct {
@@ -45,20 +44,20 @@ typedef struct {
     const TokenFlags *flags;
     int n_prompt, limit, width;
     int root;   /* the prompt's branch */
-    int n_ends; /* tokens that finish a beam whatever stands before them */
+    int n_ends; /* the number of tokens that finish any beam */
     double length_penalty;
-    Continuation *live, *next, *finished; /* (width,) each; finished: the best first */
+    Continuation *live, *next, *finished; /* (width,) each; in `finished` the best comes first */
     int n_live, n_finished;
-    int *parent, *children; /* (branches of the session,) the tree below the root; -1: not in it; how many */
+    int *parent, *children; /* (branches of the session,) parents, -1 outside of the tree; numbers of children */
     Extension *extensions;  /* (width * most,) */
-    int most;               /* extensions of one beam */
+    int most;               /* the most extensions of one beam */
     Reading *readings;      /* (width,) */
     BranchToken *steps;     /* (width,) */
-    Continuation *items;    /* (3 * width,) what the three above point into */
+    Continuation *items;    /* (3 * width,) the memory of live, next and finished */
     int *histories;         /* (3 * width, n_prompt + limit) */
-    uint8_t *text;          /* of one beam, with a token; NULL where no phrases are looked for */
-    size_t n_text;          /* without the token */
-    TokenStream stream;     /* at its end */
+    uint8_t *text;          /* of one beam and a token; NULL without phrases */
+    size_t n_text;          /* bytes without the token */
+    TokenStream stream;     /* its state at the end of the text */
     Gauge gauge;
     long long n_decoded;
 } Beam;
@@ -66,13 +65,13 @@ typedef struct {
 int beam_branches(int width);
 long long beam_rows(int width, int n_prompt, int limit, int block_rows);
 
-/* The prompt's branch is filled, and stays as it is. Errors: out of memory. */
+/* The prompt's branch must have been read, and is not changed. Errors: out of memory. */
 bool beam_open(Beam *beam, const BeamSetup *setup, const Sequence *prompt, Error *error);
-/* Drops the branches that are left. */
+/* Drops the search's branches. */
 void beam_close(Beam *beam);
 
-/* One token further; the search is done when n_live is 0. Errors: as session_decode, banned phrases leave no token
- * possible; after an error the search cannot go on. */
+/* Extends the beams by one token; the search has ended when n_live is 0. Errors: as session_decode; banned phrases
+ * leave no token possible. After an error the search cannot be continued. */
 bool beam_step(Beam *beam, Error *error);
 
 double beam_score(const Beam *beam, const Figures *figures);

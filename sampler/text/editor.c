@@ -24,16 +24,25 @@ void editor_close(Editor *editor) {
     *editor = (Editor){0};
 }
 
-bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
+static void begin_step(Editor *editor, Sequence *sequence) {
     editor->before = sequence->state;
     sequence->bans = editor->bans;
     sequence->n_bans = editor->n_bans;
+}
+
+bool editor_draw(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
+    begin_step(editor, sequence);
     return writer_draw(writer, sequence, error);
+}
+
+bool editor_force(Editor *editor, Writer *writer, Sequence *sequence, int token, Error *error) {
+    begin_step(editor, sequence);
+    return writer_force(writer, sequence, token, error);
 }
 
 static Bytes text_of(const Editor *editor) { return (Bytes){editor->text, editor->size}; }
 
-/* Forgets what has been given out. */
+/* Removes the text that has been given out. */
 static void discard_given(Editor *editor) {
     editor->size -= editor->given;
     editor->settled -= editor->given;
@@ -42,7 +51,7 @@ static void discard_given(Editor *editor) {
     editor->given = 0;
 }
 
-/* The step whose text has this byte; the first one for a byte of the primed text, which cannot be taken back. */
+/* The step whose text contains this byte; the first step for a byte of the primed text, which cannot be taken back. */
 static int step_at(const Editor *editor, size_t byte) {
     int i = editor->n_steps > 0 ? editor->n_steps - 1 : 0;
     while (i > 0 && editor->steps[i].start > byte) i--;
@@ -57,7 +66,8 @@ static void keep_bans(Editor *editor, int from, int to) {
     editor->n_bans = kept;
 }
 
-/* The block, or one of at least `needed` items with what the first `used` held; NULL: there is none, and the old one stays. */
+/* A block of at least `needed` items that holds the first `used`: the same one, or a larger one that replaces it. NULL:
+ * out of memory; the old block stays. */
 static void *with_room(void *block, size_t *capacity, size_t used, size_t needed, size_t size, Error *error) {
     if (needed <= *capacity) return block;
     size_t more = 2 * *capacity > needed ? 2 * *capacity : needed;
@@ -69,13 +79,11 @@ static void *with_room(void *block, size_t *capacity, size_t used, size_t needed
     return larger;
 }
 
-static bool add_ban(Editor *editor, TokenBan ban, Error *error) {
+static bool make_room_for_ban(Editor *editor, Error *error) {
     size_t n = (size_t)editor->n_bans;
     TokenBan *bans = with_room(editor->bans, &editor->bans_capacity, n, n + 1, sizeof *bans, error);
-    if (!bans) return false;
-    editor->bans = bans;
-    editor->bans[editor->n_bans++] = ban;
-    return true;
+    if (bans) editor->bans = bans;
+    return bans != NULL;
 }
 
 static bool add_bytes(Editor *editor, Bytes text, Error *error) {
@@ -102,15 +110,15 @@ static bool has_patience(const Editor *editor, int position, Bytes phrase, Error
     int length = phrase.size < 100 ? (int)phrase.size : 100, here = 0;
     for (int i = 0; i < editor->n_bans; i++) here += editor->bans[i].position == position;
     if (here >= EDITOR_BANS)
-        return error_set(error, "position %d: --ban '%.*s': %d tokens are banned here, no more are tried", position,
-                         length, (const char *)phrase.data, EDITOR_BANS);
+        return error_set(error, "position %d: banned phrase '%.*s': %d tokens are banned here, no more are tried",
+                         position, length, (const char *)phrase.data, EDITOR_BANS);
     if (editor->since >= EDITOR_REWINDS)
-        return error_set(error, "position %d: --ban '%.*s': %d times back without getting further, no more are tried",
+        return error_set(error, "position %d: banned phrase '%.*s': %d rewinds without progress, no more are tried",
                          position, length, (const char *)phrase.data, EDITOR_REWINDS);
     return true;
 }
 
-/* Goes back to the token in which the phrase begins. */
+/* Takes the sequence back to the token in which the phrase begins. */
 static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error *error) {
     int i = step_at(editor, (size_t)(editor->phrase.data - editor->text));
     const EditorStep *step = &editor->steps[i];
@@ -118,18 +126,19 @@ static bool send_back(Editor *editor, Writer *writer, Sequence *sequence, Error 
                     step->position < sequence->length ? sequence->history[step->position] : writer_drawn(writer).token};
     editor->size = step->start;
     editor->n_steps = i;
-    if (!has_patience(editor, ban.position, editor->phrase, error) ||
+    if (!has_patience(editor, ban.position, editor->phrase, error) || !make_room_for_ban(editor, error) ||
         !writer_rewind(writer, sequence, ban.position, error))
         return false;
     sequence->state = step->state;
     editor->rewinds++;
     editor->since++;
-    keep_bans(editor, 0, ban.position); /* those of later positions belonged to another text */
-    return add_ban(editor, ban, error);
+    keep_bans(editor, 0, ban.position); /* bans of later positions belonged to the text that was taken back */
+    editor->bans[editor->n_bans++] = ban;
+    return true;
 }
 
-/* Releases all that no phrase can reach any more. If a token may be taken back, the text before it may also end in the
- * beginning of a phrase, which other tokens could complete. So the search goes back from each token that is kept. */
+/* Releases the tokens that no phrase can reach any more. If a token may be taken back, other tokens could complete a
+ * phrase that begins before it. So the search continues backwards from each token that is kept. */
 static void settle(Editor *editor) {
     int first = editor->n_steps;
     editor->settled = editor->size;
@@ -140,7 +149,7 @@ static void settle(Editor *editor) {
         int begin = ban_open > 0 ? step_at(editor, ban_begin) : first;
         if (begin < first) first = begin;
         if (ban_begin < editor->settled) editor->settled = ban_begin;   /* in the primed text */
-        if (stop_begin < editor->settled) editor->settled = stop_begin; /* so never past a step that is kept */
+        if (stop_begin < editor->settled) editor->settled = stop_begin; /* never past a step that is kept */
     }
     if (first > 0) editor->since = 0;
     editor->n_steps -= first;
@@ -154,6 +163,42 @@ bool editor_prime(Editor *editor, Bytes text, Error *error) {
     if (!add_bytes(editor, text, error)) return false;
     settle(editor);
     return true;
+}
+
+void editor_restart(Editor *editor, int position) {
+    editor->size = editor->given = editor->settled = 0;
+    editor->n_steps = editor->since = 0;
+    keep_bans(editor, 0, position - 1);
+}
+
+bool editor_replay(Editor *editor, const SamplerState *before, int position, Bytes text, Error *error) {
+    discard_given(editor);
+    editor->before = *before;
+    if (text.size > 0 && !add_text(editor, text, position, error)) return false;
+    settle(editor);
+    return true;
+}
+
+static void *copy_of(const void *block, size_t capacity, size_t used, size_t size, Error *error) {
+    void *copy = memory_alloc(capacity, size, "text held back", error);
+    if (copy) memcpy(copy, block, used * size);
+    return copy;
+}
+
+bool editor_copy(Editor *copy, const Editor *editor, const Phrases *stops, const Phrases *banned, Error *error) {
+    *copy = *editor;
+    copy->stops = stops;
+    copy->banned = banned;
+    copy->phrase = (Bytes){0};
+    copy->steps = NULL;
+    copy->bans = NULL;
+    if ((copy->text = copy_of(editor->text, editor->text_capacity, editor->size, 1, error)) &&
+        (copy->steps =
+             copy_of(editor->steps, editor->steps_capacity, (size_t)editor->n_steps, sizeof(EditorStep), error)) &&
+        (copy->bans = copy_of(editor->bans, editor->bans_capacity, (size_t)editor->n_bans, sizeof(TokenBan), error)))
+        return true;
+    editor_close(copy);
+    return false;
 }
 
 EditorVerdict editor_judge(const Phrases *stops, const Phrases *banned, Bytes text, size_t from, Bytes *phrase) {

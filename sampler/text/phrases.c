@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-bool phrases_add(Phrases *phrases, const char *text, const char *flag, Error *error) {
-    if (!*text) return error_set(error, "--%s: expected a text that is not empty", flag);
-    if (phrases->count == PHRASES_MAX) return error_set(error, "--%s: expected at most %d of them", flag, PHRASES_MAX);
+bool phrases_add(Phrases *phrases, const char *text, const char *name, Error *error) {
+    if (!*text) return error_set(error, "%s: expected a text that is not empty", name);
+    if (phrases->count == PHRASES_MAX) return error_set(error, "%s: expected at most %d of them", name, PHRASES_MAX);
     phrases->items[phrases->count++] = (Bytes){(const uint8_t *)text, strlen(text)};
     return true;
 }

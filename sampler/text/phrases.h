@@ -1,4 +1,4 @@
-/* Phrases: strings looked for in a text that grows. Bytes, case and all; they are short, so each is simply compared. */
+/* Phrases: searches a growing text for strings. Bytes are compared, so case matters. */
 #ifndef SAMPLER_TEXT_PHRASES_H
 #define SAMPLER_TEXT_PHRASES_H
 
@@ -7,19 +7,20 @@
 #define PHRASES_MAX 64
 
 typedef struct {
-    Bytes items[PHRASES_MAX]; /* none is empty; the caller's memory */
+    Bytes items[PHRASES_MAX]; /* none is empty; the bytes are the caller's */
     int count;
 } Phrases;
 
-/* Errors name the flag: an empty phrase, one too many. */
-bool phrases_add(Phrases *phrases, const char *text, const char *flag, Error *error);
+/* Errors begin with `name`: an empty phrase, one too many. */
+bool phrases_add(Phrases *phrases, const char *text, const char *name, Error *error);
 
-size_t phrases_longest(const Phrases *phrases); /* bytes; 0: there are none */
+size_t phrases_longest(const Phrases *phrases); /* in bytes; 0 without phrases */
 
-/* The first that ends behind the byte `from`, of several that end there the longest: text[*begin, *end). false: none. */
+/* Finds the phrase text[*begin, *end) that ends first with *end > from; among those that end there, the longest. */
 bool phrases_find(const Phrases *phrases, Bytes text, size_t from, size_t *begin, size_t *end);
 
-/* How many bytes at the end of the text may still become a phrase: the longest that begins one without being all of it. */
+/* The length of the longest end of the text that begins a phrase and is shorter than it: these bytes may still become a
+ * phrase. */
 size_t phrases_open_end(const Phrases *phrases, Bytes text);
 
 #endif

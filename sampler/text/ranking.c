@@ -12,7 +12,7 @@ const char *const ranking_metric_names[METRICS] = {"logprob", "entropy", "future
 bool ranking_open(Gauge *gauge, int vocab_size, int n, Error *error) {
     *gauge = (Gauge){.n = n < vocab_size ? n : vocab_size};
     gauge->scratch = memory_alloc((size_t)gauge->n, sizeof *gauge->scratch, "largest logits", error);
-    if (gauge->n < 2) gauge->n = 2; /* a vocabulary of one token */
+    if (gauge->n < 2) gauge->n = 2; /* the vocabulary has one token */
     if (gauge->scratch && candidates_open(&gauge->natural, vocab_size, error)) return true;
     ranking_close(gauge);
     return false;
@@ -69,7 +69,7 @@ double ranking_score(const Ranking *ranking, const Figures *figures) {
     return score;
 }
 
-/* One term, up to its comma. */
+/* Parses one term, text[0, length). */
 static bool parse_term(Ranking *ranking, const char *text, size_t length, const char *flag, Error *error) {
     const char *star = memchr(text, '*', length), *name = star ? star + 1 : text;
     size_t n_name = length - (size_t)(name - text);
@@ -77,7 +77,7 @@ static bool parse_term(Ranking *ranking, const char *text, size_t length, const 
     size_t n_rest = colon ? n_name - (size_t)(colon - name) - 1 : 0;
     double weight = 1;
     if (star &&
-        !number_parse(&weight, text, (size_t)(star - text), (NumberRange){-1e6, 1e6, false, false}, flag, error))
+        !number_parse(&weight, text, (size_t)(star - text), (NumberRange){.low = -1e6, .high = 1e6}, flag, error))
         return false;
     if (weight == 0)
         return error_set(error, "%s: expected a weight that is not 0, got '%.*s'", flag, (int)length, text);
@@ -93,7 +93,7 @@ static bool parse_term(Ranking *ranking, const char *text, size_t length, const 
         return error_set(error, "%s: expected each metric once, got %s twice", flag, ranking_metric_names[metric]);
     ranking->weight[metric] = weight;
     return !colon ||
-           number_parse(&ranking->target, colon + 1, n_rest, (NumberRange){0, 100, false, false}, flag, error);
+           number_parse(&ranking->target, colon + 1, n_rest, (NumberRange){.low = 0, .high = 100}, flag, error);
 }
 
 bool ranking_parse(Ranking *ranking, const char *text, const char *flag, Error *error) {

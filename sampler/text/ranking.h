@@ -1,12 +1,13 @@
-/* Ranking: figures of whole continuations, gathered while they are written, and the order that they give.
+/* Ranking: figures of whole continuations, summed while they are written, and the order that these give.
  *
  *   logprob      mean of ln p over the steps, natural probabilities, nats
- *   entropy:X    - |mean H - X|, H the entropy in nats of what each step drew from: nearest to X is best
- *   future       mean Hhat of the tokens that another step followed (future.h): how open the text kept its next step
+ *   entropy:X    - |mean H - X|, H the entropy in nats of each step's distribution: the nearest to X is best
+ *   future       mean Hhat (future.h) of all tokens but the last: how open the text kept its next step
  *   distinct2    different pairs of neighbours / pairs of neighbours (Li et al. 2016, 1510.03055)
  *
- * A ranking is a weighted sum of them, the largest is the best: "logprob", "entropy:2.5", "logprob,0.5*distinct2".
- * A step is a token drawn, that which ended the text included. Figures are of the model alone, whatever sampled. */
+ * A ranking is a weighted sum of these; the largest is the best: "logprob", "entropy:2.5", "logprob,0.5*distinct2".
+ * A step is a token drawn, including the one that ends the text. All figures are of the model's own distribution,
+ * whatever the sampler did. */
 #ifndef SAMPLER_TEXT_RANKING_H
 #define SAMPLER_TEXT_RANKING_H
 
@@ -16,24 +17,24 @@ typedef enum { METRIC_LOGPROB, METRIC_ENTROPY, METRIC_FUTURE, METRIC_DISTINCT2, 
 
 extern const char *const ranking_metric_names[METRICS];
 
-/* All zero before the first step; copies with `=` where a text forks. */
+/* All zero before the first step. A forked text copies it with `=`. */
 typedef struct {
     int steps;
     double log_prob, entropy; /* sums over the steps, nats */
-    double future;            /* sum over the steps but the first */
+    double future;            /* sum over all steps but the first */
     int pairs, distinct;      /* of neighbouring tokens of the continuation */
 } Figures;
 
-/* What one step drew from. */
+/* The distribution of one step. */
 typedef struct {
-    double entropy, hhat; /* H, nats; Hhat of the token before */
+    double entropy, hhat; /* H, nats; Hhat of the previous token */
 } Reading;
 
-/* Reads logits. It allocates in ranking_open alone. */
+/* Memory to read logits with; only ranking_open allocates. */
 typedef struct {
-    Candidates natural; /* of the logits read last, in token order; the caller may truncate them */
+    Candidates natural; /* of the logits that were read last, in token order; the caller may truncate them */
     float *scratch;
-    int n; /* next tokens that Hhat reads, >= 2 */
+    int n; /* the number of likeliest next tokens that Hhat reads, >= 2 */
 } Gauge;
 
 bool ranking_open(Gauge *gauge, int vocab_size, int n, Error *error);
@@ -41,27 +42,28 @@ void ranking_close(Gauge *gauge);
 /* logits (vocab_size,) */
 Reading ranking_read(Gauge *gauge, const float *logits);
 
-/* Counts a step: -ln p of the token drawn. */
+/* Adds a step. surprisal: -ln p of the drawn token, nats. */
 void ranking_count_step(Figures *figures, Reading reading, double surprisal);
-/* Counts the last of n >= 1 tokens of the continuation (no end of text among them). Time is O(n). */
+/* Adds the last of the n >= 1 tokens of the continuation; a token that ends the text is not among them. Takes O(n). */
 void ranking_count_token(Figures *figures, const int *tokens, int n);
 
-/* The mean, or for METRIC_ENTROPY mean H itself; 0 where there is nothing to take a mean of. */
+/* The mean; for METRIC_ENTROPY it is the mean H itself. 0 if nothing was added. */
 double ranking_figure(const Figures *figures, Metric metric);
 
 /* Plain data. */
 typedef struct {
-    double weight[METRICS]; /* 0: not counted */
+    double weight[METRICS]; /* 0: not used */
     double target;          /* of entropy, nats */
 } Ranking;
 
-/* "[WEIGHT*]METRIC,..." with METRIC logprob, entropy:TARGET, future or distinct2, each at most once. A mistake changes
- * nothing. Errors name `flag` ("--rank"): no such metric, a number out of range, a metric twice, no target. */
+/* Parses "[WEIGHT*]METRIC,..." with METRIC logprob, entropy:TARGET, future or distinct2, each at most once. After an
+ * error *ranking is unchanged. Errors begin with `flag`, which the caller chooses: no such metric, a number out of range,
+ * a metric twice, no target. */
 bool ranking_parse(Ranking *ranking, const char *text, const char *flag, Error *error);
 
 double ranking_score(const Ranking *ranking, const Figures *figures);
 
-/* order (n,): the indices of the scores from the largest down, the lower first among equals. */
+/* order (n,): the indices of the scores (n,), largest score first, lower index first among equals. */
 void ranking_order(int *order, const double *scores, int n);
 
 #endif

@@ -3,22 +3,26 @@
 #include <assert.h>
 #include <math.h>
 
-static int rank_of(const float *logits, int vocab_size, int token) {
-    int rank = 1;
-    for (int i = 0; i < vocab_size; i++) rank += logits[i] > logits[token] || (logits[i] == logits[token] && i < token);
-    return rank;
+#include "sampler/text/score.h"
+
+/* What the future of the token is worth; a token that was forced may not have been looked at. */
+static double worth_of(const Writer *writer, int token) {
+    const LookaheadReport *report = &writer->report;
+    if (!writer_sampler(writer)->future || report->outcome != LOOKAHEAD_DONE) return NAN;
+    for (int i = 0; i < report->count; i++)
+        if (report->candidates[i].token == token)
+            return report->candidates[i].skipped ? NAN : report->candidates[i].worth;
+    return NAN;
 }
 
 Step step_of(const Writer *writer, const Sequence *sequence) {
     const float *logits = session_logits(writer->session, sequence->branch);
     int token = writer_drawn(writer).token;
-    const LookaheadReport *report = &writer->report;
-    bool looked = writer_sampler(writer)->future && report->outcome == LOOKAHEAD_DONE;
     return (Step){.token = token,
                   .position = sequence->length,
                   .logprob = logits[token] - writer->natural.max_logit - writer->natural.log_sum,
-                  .rank = rank_of(logits, writer->candidates.capacity, token),
-                  .hhat = looked ? report->candidates[report->chosen].hhat : NAN};
+                  .rank = score_rank(logits, writer->candidates.capacity, token),
+                  .hhat = worth_of(writer, token)};
 }
 
 static bool comes_before(const Candidate *a, const Candidate *b) {
@@ -28,7 +32,7 @@ static bool comes_before(const Candidate *a, const Candidate *b) {
 int step_likeliest(const Candidates *candidates, int *which, int n) {
     const Candidate *items = candidates->items;
     int count = 0;
-    assert(n >= 1 && n <= STEP_SHOWN);
+    assert(n >= 1 && n <= STEP_MOST);
     for (int i = 0; i < candidates->count; i++) {
         int at = count < n ? count++ : n;
         for (; at > 0 && comes_before(&items[i], &items[which[at - 1]]); at--)

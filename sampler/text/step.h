@@ -1,5 +1,5 @@
-/* Step: what is to be told of a token that was drawn, for the trace, the colours and the explanation.
- * All of it is read between writer_draw and writer_advance. */
+/* Step: the figures of a token that was drawn, for traces, colours and explanations. All of it is read between
+ * writer_draw and writer_advance. */
 #ifndef SAMPLER_TEXT_STEP_H
 #define SAMPLER_TEXT_STEP_H
 
@@ -7,18 +7,19 @@
 
 typedef struct {
     int token, position;
-    double logprob; /* natural, of the model's own distribution, before anything was rewritten */
+    double logprob; /* ln p in the model's own distribution, before any setting; nats */
     int rank;       /* in that distribution, 1 for the likeliest; the lower id first among equals */
-    double hhat;    /* NAN without lookahead */
+    double hhat;    /* NAN without lookahead, or where the token was forced and not evaluated */
 } Step;
 
 Step step_of(const Writer *writer, const Sequence *sequence);
 
-/* The indices of the n likeliest candidates, in order; returns how many there are. n <= STEP_SHOWN */
-#define STEP_SHOWN 10
+/* which: the indices of the n <= STEP_MOST likeliest candidates, in order; returns their number. */
+#define STEP_MOST  64
+#define STEP_SHOWN 10 /* in tables and traces */
 int step_likeliest(const Candidates *candidates, int *which, int n);
 
-/* p of items[i], renormalised over all that are there. */
+/* p of items[i], renormalised over all candidates that are left. */
 double step_share(const Candidates *candidates, int i);
 
 #endif

@@ -1,4 +1,4 @@
-/* Traits: what the samplers know of each token's text, read off the vocabulary once. */
+/* Traits: what the sampler's stages need to know of each token's text, read from the vocabulary once. */
 #ifndef SAMPLER_TEXT_TRAITS_H
 #define SAMPLER_TEXT_TRAITS_H
 
@@ -7,9 +7,9 @@
 
 typedef struct {
     TokenFlags *flags; /* (vocab_size,) */
-    bool *breakers;    /* (vocab_size,) DRY does not look across them: they hold a newline, ':', '"' or '*' */
-    bool *exempt;      /* (vocab_size,) XTC leaves them alone: ends of text and newlines */
-    Bytes *pieces;     /* (vocab_size,) the bytes each stands for, which are the tokenizer's; none for control tokens */
+    bool *breakers;    /* (vocab_size,) contains a newline, ':', '"' or '*': DRY's matches end there */
+    bool *exempt;      /* (vocab_size,) ends the text or contains a newline: XTC never drops it */
+    Bytes *pieces;     /* (vocab_size,) the token's bytes, owned by the tokenizer; none for control tokens */
 } Traits;
 
 bool traits_open(Traits *traits, const Tokenizer *tokenizer, Error *error);

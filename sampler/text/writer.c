@@ -9,38 +9,43 @@
 static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     for (int i = 0; i < sampler->n_biases; i++)
         if (sampler->biases[i].token >= vocab_size)
-            return error_set(error, "--logit-bias: expected a token id below %d, got %d", vocab_size,
+            return error_set(error, "logit-bias: expected a token id below %d, got %d", vocab_size,
                              sampler->biases[i].token);
     return true;
 }
 
-/* The biases of the rules, too. Each rule is checked alone, since rules together have no other biases. */
-static bool check_all_biases(Writer *writer, int vocab_size, Error *error) {
-    const Sampler *sampler = writer->sampler;
+/* Checks the biases of the sampler and of each rule. Rules that hold together have no further biases. */
+static bool check_all_biases(const Sampler *sampler, int vocab_size, Error *error) {
+    Sampler under;
     if (!check_biases(sampler, vocab_size, error)) return false;
     for (int i = 0; i < sampler->n_rules; i++) {
-        if (!sampler_under(sampler, (PlaceSet)1 << i, &writer->under, error)) return false;
-        if (!check_biases(&writer->under, vocab_size, error)) return place_error(&sampler->rules[i], error);
+        if (!sampler_under(sampler, (PlaceSet)1 << i, &under, error)) return false;
+        if (!check_biases(&under, vocab_size, error)) return place_error(&sampler->rules[i], error);
     }
+    return true;
+}
+
+bool writer_use(Writer *writer, const Sampler *sampler, Error *error) {
+    PlaceRegexes *regexes;
+    if (!check_all_biases(sampler, writer->candidates.capacity, error) ||
+        !place_regexes_open(&regexes, sampler->rules, sampler->n_rules, error))
+        return false;
+    place_regexes_close(writer->regexes);
+    writer->regexes = regexes;
+    writer->sampler = sampler;
+    writer->positions = writer_positions(sampler);
+    writer->under_of = writer->held = 0;
     return true;
 }
 
 bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler *sampler, const TokenFlags *flags,
                  const bool *breakers, const bool *exempt, const Bytes *pieces, Error *error) {
     assert(pieces || sampler->n_rules == 0);
-    *writer = (Writer){.session = session,
-                       .sampler = sampler,
-                       .flags = flags,
-                       .breakers = breakers,
-                       .exempt = exempt,
-                       .pieces = pieces,
-                       .positions = writer_positions(sampler),
-                       .chosen = -1};
-    if (!check_all_biases(writer, vocab_size, error)) return false;
+    *writer = (Writer){
+        .session = session, .flags = flags, .breakers = breakers, .exempt = exempt, .pieces = pieces, .chosen = -1};
     size_t context = (size_t)session_options(session).context;
-    writer->scratch = memory_alloc(context + 1, sizeof *writer->scratch, "matches", error);
-    if (writer->scratch && place_regexes_open(&writer->regexes, sampler->rules, sampler->n_rules, error) &&
-        candidates_open(&writer->candidates, vocab_size, error))
+    if (candidates_open(&writer->candidates, vocab_size, error) && writer_use(writer, sampler, error) &&
+        (writer->scratch = memory_alloc(context + 1, sizeof *writer->scratch, "matches", error)))
         return true;
     writer_close(writer);
     return false;
@@ -72,7 +77,7 @@ const Sampler *writer_sampler(const Writer *writer) { return writer->held ? &wri
 
 void writer_forget_sampler(Writer *writer) { writer->under_of = 0; }
 
-/* The rules that hold for the sequence's next token, and their sampler. */
+/* Finds the rules that hold for the sequence's next token, and the sampler under them. */
 static bool find_rules(Writer *writer, const Sequence *sequence, Error *error) {
     const Sampler *sampler = writer->sampler;
     PlaceText text = {sequence->history, sequence->length, writer->pieces, writer->flags};
@@ -101,6 +106,7 @@ static bool look_ahead(Writer *writer, const Sequence *sequence, Error *error) {
                           .flags = writer->flags,
                           .cost = &writer->cost,
                           .futures = writer->futures,
+                          .scorer = sequence->scorer,
                           .previous = sequence->length > 0 ? sequence->history[sequence->length - 1] : -1};
     lookahead.alpha = writer->alpha;
     return lookahead_draw(&lookahead, &step, &writer->candidates, &writer->chosen, &writer->report, error);
@@ -120,7 +126,7 @@ static SamplerContext context_of(Writer *writer, const Sequence *sequence) {
                             .dropped = writer->dropped};
 }
 
-/* Candidates from the branch's logits, rewritten and truncated by the step's sampler. */
+/* Makes the candidates from the branch's logits; the step's sampler rewrites and truncates them. */
 static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
     const float *logits = session_logits(writer->session, sequence->branch);
     assert(logits && session_length(writer->session, sequence->branch) == sequence->length);
@@ -141,35 +147,94 @@ static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
     return true;
 }
 
-bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
+/* Chooses the token that the chain draws. The state does not count it yet. */
+static bool choose(Writer *writer, Sequence *sequence, Error *error) {
+    writer->chosen = -1;
+    writer->added = false;
     if (!find_candidates(writer, sequence, error)) return false;
     const Sampler *sampler = writer_sampler(writer);
-    SamplerContext context = context_of(writer, sequence);
     writer->temperature = sampler_temperature(sampler, &sequence->state, &writer->candidates);
     writer->alpha = sampler_alpha(sampler, &sequence->state);
     writer->report = (LookaheadReport){.outcome = LOOKAHEAD_OFF};
-    if (sampler->future) {
-        if (!look_ahead(writer, sequence, error)) return false;
-    } else {
-        writer->chosen =
-            draw_candidate(&writer->candidates, writer->temperature, sampler->seed, sequence->length, sequence->number);
-    }
-    sampler_accept(sampler, &sequence->state, &context, &writer->candidates, writer->chosen);
-    sampler_read(writer->sampler, &sequence->state, &context, writer_drawn(writer).token);
+    if (sampler->future) return look_ahead(writer, sequence, error);
+    writer->chosen =
+        draw_candidate(&writer->candidates, writer->temperature, sampler->seed, sequence->length, sequence->number);
+    return true;
+}
+
+/* Counts the token in the state. It is items[chosen]; chosen < 0: the chain dropped it, and only its text counts. */
+static void accept(Writer *writer, Sequence *sequence, int token, int chosen) {
+    SamplerContext context = context_of(writer, sequence);
+    if (chosen >= 0) sampler_accept(writer_sampler(writer), &sequence->state, &context, &writer->candidates, chosen);
+    sampler_read(writer->sampler, &sequence->state, &context, token);
+}
+
+static int index_of(const Candidates *candidates, int token) {
+    int i = candidates->count - 1;
+    while (i >= 0 && candidates->items[i].token != token) i--;
+    return i;
+}
+
+static void keep_state(Sequence *sequence) {
+    if (sequence->states) sequence->states[sequence->length] = sequence->state;
+}
+
+/* After an error; returns false. */
+static bool restore_state(Sequence *sequence) {
+    if (sequence->states) sequence->state = sequence->states[sequence->length];
+    return false;
+}
+
+/* The token takes the place of the drawn one; if the chain dropped it, it is appended to the candidates. */
+static void take(Writer *writer, Sequence *sequence, int token) {
+    Candidates *all = &writer->candidates;
+    writer->chosen = index_of(all, token);
+    accept(writer, sequence, token, writer->chosen);
+    writer->added = writer->chosen < 0;
+    if (!writer->added) return;
+    const float *logits = session_logits(writer->session, sequence->branch);
+    all->items[writer->chosen = all->count++] = (Candidate){.token = token, .logit = logits[token], .branch = -1};
+}
+
+bool writer_draw(Writer *writer, Sequence *sequence, Error *error) {
+    keep_state(sequence);
+    if (!choose(writer, sequence, error)) return restore_state(sequence);
+    accept(writer, sequence, writer_drawn(writer).token, writer->chosen);
+    return true;
+}
+
+bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error) {
+    keep_state(sequence);
+    if (!choose(writer, sequence, error)) return restore_state(sequence);
+    if (writer_drawn(writer).token != token) writer_forget(writer);
+    take(writer, sequence, token);
     return true;
 }
 
 bool writer_take(Writer *writer, Sequence *sequence, int token, Error *error) {
-    if (!find_candidates(writer, sequence, error)) return false;
-    const Candidates *all = &writer->candidates;
-    SamplerContext context = context_of(writer, sequence);
-    for (int i = 0; i < all->count; i++) {
-        if (all->items[i].token != token) continue;
-        sampler_accept(writer_sampler(writer), &sequence->state, &context, all, i);
-        break;
-    }
-    sampler_read(writer->sampler, &sequence->state, &context, token);
+    writer->report = (LookaheadReport){.outcome = LOOKAHEAD_OFF};
+    keep_state(sequence);
+    if (!find_candidates(writer, sequence, error)) return restore_state(sequence);
+    take(writer, sequence, token);
     return true;
+}
+
+static void restate(SamplerState *state, const SamplerState *counted, bool mirostat, bool places) {
+    if (mirostat) state->mirostat = counted->mirostat;
+    if (places) state->place = counted->place;
+}
+
+void writer_restate(Writer *writer, Sequence *sequence, const Sampler *old) {
+    const Sampler *sampler = writer->sampler;
+    bool mirostat = sampler->mirostat_tau != old->mirostat_tau, places = sampler->n_rules > 0 && old->n_rules == 0;
+    if (!mirostat && !places) return;
+    SamplerState counted = sampler_start(sampler);
+    SamplerContext context = context_of(writer, sequence);
+    for (int i = 0; i < sequence->length; i++) {
+        restate(&sequence->states[i], &counted, mirostat, places);
+        sampler_read(sampler, &counted, &context, sequence->history[i]);
+    }
+    restate(&sequence->state, &counted, mirostat, places);
 }
 
 Candidate writer_drawn(const Writer *writer) { return writer->candidates.items[writer->chosen]; }
@@ -200,30 +265,52 @@ bool writer_advance(Writer *writer, Sequence *sequence, Error *error) {
     return n == 0 || session_decode(writer->session, steps, n, error);
 }
 
-/* ---- The prompt, and back to it ---- */
+/* ---- Reading the prompt, and going back ---- */
 
 typedef struct {
     Writer *writer;
-    SamplerState *state;
+    Sequence *sequence;
+    bool wants_entropy;
+    LogitsVisitor *visit;
+    void *context;
 } PromptReader;
 
-static void add_entropy(void *context, int position, const float *logits) {
+static void read_logits(void *context, int position, const float *logits) {
     PromptReader *reader = context;
     Candidates *candidates = &reader->writer->candidates;
-    candidates_from_logits(candidates, logits, candidates->capacity);
-    reader->state->prompt_entropy += (candidates->entropy - reader->state->prompt_entropy) / (position + 1);
+    Sequence *sequence = reader->sequence;
+    if (sequence->states) sequence->states[position].prompt_entropy = sequence->state.prompt_entropy;
+    if (reader->wants_entropy) {
+        candidates_from_logits(candidates, logits, candidates->capacity);
+        sequence->state.prompt_entropy += (candidates->entropy - sequence->state.prompt_entropy) / (position + 1);
+    }
+    if (reader->visit) reader->visit(reader->context, position, logits);
+}
+
+bool writer_score(Writer *writer, Sequence *sequence, int n, LogitsVisitor *visit, void *context, Error *error) {
+    int first = session_length(writer->session, sequence->branch);
+    bool wants_entropy = writer->sampler->temperature.kind == TEMPERATURE_EDT_INSTANCE;
+    PromptReader reader = {writer, sequence, wants_entropy, visit, context};
+    SamplerState before = sequence->state;
+    if (!session_score(writer->session, sequence->branch, sequence->history + first, n,
+                       wants_entropy || visit ? read_logits : NULL, &reader, error)) {
+        sequence->state = before;
+        return false;
+    }
+    double mean = sequence->state.prompt_entropy;
+    SamplerContext sampler_context = context_of(writer, sequence);
+    for (int i = first; i < first + n; i++) {
+        SamplerState *kept = sequence->states ? &sequence->states[i] : NULL;
+        sequence->state.prompt_entropy = kept && wants_entropy ? kept->prompt_entropy : mean;
+        if (kept) *kept = sequence->state;
+        sampler_read(writer->sampler, &sequence->state, &sampler_context, sequence->history[i]);
+    }
+    sequence->state.prompt_entropy = mean;
+    return true;
 }
 
 bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
-    const int *tokens = sequence->history + session_length(writer->session, sequence->branch);
-    PromptReader reader = {writer, &sequence->state};
-    bool wants_entropy = writer->sampler->temperature.kind == TEMPERATURE_EDT_INSTANCE;
-    SamplerContext context = context_of(writer, sequence);
-    if (!session_score(writer->session, sequence->branch, tokens, n, wants_entropy ? add_entropy : NULL, &reader,
-                       error))
-        return false;
-    for (int i = 0; i < n; i++) sampler_read(writer->sampler, &sequence->state, &context, tokens[i]);
-    return true;
+    return writer_score(writer, sequence, n, NULL, NULL, error);
 }
 
 /* Forks both branches, or none. */
@@ -252,7 +339,7 @@ static bool back_to_mark(Writer *writer, Sequence *sequence, Error *error) {
     return fork_both(writer, sequence, error);
 }
 
-/* Goes back to the token before, and decodes it again for the logits that follow it. */
+/* Goes back to length - 1 tokens, and decodes the last one again for the logits that follow it. */
 static bool back_to_token(Writer *writer, Sequence *sequence, int length, Error *error) {
     Session *session = writer->session;
     int other = sequence->without, less = sequence->length - length + 1, last = sequence->history[length - 1];
@@ -270,5 +357,6 @@ bool writer_rewind(Writer *writer, Sequence *sequence, int length, Error *error)
     if (!(to_mark ? back_to_mark(writer, sequence, error) : back_to_token(writer, sequence, length, error)))
         return false;
     sequence->length = length;
+    if (sequence->states) sequence->state = sequence->states[length];
     return true;
 }

@@ -74,7 +74,7 @@ static void nearness(void **state) { (void)state; double x = 1.5; assert_near(x,
 static void not_a_number(void **state) { (void)state; assert_near(0.0 / 0.0, 1, 1e9); }
 static void errors(void **state) {
     (void)state;
-    Error error = {"file 'x': expected 4, got 5"};
+    Error error = {.message = "file 'x': expected 4, got 5"};
     bool opened = true, read = false;
     must(opened, &error);
     must(read, &error);

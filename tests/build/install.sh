@@ -1,9 +1,9 @@
 #!/bin/bash
-# make install into a folder of its own, a C program compiled against it through pkg-config, make uninstall.
+# make install into a folder of its own, what it exports, the header by itself, make uninstall.
 # shellcheck disable=SC2016,SC2317 # conditions are evaluated by check
 cd "$(dirname "$0")/../.." || exit 1
 . tests/support/tap.sh
-for tool in make pkg-config; do command -v $tool >/dev/null || skip_all "$tool is not installed"; done
+for tool in make pkg-config nm; do command -v $tool >/dev/null || skip_all "$tool is not installed"; done
 [ -f weights/tales-6m-q8_0.gguf ] || skip_all 'weights/tales-6m-q8_0.gguf is missing'
 
 config=$(basename "$(dirname "${FORETELL:-build/release/foretell}")")
@@ -18,36 +18,67 @@ at=$root/opt/tales
 
 target install
 check 'make install' '[ $status -eq 0 ]'
-for file in bin/foretell lib/libforetell.a lib/pkgconfig/foretell.pc include/foretell/model/session.h \
-    share/man/man1/foretell.1 share/foretell/tales-6m-q8_0.gguf share/foretell/CARD.md; do
-    check "$file is there" "[ -f '$at/$file' ]"
-done
-check 'nothing outside the prefix' '[ "$(ls -A "$root")" = opt ] && [ "$(ls -A "$root/opt")" = tales ]'
+said=$(cd "$root" && find . ! -type d | LC_ALL=C sort)
+check 'these files and no others' '[ "$said" = "./opt/tales/bin/foretell
+./opt/tales/include/foretell.h
+./opt/tales/lib/libforetell.a
+./opt/tales/lib/libforetell.so
+./opt/tales/lib/libforetell.so.0
+./opt/tales/lib/pkgconfig/foretell.pc
+./opt/tales/share/foretell/CARD.md
+./opt/tales/share/foretell/tales-6m-q8_0.gguf
+./opt/tales/share/man/man1/foretell.1
+./opt/tales/share/man/man3/foretell.3" ]'
 
-cat >"$root/program.c" <<'END'
-#include "sampler/sampler.h"
-#include "model/session.h"
-#include <stdio.h>
-
-int main(void) {
-    Model *model;
-    Error error;
-    if (model_open(&model, "/nowhere/model.gguf", &error)) return 1;
-    puts(error.message);
-    return 0;
+# What other programs see of the libraries: foretell.h, as tests/golden/symbols.txt lists it.
+golden=$(cat tests/golden/symbols.txt)
+declared=$(tr '\n' ' ' <foretell.h | grep -oE 'FORETELL_API [^;(]*\(' | grep -oE 'foretell_[a-z_]+\($' | tr -d '(' |
+    LC_ALL=C sort)
+check 'foretell.h declares the listed functions' '[ "$declared" = "$golden" ]'
+defined() { # arguments of nm: names of what a library defines for others
+    said=$(nm --defined-only --extern-only --format=posix "$@" |
+        awk 'NF > 2 && $2 != "A" { sub(/@.*/, "", $1); print $1 }' | LC_ALL=C sort)
 }
-END
-export PKG_CONFIG_PATH=$at/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+defined --dynamic "$at/lib/libforetell.so.0"
+check 'the shared library exports exactly these' '[ "$said" = "$golden" ]'
+defined "$at/lib/libforetell.a"
+check 'and so does the archive' '[ "$said" = "$golden" ]'
+run readelf --dynamic --wide "$at/lib/libforetell.so.0"
+check 'its soname is libforetell.so.0' 'contains "SONAME" && contains "[libforetell.so.0]"'
+check 'it loads no BLAS and has no library path' \
+    '! contains blas && ! contains RPATH && ! contains RUNPATH && ! contains TEXTREL'
+check 'libforetell.so leads to it' '[ "$(readlink "$at/lib/libforetell.so")" = libforetell.so.0 ]'
+said=$(grep -oE 'foretell_[a-z_]+\(' "$at/share/man/man3/foretell.3" | tr -d '(' | LC_ALL=C sort -u |
+    comm -13 - tests/golden/symbols.txt)
+check 'the manual page shows every function' '[ -z "$said" ]'
+if command -v man >/dev/null; then
+    run env LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l "$at/share/man/man3/foretell.3"
+    check 'and is well formed' '[ $status -eq 0 ] && ! contains "warning" && contains "Reproducible."'
+fi
+
+for compiler in gcc clang; do
+    command -v $compiler >/dev/null || { skip "foretell.h by $compiler" "$compiler is not installed" && continue; }
+    for standard in c99 c11 c++11 c++17; do
+        language=c
+        [[ $standard = c++* ]] && language=c++
+        echo '#include <foretell.h>' >"$root/program.$language"
+        run $compiler -std=$standard -pedantic -Wall -Wextra -Werror -I "$at/include" -fsyntax-only -x $language \
+            "$root/program.$language"
+        check "foretell.h by itself: $compiler, $standard" '[ $status -eq 0 ] && [ -z "$said" ]'
+        rm "$root/program.$language"
+    done
+done
+
+export PKG_CONFIG_PATH=$at/lib/pkgconfig
 run pkg-config --modversion foretell
 check 'pkg-config knows the version' '[ $status -eq 0 ] && [ "$said" = "$(sed -n "s/^VERSION *:= *//p" Makefile)" ]'
-sanitize=()
-[ "$config" = sanitize ] && sanitize=(-fsanitize=address -fsanitize=undefined)
-read -r -a flags < <(pkg-config --cflags --libs foretell)
-run "${CC:-cc}" "$root/program.c" "${sanitize[@]}" "${flags[@]}" -o "$root/program"
-check 'a program compiles against what is installed' '[ $status -eq 0 ]'
-run "$root/program"
-check 'and runs' '[ $status -eq 0 ] && contains "/nowhere/model.gguf"'
-rm -f "$root/program" "$root/program.c"
+run pkg-config --cflags --libs foretell
+check 'what to compile with' '[ "$(xargs <<<"$said")" = "-I/opt/tales/include -L/opt/tales/lib -lforetell" ]'
+run pkg-config --libs --static foretell
+check 'what to link the archive with' \
+    'contains "-lforetell " && contains " -lpcre2-8" && contains " -lm" && contains omp'
+run pkg-config --variable=model foretell
+check 'where the model is' '[ -f "$root$said" ]'
 
 run "$at/bin/foretell" --version
 check 'the installed program runs' '[ $status -eq 0 ] && contains foretell'
@@ -56,8 +87,15 @@ run "$at/bin/foretell" run -t 1 -n 4 -s 1 -p 'Once upon a time'
 check 'and finds the installed model' '[ $status -eq 0 ]'
 cd - >/dev/null || exit 1
 
+echo mine >"$at/share/foretell/notes"
 target uninstall
-check 'make uninstall' '[ $status -eq 0 ]'
 said=$(find "$root" ! -type d -o -name '*foretell*')
-check 'leaves nothing' '[ -z "$said" ]'
+check 'make uninstall leaves what is not its own' '[ $status -eq 0 ] && [ "$said" = "$at/share/foretell
+$at/share/foretell/notes" ]'
+rm "$at/share/foretell/notes"
+target uninstall
+said=$(find "$root" ! -type d -o -name '*foretell*')
+check 'and nothing else' '[ $status -eq 0 ] && [ -z "$said" ]'
+target uninstall
+check 'a second time there is nothing to do' '[ $status -eq 0 ]'
 done_testing

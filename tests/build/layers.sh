@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The tree has every room and every file that a rule names: all of the sources, empty.
-git ls-files '*.[ch]' 2>/dev/null | grep / >"$work/list" || find tensor tokenizer model sampler tools tests -name '*.[ch]' >"$work/list"
+git ls-files '*.[ch]' 'tools/*.cpp' 2>/dev/null | grep / >"$work/list" || find tensor tokenizer model sampler tools tests -name '*.[ch]' >"$work/list"
+touch "$work/foretell.h"
 while read -r file; do mkdir -p "$work/${file%/*}" && : >"$work/$file"; done <"$work/list"
 files=$(wc -l <"$work/list")
 layers() {
@@ -35,6 +36,8 @@ breach 'model/ does not know tokenizer/' model/a.h '#include "tokenizer/tokenize
 breach 'sampler/ does not know model/ in general' sampler/chain/a.c '#include "model/model.h"' 'sampler/chain/ must not include "model/model.h"'
 breach 'a stage does not know the rooms above it' sampler/chain/a.c '#include "sampler/sampler.h"' 'sampler/chain/ must not include'
 breach 'a room of tools/ does not know its neighbours' tools/files/a.c '#include "tools/trace/trace.h"' 'tools/files/ must not include'
+breach 'an example knows foretell.h alone' tools/examples/a.cpp '#include "tools/cli/open.h"' 'tools/examples/ must not include'
+breach 'the program does not go through foretell.h' tools/generate/a.c '#include "foretell.h"' 'tools/generate/ must not include'
 breach 'a file in no room' sampler/a.c '#include "tensor/ops.h"' 'sampler/ must not include "tensor/ops.h"'
 breach 'paths count from the root' tensor/a.c '#include "ops.h"' 'includes "ops.h", which is no path from the root'
 breach 'intrinsics' tensor/kernels_inline.h '#include <immintrin.h>' 'intrinsics belongs in tensor/kernels_*.c'
@@ -48,6 +51,8 @@ breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
 breach 'signals' sampler/chain/a.c 'signal(SIGINT, f);' 'signal handling belongs in'
 breach 'a file of its own' tools/cli/a.c 'FILE *file = fopen(path, "wb");' 'creating a file belongs in'
 breach 'a fixed temporary name' tools/cli/a.c 'rename(part, path);' 'creating a file belongs in'
+breach 'an option in a message' sampler/chain/a.c 'error_set(error, "needs --temp above 0");' 'an option of the command line belongs in'
+breach 'a short option in a message' model/a.c 'error_set(error, "too long (-n N is shorter)");' 'an option of the command line belongs in'
 printf 'FILE *file = fopen(path, "rb");\nopen_signal(SIGINT);\n' >"$work/tensor/bytes.c"
 layers
 check 'in order again' '[ $status -eq 0 ]'

@@ -43,10 +43,10 @@ static void check_packed(const Model *model) {
 }
 
 static bool open_model(Model **model, Bytes file, bool must_open) {
-    Error error = {""};
+    Error error = {.message = ""};
     bool parsed = model_parse(model, file, &error);
     if (parsed) walk_model(*model);
-    if (!parsed || !model_pack(*model, NULL, &error)) {
+    if (!parsed || !model_pack(*model, NULL, NULL, &error)) {
         require(!must_open);
         check_refusal(&error);
         return false;
@@ -74,7 +74,7 @@ static SessionOptions choose_options(Random *random) {
 static bool open_sessions(Pair *pair, Random *random) {
     SessionOptions options = choose_options(random);
     for (int i = 0; i < pair->n; i++) {
-        Error error = {""};
+        Error error = {.message = ""};
         size_t bytes;
         if (session_bytes(pair->model[i], options, &bytes, &error) && bytes > (size_t)64 << 20) return false;
         if (session_open(&pair->session[i], pair->model[i], options, &error)) continue;
@@ -175,7 +175,7 @@ static void make_calls(Pair *pair, Random *random) {
         int opened[2] = {-1, -1};
         bool done[2];
         for (int k = 0; k < pair->n; k++) {
-            Error error = {""};
+            Error error = {.message = ""};
             done[k] = take_step(pair->session[k], &step, is_root, &opened[k], &error);
             if (!done[k]) check_refusal(&error);
         }

@@ -40,7 +40,7 @@ static void check_calls(int which, Random *random) {
     if (!models[which]) models[which] = make_model(which);
     SessionOptions options = {.threads = 1,
                               .context = random_int(random, 1, 40),
-                              .branches = random_int(random, 1, TWIN_BRANCHES),
+                              .branches = random_int(random, 1, TWIN_HELD),
                               .rows = random_int(random, 1, 80),
                               .batch = random_int(random, 1, 40),
                               .block_rows = random_int(random, 1, 5),

@@ -31,7 +31,7 @@ static void check_round_trip(const Tokenizer *tokenizer, Bytes text, bool specia
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     Bytes bytes = {data, size};
     if (!tokenizer_parse(&tokenizer, bytes, &error)) {
         require(error.message[0] != '\0');

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_refusal(const Error *error) { assert(error->message[0] != '\0' && !strchr(error->message, '\n')); }
 
 static void read_line(Bytes bytes, bool is_first) {
-    Error error = {{0}};
+    Error error = {0};
     json_t *line;
     if (!trace_parse(&line, bytes, &error)) {
         check_refusal(&error);

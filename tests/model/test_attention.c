@@ -1,4 +1,4 @@
-/* Attention of many rows at once: against a plain double-precision one, and the same bits as each row alone. */
+/* Attention of many rows at once: against attention_plain, and the same bits as each row alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,42 +103,39 @@ static const uint8_t *find_row(const KvCache *cache, uint8_t *storage, int layer
     return kv_row(cache, storage, layer, head, branch, position);
 }
 
-static void check_naive(const Setup *s, int layer, int head, At at, const float *query, const float *out) {
-    const KvCache *cache = &s->cache;
-    static double weights[CONTEXT];
+/* The query's positions of a branch, gathered from the cache. */
+static void gather(double *out, const KvCache *cache, uint8_t *storage, int layer, int head, At at) {
+    for (int p = 0; p <= at.position; p++) {
+        const uint8_t *from = find_row(cache, storage, layer, head, at.branch, p);
+        for (int c = 0; c < HEAD_DIM; c++) out[p * HEAD_DIM + c] = (double)read_value(cache, from, c);
+    }
+}
+
+static void check_plain(const Setup *s, int layer, int head, At at, const float *query, const float *out) {
+    static double keys[CONTEXT * HEAD_DIM], values[CONTEXT * HEAD_DIM], weights[CONTEXT];
+    gather(keys, &s->cache, s->cache.keys, layer, head, at);
+    gather(values, &s->cache, s->cache.values, layer, head, at);
     for (int g = 0; g < GROUP; g++) {
-        double total = 0, largest = -INFINITY;
-        for (int i = 0; i <= at.position; i++) {
-            const uint8_t *key = find_row(cache, cache->keys, layer, head, at.branch, i);
-            weights[i] = 0;
-            for (int c = 0; c < HEAD_DIM; c++)
-                weights[i] += (double)query[g * HEAD_DIM + c] * (double)read_value(cache, key, c) / sqrt(HEAD_DIM);
-            largest = fmax(largest, weights[i]);
-        }
-        for (int i = 0; i <= at.position; i++) total += weights[i] = exp(weights[i] - largest);
-        for (int c = 0; c < HEAD_DIM; c++) {
-            double sum = 0;
-            for (int i = 0; i <= at.position; i++)
-                sum += weights[i] *
-                       (double)read_value(cache, find_row(cache, cache->values, layer, head, at.branch, i), c);
-            assert_that(fabs((double)out[g * HEAD_DIM + c] - sum / total), <, 1e-5);
-        }
+        double exact[HEAD_DIM], plain[HEAD_DIM];
+        for (int c = 0; c < HEAD_DIM; c++) exact[c] = (double)query[g * HEAD_DIM + c];
+        attention_plain(plain, weights, exact, keys, values, HEAD_DIM, at.position + 1, HEAD_DIM);
+        for (int c = 0; c < HEAD_DIM; c++) assert_that(fabs((double)out[g * HEAD_DIM + c] - plain[c]), <, 1e-5);
     }
 }
 
 static void attend(Setup *s, int layer, int head, const At *at, int n, const float *query, float *out) {
     static KvRun runs[BRANCHES][2 * CONTEXT];
-    Sight sights[MAX_ROWS];
+    AttentionSpan spans[MAX_ROWS];
     assert_that(kv_max_runs(&s->cache), <=, 2 * CONTEXT);
     for (int r = 0; r < n; r++)
-        sights[r] = (Sight){.runs = runs[at[r].branch],
-                            .n_runs = kv_runs(&s->cache, at[r].branch, runs[at[r].branch]),
-                            .n_positions = at[r].position + 1};
-    attention_find_shared(sights, n);
+        spans[r] = (AttentionSpan){.runs = runs[at[r].branch],
+                                   .n_runs = kv_runs(&s->cache, at[r].branch, runs[at[r].branch]),
+                                   .n_positions = at[r].position + 1};
+    attention_find_shared(spans, n);
     for (int first = 0, m; first < n; first += m) {
         m = n - first < attention_rows(GROUP) ? n - first : attention_rows(GROUP);
         size_t offset = (size_t)first * ROW_FLOATS + (size_t)(head * GROUP * HEAD_DIM);
-        attention(&s->cache, layer, head, GROUP, sights + first, m, query + offset, out + offset, ROW_FLOATS,
+        attention(&s->cache, layer, head, GROUP, spans + first, m, query + offset, out + offset, ROW_FLOATS,
                   s->scratch);
     }
 }
@@ -153,7 +150,7 @@ static void check_rows(Setup *s, const At *at, int n) {
                 attend(s, layer, head, &at[r], 1, s->query + offset, s->alone);
                 assert_memory_equal(s->alone + in_row, s->out + offset + in_row, GROUP * HEAD_DIM * sizeof(float));
                 if (r % 5 == 0)
-                    check_naive(s, layer, head, at[r], s->query + offset + in_row, s->out + offset + in_row);
+                    check_plain(s, layer, head, at[r], s->query + offset + in_row, s->out + offset + in_row);
             }
         }
 }
@@ -201,6 +198,18 @@ static void check_forks(Dtype dtype, int block_rows) {
         }
         setup_close(&s);
     }
+}
+
+/* By hand: head_dim 4, so scores are query . key / 2; ln 3 apart, the weights are 1/4 and 3/4. */
+static void plain_by_hand(void **state) {
+    (void)state;
+    const double query[4] = {2, 0, 0, 0}, keys[8] = {0, 9, 9, 9, log(3), -9, 9, -9},
+                 values[8] = {4, 0, 1, 8, 8, 4, 1, 0};
+    double out[4], weights[2];
+    attention_plain(out, weights, query, keys, values, 4, 2, 4);
+    const double expected[4] = {7, 3, 1, 2};
+    assert_true(fabs(weights[0] - .25) < 1e-15 && fabs(weights[1] - .75) < 1e-15);
+    for (int i = 0; i < 4; i++) assert_true(fabs(out[i] - expected[i]) < 1e-14);
 }
 
 static void each_setting(void (*check)(Dtype dtype, int block_rows)) {
@@ -265,16 +274,17 @@ static void runs_are_joined(void **state) {
     assert_int_equal(runs[1][0].block, runs[0][0].block);
     assert_int_equal(runs[1][1].start, 40);
     assert_int_equal(runs[1][1].n_rows, 2);
-    Sight sights[] = {{runs[0], 2, 60, 0}, {runs[0], 2, 60, 0}, {runs[1], 2, 42, 0}};
-    attention_find_shared(sights, 3);
-    assert_int_equal(sights[0].shared, 0);
-    assert_int_equal(sights[1].shared, 2);
-    assert_int_equal(sights[2].shared, 1);
+    AttentionSpan spans[] = {{runs[0], 2, 60, 0}, {runs[0], 2, 60, 0}, {runs[1], 2, 42, 0}};
+    attention_find_shared(spans, 3);
+    assert_int_equal(spans[0].shared, 0);
+    assert_int_equal(spans[1].shared, 2);
+    assert_int_equal(spans[2].shared, 1);
     setup_close(&s);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_by_hand),
         cmocka_unit_test(prompts_at_the_edges_of_tiles),
         cmocka_unit_test(forks_at_the_edges_of_tiles),
         cmocka_unit_test(blocks_leave_no_trace),

@@ -161,11 +161,13 @@ static Model *open_written(void) {
 
 static size_t progress_done, progress_total;
 
-static void see_progress(size_t done, size_t total) {
+static bool see_progress(void *context, size_t done, size_t total) {
+    assert_null(context);
     assert_that(done, >, progress_done);
     assert_that(done, <=, total);
     progress_done = done;
     progress_total = total;
+    return true;
 }
 
 /* ---- What was bound is what was written ---- */
@@ -211,7 +213,7 @@ static void check_weights(const Model *model, bool tied, double tolerance, doubl
 static void check_packing(Model *model, bool tied, double tolerance) {
     Error error;
     progress_total = progress_done = 0;
-    must(model_pack(model, see_progress, &error), &error);
+    must(model_pack(model, see_progress, NULL, &error), &error);
     check_weights(model, tied, tolerance, 0);
     const void *packed = model->packed;
     bool packs = packed_can(model->layers[0].w_query.dtype);
@@ -221,7 +223,7 @@ static void check_packing(Model *model, bool tied, double tolerance) {
     assert_int_equal(packed != NULL, packs);
     assert_int_equal(progress_total > 0, packs);
     assert_int_equal(progress_done, progress_total);
-    must(model_pack(model, NULL, &error), &error);
+    must(model_pack(model, NULL, NULL, &error), &error);
     assert_ptr_equal(model->packed, packed);
 }
 
@@ -311,7 +313,7 @@ static void packed_files_are_used_as_they_are(void **state) {
         gguf_release(&gguf);
         must(gguf_writer_close(writer, NULL, &error), &error);
         packed = open_written();
-        must(model_pack(packed, NULL, &error), &error);
+        must(model_pack(packed, NULL, NULL, &error), &error);
         assert_null(packed->packed);
         for (int i = 0; i < rows->n_tensors; i++) {
             const Tensor *a = &rows->tensors[i].tensor, *b = &packed->tensors[i].tensor;
@@ -335,7 +337,7 @@ static void packing_without_memory_changes_nothing(void **state) {
     Model *model = open_written();
     for (int nth = 1;; nth++) {
         memory_hooks_fail_at(nth);
-        bool packed = model_pack(model, NULL, &error);
+        bool packed = model_pack(model, NULL, NULL, &error);
         memory_hooks_fail_at(0);
         check_weights(model, false, 1 / 240.0, 0);
         assert_int_equal(model->layers[0].w_query.packed, packed);

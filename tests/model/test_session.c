@@ -35,8 +35,8 @@ typedef struct {
 static Case case_of(Model *model, uint64_t seed, Dtype dtype, KvType kv, int steps) {
     static const int batches[] = {0, 7, 40}; /* 40: prompts may go through sgemm, but not in one batch */
     Case c = {model, naive_open(model, true), {0}};
-    SessionOptions options = {.branches = TWIN_BRANCHES, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
-    options.rows = 2 * TWIN_BRANCHES * model->config.context_length; /* never short */
+    SessionOptions options = {.branches = TWIN_HELD, .threads = 1, .kv = kv, .batch = batches[seed % 3]};
+    options.rows = 2 * TWIN_HELD * model->config.context_length; /* never short */
     c.setup = (TwinSetup){.model = model,
                           .naive = c.naive,
                           .tolerance = tolerance_of(dtype, kv),
@@ -182,7 +182,7 @@ static void a_prompt_is_its_tokens_one_by_one(void **state) {
     Error error;
     for (int t = first_table(); kernels_available(t); t++) {
         kernels_use(kernels_available(t));
-        if (kernels()->gemm_is_faster) continue;
+        if (kernels()->uses_blas) continue;
         for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
             Case c = case_open_wide((uint64_t)dtype, (Dtype)dtype, KV_F16);
             enum { N = 66 };

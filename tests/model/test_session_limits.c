@@ -63,7 +63,7 @@ static void negative_options_are_refused_by_name(void **state) {
     for (int which = 0; which < 6; which++) {
         for (int value = -1; value < 0; value = value == -1 ? INT_MIN : 0) {
             Session *session;
-            Error error = {""};
+            Error error = {.message = ""};
             size_t bytes;
             assert_false(session_open(&session, model, with_option(which, value), &error));
             if (!strstr(error.message, option_names[which])) fail_msg("%s: %s", option_names[which], error.message);
@@ -85,7 +85,7 @@ static void huge_options_fail_cleanly(void **state) {
     for (int which = 0; which < 6; which++) {
         for (int i = 0; i < 4; i++) {
             Session *session;
-            Error error = {""};
+            Error error = {.message = ""};
             if (session_open(&session, model, with_option(which, values[i]), &error))
                 session_close(session);
             else
@@ -114,7 +114,7 @@ static void every_allocation_may_fail(void **state) {
         long alive = memory_hooks_alive(), n_failed = 0;
         for (bool opened = false; !opened; n_failed++) {
             Session *session;
-            Error error = {""};
+            Error error = {.message = ""};
             memory_hooks_fail_at(n_failed + 1);
             opened = session_open(&session, model, options, &error);
             if (opened)

@@ -171,7 +171,7 @@ static void random_weights_of_one_row(void **state) {
             for (int c = 0; c < model->tensors[i].tensor.cols; c++)
                 assert_that((row[c] == 1), ==, part_holds_vector(model, &model->tensors[i]));
         }
-        must(model_pack(model, NULL, &error), &error);
+        must(model_pack(model, NULL, NULL, &error), &error);
         static const int tokens[4] = {0};
         Logits got = compute(model, tokens, 4);
         check_naive(model, &got, tokens, 4, 0.15);

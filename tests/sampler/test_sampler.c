@@ -118,24 +118,24 @@ static void lists_hold_several_settings(void **state) {
     assert_int_equal(sampler.top_k.low, 7);
     assert_true(sampler.future);
     must(sampler_set_list(&sampler, "", &error), &error);
-    refuses_list("temp 0.3, tmp 4", "--temp: expected a number from 0 to 100, got '0.3, tmp 4'");
-    refuses_list("fe on", "--fe: expected no value, got 'on'");
-    refuses_list("top-k", "--top-k: expected a value");
-    refuses_list("min-p 0.1, , fe", "--: no such setting of the sampler");
+    refuses_list("temp 0.3, tmp 4", "temp: expected a number from 0 to 100, got '0.3, tmp 4'");
+    refuses_list("fe on", "fe: expected no value, got 'on'");
+    refuses_list("top-k", "top-k: expected a value");
+    refuses_list("min-p 0.1, , fe", ": no such setting of the sampler");
 }
 
 static void settings_show_what_they_take(void **state) {
     (void)state;
-    const SamplerSetting *setting;
+    SamplerSetting setting;
     char shown[1024], again[1024];
-    for (int i = 0; (setting = sampler_setting(i)); i++) {
+    for (int i = 0; sampler_setting(i, &setting); i++) {
         Sampler sampler = sampler_default();
-        if (sampler_show(&sampler, setting->name, shown, sizeof shown) == 0) continue;
+        if (sampler_show(&sampler, setting.name, shown, sizeof shown) == 0) continue;
         Sampler before = sampler;
-        must_set(&sampler, setting->name, shown);
-        sampler_show(&sampler, setting->name, again, sizeof again);
+        must_set(&sampler, setting.name, shown);
+        sampler_show(&sampler, setting.name, again, sizeof again);
         assert_string_equal(shown, again);
-        if (strcmp(setting->name, "alpha") == 0) before.future = true;
+        if (strcmp(setting.name, "alpha") == 0) before.future = true;
         assert_true(sampler_equal(&sampler, &before));
     }
 }
@@ -163,17 +163,17 @@ static void what_is_taken_can_be_taken_again(void **state) {
                                          "-1",
                                          "-100",
                                          "-1e-320"};
-    const SamplerSetting *setting;
+    SamplerSetting setting;
     char shown[1024], again[1024];
     int taken = 0;
-    for (int i = 0; (setting = sampler_setting(i)); i++) {
-        for (size_t j = 0; setting->metavar && j < sizeof values / sizeof values[0]; j++) {
+    for (int i = 0; sampler_setting(i, &setting); i++) {
+        for (size_t j = 0; setting.metavar && j < sizeof values / sizeof values[0]; j++) {
             Error error;
             Sampler sampler = sampler_default(), other = sampler_default();
-            if (!sampler_set(&sampler, setting->name, values[j], &error)) continue;
-            sampler_show(&sampler, setting->name, shown, sizeof shown);
-            must_set(&other, setting->name, shown);
-            sampler_show(&other, setting->name, again, sizeof again);
+            if (!sampler_set(&sampler, setting.name, values[j], &error)) continue;
+            sampler_show(&sampler, setting.name, shown, sizeof shown);
+            must_set(&other, setting.name, shown);
+            sampler_show(&other, setting.name, again, sizeof again);
             assert_string_equal(shown, again);
             taken++;
         }
@@ -203,14 +203,14 @@ static void a_sampler_is_made_again_from_what_it_shows(void **state) {
                                            {"wave", "square:0.7:33.3:1:-0.25"},
                                            {"wave-clock", "line"}};
     Sampler sampler = sampler_default(), again = sampler_default();
-    const SamplerSetting *setting;
+    SamplerSetting setting;
     char shown[1024], now[1024];
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) must_set(&sampler, given[i][0], given[i][1]);
-    for (int i = 0; (setting = sampler_setting(i)); i++)
-        if (sampler_show(&sampler, setting->name, shown, sizeof shown) > 0) must_set(&again, setting->name, shown);
-    for (int i = 0; (setting = sampler_setting(i)); i++) {
-        sampler_show(&sampler, setting->name, shown, sizeof shown);
-        sampler_show(&again, setting->name, now, sizeof now);
+    for (int i = 0; sampler_setting(i, &setting); i++)
+        if (sampler_show(&sampler, setting.name, shown, sizeof shown) > 0) must_set(&again, setting.name, shown);
+    for (int i = 0; sampler_setting(i, &setting); i++) {
+        sampler_show(&sampler, setting.name, shown, sizeof shown);
+        sampler_show(&again, setting.name, now, sizeof now);
         assert_string_equal(shown, now);
     }
     assert_that(again.temperature.base, ==, 0.123456789012345);
@@ -252,29 +252,31 @@ static void parses_strictly(void **state) {
     must_set(&sampler, "temp", "1e-1");
     assert_that(sampler.top_k.high, ==, 1000000);
     assert_that(sampler.temperature.base, ==, 0.1);
-    refuses("top-q", "1", "--top-q: no such setting of the sampler");
-    refuses("top-p", "1.5", "--top-p: expected a number from 0 to 1, got '1.5'");
-    refuses("min-p", "", "--min-p: expected a number from 0 to 1, got ''");
-    refuses("min-p", ".5x", "--min-p: expected a number from 0 to 1, got '.5x'");
-    refuses("min-p", "nan", "--min-p: expected a number from 0 to 1, got 'nan'");
-    refuses("typical", "0", "--typical: expected a number above 0 and at most 1, got '0'");
+    refuses("top-q", "1", "top-q: no such setting of the sampler");
+    refuses("top-p", "1.5", "top-p: expected a number from 0 to 1, got '1.5'");
+    refuses("min-p", "", "min-p: expected a number from 0 to 1, got ''");
+    refuses("min-p", ".5x", "min-p: expected a number from 0 to 1, got '.5x'");
+    refuses("min-p", "nan", "min-p: expected a number from 0 to 1, got 'nan'");
+    refuses("typical", "0", "typical: expected a number above 0 and at most 1, got '0'");
     refuses("typical", "1e-320",
-            "--typical: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
-    refuses("repeat-penalty", "1e-46", "--repeat-penalty: expected a number from 0.01 to 100, got '1e-46'");
-    refuses("repeat-penalty", "1e-40", "--repeat-penalty: expected a number from 0.01 to 100, got '1e-40'");
-    refuses("logit-bias", "1+1e31", "--logit-bias: expected a number from -1e+30 to 1e+30, got '1e31'");
-    refuses("dry-allowed-length", "1.5", "--dry-allowed-length: expected a whole number from 1 to 1000, got '1.5'");
-    refuses("fe-k", "65", "--fe-k: expected a number from 1 to 64, got '65'");
-    refuses("fe-n", "1", "--fe-n: expected a number from 2 to 1000000, got '1'");
-    refuses("alpha", "-1.1", "--alpha: expected a number from -1 to 1, got '-1.1'");
-    refuses("fe-at", "letter", "--fe-at: expected one of token|word|sentence, got 'letter'");
-    refuses("samplers", "top-k,dry", "--samplers: expected stages that drop candidates (--list-samplers), got 'dry'");
-    refuses("samplers", "top-k;top-k", "--samplers: top-k is there twice");
-    refuses("logit-bias", "13", "--logit-bias: expected ID+X or ID-X, got '13'");
-    refuses("logit-bias", "+1", "--logit-bias: expected ID+X or ID-X, got '+1'");
-    refuses("preset", "wild",
-            "--preset: expected precise, balanced, creative, future-entropy, wave or code, got 'wild'");
-    refuses("temp", NULL, "--temp: expected a value");
+            "typical: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
+    refuses("repeat-penalty", "1e-46", "repeat-penalty: expected a number from 0.01 to 100, got '1e-46'");
+    refuses("repeat-penalty", "1e-40", "repeat-penalty: expected a number from 0.01 to 100, got '1e-40'");
+    refuses("logit-bias", "1+1e31", "logit-bias: expected a number from -1e+30 to 1e+30, got '1e31'");
+    refuses("dry-allowed-length", "1.5", "dry-allowed-length: expected a whole number from 1 to 1000, got '1.5'");
+    refuses("fe-k", "65", "fe-k: expected a whole number from 1 to 64, got '65'");
+    refuses("fe-n", "1", "fe-n: expected a whole number from 2 to 1000000, got '1'");
+    refuses("alpha", "-1.1", "alpha: expected a number from -1 to 1, got '-1.1'");
+    refuses("fe-at", "letter", "fe-at: expected one of token|word|sentence, got 'letter'");
+    refuses("samplers", "top-k,dry",
+            "samplers: expected stages that drop candidates (top-nsigma, top-k, typical, top-p, min-p, epsilon, eta, "
+            "top-h, "
+            "xtc, mirostat), got 'dry'");
+    refuses("samplers", "top-k;top-k", "samplers: top-k is there twice");
+    refuses("logit-bias", "13", "logit-bias: expected ID+X or ID-X, got '13'");
+    refuses("logit-bias", "+1", "logit-bias: expected ID+X or ID-X, got '+1'");
+    refuses("preset", "wild", "preset: expected precise, balanced, creative, future-entropy, wave or code, got 'wild'");
+    refuses("temp", NULL, "temp: expected a value");
 }
 
 int main(void) {

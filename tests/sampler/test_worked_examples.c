@@ -273,8 +273,8 @@ static void steering(void **state) {
     double openness = normalized_entropy_of(eighths, FOUR);
     Error error;
     Steer top_p = {0}, top_k = {.whole = true};
-    must(steer_parse(&top_p, ".7:.98@entropy", (NumberRange){0, 1, false, false}, "--top-p", &error), &error);
-    must(steer_parse(&top_k, "10:50@entropy", (NumberRange){0, 1e6, false, false}, "--top-k", &error), &error);
+    must(steer_parse(&top_p, ".7:.98@entropy", (NumberRange){.low = 0, .high = 1}, "top-p", &error), &error);
+    must(steer_parse(&top_k, "10:50@entropy", (NumberRange){.low = 0, .high = 1e6}, "top-k", &error), &error);
     FIGURES("At H / ln V = ", openness);
     FIGURES("`--top-p .7:.98@entropy` is ", steer_value(top_p, openness));
     FIGURES("`--top-k 10:50@entropy` is ", steer_value(top_k, openness));

@@ -78,7 +78,7 @@ static void wave(void **state) {
 static double score(const char *metric, const Figures *text) {
     Error error;
     Ranking ranking;
-    must(ranking_parse(&ranking, metric, "--rank", &error), &error);
+    must(ranking_parse(&ranking, metric, "rank", &error), &error);
     return ranking_score(&ranking, text);
 }
 

@@ -5,6 +5,8 @@
 
 #include "tests/support/test.h"
 
+#include "sampler/future/plain_future.h"
+
 const int continuations_prompt[CONTINUATIONS_PROMPT] = {1, 3, 2, 4};
 
 Sequence continuations_start(Session **session, const Model *model, SessionOptions options, int *history) {
@@ -31,28 +33,13 @@ static double log_sum_exp(const float *logits, int n) {
     return max + log(sum);
 }
 
-/* Selects the n largest, one at a time. */
-static double normalized_entropy_of_largest(const float *logits, int vocab_size, int n) {
-    bool taken[1024] = {false};
-    float largest[1024] = {0};
-    if (n > vocab_size) n = vocab_size;
-    for (int i = 0; i < n; i++) {
-        int best = -1;
-        for (int j = 0; j < vocab_size; j++)
-            if (!taken[j] && (best < 0 || logits[j] > logits[best])) best = j;
-        taken[best] = true;
-        largest[i] = logits[best];
-    }
-    double entropy = 0, log_sum = log_sum_exp(largest, n);
-    for (int i = 0; i < n; i++) entropy -= exp(largest[i] - log_sum) * (largest[i] - log_sum);
-    return entropy / log(n);
-}
-
 void figures_add(Figures *figures, const float *logits, int vocab_size, int n, int token) {
     double log_sum = log_sum_exp(logits, vocab_size);
     for (int i = 0; i < vocab_size; i++) figures->entropy -= exp(logits[i] - log_sum) * (logits[i] - log_sum);
     figures->log_prob += logits[token] - log_sum;
-    if (figures->steps > 0) figures->future += normalized_entropy_of_largest(logits, vocab_size, n);
+    float top[1024];
+    assert_true(n <= 1024);
+    if (figures->steps > 0) figures->future += plain_future_entropy(logits, vocab_size, n, top);
     figures->steps++;
 }
 

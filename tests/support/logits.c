@@ -37,14 +37,6 @@ void naive_softmax(double *p, const float *logits, int n) {
     for (int i = 0; i < n; i++) p[i] /= sum;
 }
 
-static int compare(const void *a, const void *b) {
-    const Candidate *x = a, *y = b;
-    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
-    return x->token - y->token;
-}
-
-void naive_sort(Candidate *items, int n) { qsort(items, (size_t)n, sizeof *items, compare); }
-
 void random_permutation(Random *random, int *place, int n) {
     for (int i = 0; i < n; i++) place[i] = i;
     for (int i = n - 1; i > 0; i--) {

@@ -11,9 +11,6 @@ void random_logits(Random *random, float *logits, int n);
 /* p (n,) = softmax of the logits. */
 void naive_softmax(double *p, const float *logits, int n);
 
-/* Puts items in order of their logits, largest first, lower id first among equals. */
-void naive_sort(Candidate *items, int n);
-
 /* place (n,): a random permutation of 0 .. n - 1. */
 void random_permutation(Random *random, int *place, int n);
 

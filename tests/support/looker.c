@@ -1,11 +1,15 @@
 #include "tests/support/looker.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "sampler/chain/noise.h"
+#include "sampler/future/plain_future.h"
 
 Looker looker_open(const Model *model, SessionOptions options, const int *prompt, int n) {
     Error error;
@@ -34,6 +38,7 @@ LookaheadStep looker_where(Looker *looker) {
                            .position = session_length(looker->session, TRUNK),
                            .flags = looker->flags,
                            .cost = &looker->cost,
+                           .scorer = looker->scorer,
                            .previous = looker->previous};
 }
 
@@ -69,9 +74,83 @@ int looker_step(Looker *looker, const Lookahead *lookahead) {
     return looker_take(looker);
 }
 
+void looker_draw_plainly(Looker *looker, const Lookahead *lookahead) {
+    Error error;
+    LookaheadStep step = looker_where(looker);
+    candidates_from_logits(&looker->candidates, session_logits(looker->session, TRUNK), looker->candidates.capacity);
+    candidates_min_p(&looker->candidates, looker->min_p);
+    candidates_sort(&looker->candidates);
+    if (!plain_future_draw(lookahead, &step, &looker->candidates, &looker->report, &error))
+        fail_msg("%s", error.message);
+    looker->chosen = looker->report.chosen;
+}
+
 bool looker_is_full(const Looker *looker, const Lookahead *lookahead) {
     int context = session_options(looker->session).context;
     return session_length(looker->session, TRUNK) + lookahead->depth > context;
+}
+
+void looker_same_logits(const Looker *a, const Looker *b) {
+    const float *first = session_logits(a->session, TRUNK), *second = session_logits(b->session, TRUNK);
+    if (first && second) assert_memory_equal(first, second, (size_t)a->model->config.vocab_size * sizeof(float));
+}
+
+static void check_rows(const Looker *looker, const Lookahead *lookahead) {
+    const LookaheadReport *report = &looker->report;
+    int evaluated = 0, depth = lookahead->depth;
+    for (int i = 0; i < report->count; i++) {
+        evaluated += report->candidates[i].evaluated;
+        bool known = report->all_closed && report->candidates[i].worth == 0; /* a bound of 0 is the worth */
+        assert_true(report->candidates[i].evaluated || report->candidates[i].skipped || report->candidates[i].neutral ||
+                    known);
+    }
+    assert_int_equal(report->rows, evaluated * depth); /* none twice */
+    assert_true(evaluated <= lookahead->k);
+    if (report->outcome != LOOKAHEAD_DONE) assert_int_equal(report->rows, 0);
+    if (report->outcome == LOOKAHEAD_DONE && lookahead->eager) assert_int_equal(report->passes, depth);
+    if (report->outcome == LOOKAHEAD_DONE && lookahead->eager) assert_int_equal(evaluated, report->count);
+    int taken = looker->candidates.items[looker->chosen].branch >= 0;
+    assert_int_equal(session_free_branches(looker->session), session_options(looker->session).branches - 1 - taken);
+}
+
+/* By the definition, from the report of an eager step. */
+static void check_choice(const Looker *looker) {
+    const LookaheadReport *report = &looker->report;
+    bool greedy = looker->temperature == 0;
+    double best = -INFINITY;
+    int token = -1, position = session_length(looker->session, TRUNK);
+    for (int i = 0; i < report->count; i++) {
+        const LookaheadCandidate *item = &report->candidates[i];
+        double noise = noise_gumbel(looker->seed, item->token, position, 0, NOISE_DRAW);
+        double key = greedy ? item->ln_s : item->ln_s / looker->temperature + noise;
+        if (key > best || (key == best && item->token < token)) best = key, token = item->token;
+        assert_true(item->chosen == (i == looker->chosen) && item->noise == (greedy ? 0 : noise));
+    }
+    if (report->count > 0) assert_int_equal(looker->candidates.items[looker->chosen].token, token);
+}
+
+void looker_compare(Looker *a, Looker *b, const Lookahead *lazy, LookerTally *tally) {
+    Lookahead eager = *lazy;
+    eager.eager = true;
+    looker_draw(a, lazy);
+    looker_draw(b, &eager);
+    check_rows(a, lazy);
+    check_rows(b, &eager);
+    check_choice(b);
+    assert_int_equal(a->report.outcome, b->report.outcome);
+    assert_true(a->report.all_closed == b->report.all_closed);
+    for (int j = 0; j < a->report.count; j++) {
+        LookaheadCandidate *x = &a->report.candidates[j], *y = &b->report.candidates[j];
+        assert_true(x->token == y->token && x->noise == y->noise && x->chosen == y->chosen && !y->skipped);
+        assert_true(x->skipped ? x->ln_s >= y->ln_s : x->worth == y->worth && x->ln_s == y->ln_s);
+    }
+    tally->steps++;
+    tally->looked += a->report.outcome == LOOKAHEAD_DONE;
+    tally->lazy_rows += a->report.rows;
+    tally->eager_rows += b->report.rows;
+    int token = looker_take(a);
+    assert_int_equal(looker_take(b), token);
+    looker_same_logits(a, b);
 }
 
 Lookahead random_lookahead(Random *random) {

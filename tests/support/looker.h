@@ -12,6 +12,7 @@ typedef struct {
     TokenFlags *flags; /* (vocab_size,) none at first */
     LookaheadReport report;
     LookaheadCost cost;
+    const Scorer *scorer; /* NULL: future entropy */
     double temperature;
     float min_p;
     uint64_t seed;
@@ -30,8 +31,21 @@ void looker_undo(Looker *looker);
 int looker_take(Looker *looker);
 /* Draws and takes. */
 int looker_step(Looker *looker, const Lookahead *lookahead);
+/* The same draw by plain_future_draw. */
+void looker_draw_plainly(Looker *looker, const Lookahead *lookahead);
 bool looker_is_full(const Looker *looker, const Lookahead *lookahead);
 LookaheadStep looker_where(Looker *looker);
+
+/* Fails the test unless the same logits follow both. */
+void looker_same_logits(const Looker *a, const Looker *b);
+
+typedef struct {
+    long long steps, looked, lazy_rows, eager_rows;
+} LookerTally;
+
+/* Draws and takes a token, lazily by a and eagerly by b: the same tokens, and the same worths where both know them; checks the
+ * rows and b's choice by the definition. */
+void looker_compare(Looker *a, Looker *b, const Lookahead *lazy, LookerTally *tally);
 
 /* Settings of all kinds, chunks chosen by cost among them; depth is 1 more often than not. */
 Lookahead random_lookahead(Random *random);

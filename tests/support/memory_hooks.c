@@ -30,7 +30,7 @@ void *__wrap_memory_alloc(size_t count, size_t size, const char *what, Error *er
     if (bytes > largest) largest = bytes;
     total += bytes;
     if (++n_asked == fail_at) {
-        error_set(error, "%s: out of memory (%zu bytes)", what, bytes);
+        error_set_kind(error, ERROR_NO_MEMORY, "%s: out of memory (%zu bytes)", what, bytes);
         return NULL;
     }
     void *block = __real_memory_alloc(count, size, what, error);

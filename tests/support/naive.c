@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/attention.h"
 #include "tensor/quant.h"
 #include "tensor/row.h"
 
@@ -113,28 +114,12 @@ static void rotate(double *heads, int n_heads, const Model *model, int position)
     }
 }
 
-/* One query head over the keys and values of positions 0 .. position; rows are `stride` values apart. */
-static void attend(double *out, const double *query, const double *keys, const double *values, size_t stride,
-                   int position, int head_dim) {
-    double *weights = doubles(1, position + 1), largest = -INFINITY, sum = 0;
-    for (int p = 0; p <= position; p++) {
-        for (int i = 0; i < head_dim; i++) weights[p] += query[i] * row(keys, p, stride)[i];
-        weights[p] /= sqrt(head_dim);
-        largest = fmax(largest, weights[p]);
-    }
-    for (int p = 0; p <= position; p++) sum += weights[p] = exp(weights[p] - largest);
-    for (int i = 0; i < head_dim; i++) {
-        out[i] = 0;
-        for (int p = 0; p <= position; p++) out[i] += weights[p] / sum * row(values, p, stride)[i];
-    }
-    free(weights);
-}
-
 static void attention_layer(const Model *model, const NaiveLayer *w, const float *norm, double *residual, int n) {
     const Config *config = &model->config;
     int dim = config->dim, head_dim = config->head_dim, query_dim = w->query.rows, key_dim = w->key.rows;
     double *keys = doubles(n, key_dim), *values = doubles(n, key_dim);
     double *normed = doubles(1, dim), *queries = doubles(1, query_dim), *mixed = doubles(1, query_dim);
+    double *weights = doubles(1, n);
     for (int p = 0; p < n; p++) {
         double *x = row(residual, p, dim);
         normalise(normed, x, norm, config);
@@ -145,14 +130,14 @@ static void attention_layer(const Model *model, const NaiveLayer *w, const float
         rotate(row(keys, p, key_dim), config->n_kv_heads, model, p);
         for (int h = 0; h < config->n_heads; h++) {
             int shared = h / (config->n_heads / config->n_kv_heads); /* the key/value head of this query head */
-            attend(mixed + h * head_dim, queries + h * head_dim, keys + shared * head_dim, values + shared * head_dim,
-                   (size_t)key_dim, p, head_dim);
+            attention_plain(mixed + h * head_dim, weights, queries + h * head_dim, keys + shared * head_dim,
+                            values + shared * head_dim, (size_t)key_dim, p + 1, head_dim);
         }
         multiply(normed, &w->output, mixed);
         for (int i = 0; i < dim; i++) x[i] += normed[i];
     }
-    double *all[] = {keys, values, normed, queries, mixed};
-    for (int i = 0; i < 5; i++) free(all[i]);
+    double *all[] = {keys, values, normed, queries, mixed, weights};
+    for (int i = 0; i < 6; i++) free(all[i]);
 }
 
 static void feed_forward_layer(const Config *config, const NaiveLayer *w, const float *norm, double *residual, int n) {

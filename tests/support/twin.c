@@ -15,8 +15,18 @@
 
 typedef enum { PREFILL, SCORE, DECODE, REWIND } Call;
 
+/* What followed the text where it was split. */
+typedef struct {
+    int length; /* 0: nothing */
+    float logits[MAX_VOCAB];
+} Mark;
+
+enum { MARKS = 8 };
+
 typedef struct {
     bool alive, has_logits;
+    int group; /* branches that were one before a split have the same; 0: it was never split */
+    Mark marks[MARKS];
     int number; /* in the session */
     int parent; /* index here, -1 for a root */
     int start;  /* tokens that are its ancestors' */
@@ -36,6 +46,7 @@ typedef struct {
     TwinResult result;
     size_t capacity;
     int free_rows_at_start, free_rows_before; /* before the operation */
+    int n_splits;
 } Twin;
 
 /* ---- the tree as it should be ---- */
@@ -122,6 +133,19 @@ static void compare_to_naive(Twin *twin, const Branch *branch, const float *logi
 
 static size_t logits_bytes(const Twin *twin) { return (size_t)twin->setup->model->config.vocab_size * sizeof(float); }
 
+/* Each hidden branch has at least two children, so there are fewer than branches that were split. */
+static int most_hidden(const Twin *twin) {
+    int n = 0;
+    for (int i = 0; i < TWIN_BRANCHES; i++) {
+        bool has_older = false;
+        if (!twin->branches[i].alive || twin->branches[i].group == 0) continue;
+        for (int j = 0; j < i; j++)
+            has_older |= twin->branches[j].alive && twin->branches[j].group == twin->branches[i].group;
+        n += has_older;
+    }
+    return n;
+}
+
 /* Everything the session says about itself, against the twin. */
 static void check_state(const Twin *twin) {
     int n_named = 0;
@@ -137,8 +161,9 @@ static void check_state(const Twin *twin) {
         for (int j = 0; j < i; j++) assert_true(!twin->branches[j].alive || twin->branches[j].number != branch->number);
     }
     for (int i = 0; i < twin->options.branches; i++) n_named += session_alive(twin->session, i);
-    assert_int_equal(n_named, count_alive(twin));
-    assert_int_equal(session_free_branches(twin->session), twin->options.branches - count_alive(twin));
+    assert_int_equal(session_free_branches(twin->session), twin->options.branches - n_named);
+    assert_that(n_named, >=, count_alive(twin));
+    assert_that(n_named, <=, count_alive(twin) + most_hidden(twin));
     /* Rows come in whole blocks. */
     assert_in_range(session_free_rows(twin->session), 0, twin->options.rows + twin->options.block_rows - 1);
 }
@@ -284,7 +309,7 @@ static void do_decode(Twin *twin) {
 static void do_fork(Twin *twin) {
     if (count_alive(twin) == TWIN_BRANCHES) return;
     int parent = pick_alive(twin), index = unused_index(twin), number;
-    bool full = count_alive(twin) == twin->options.branches;
+    bool full = session_free_branches(twin->session) == 0;
     Error error;
     bool done = session_fork(twin->session, twin->branches[parent].number, &number, &error);
     if (!was_done(twin, done, full, false, &error, "fork")) return;
@@ -295,18 +320,54 @@ static void do_fork(Twin *twin) {
     child->start = child->length;
 }
 
+static bool has_children(const Twin *twin, int index) {
+    for (int i = 0; i < TWIN_BRANCHES; i++)
+        if (twin->branches[i].alive && twin->branches[i].parent == index) return true;
+    return false;
+}
+
+static void add_mark(Twin *twin, Branch *branch) {
+    Mark *mark = &branch->marks[twin->n_splits % MARKS];
+    mark->length = branch->has_logits ? branch->length : 0;
+    memcpy(mark->logits, branch->logits, logits_bytes(twin));
+}
+
+static void do_split(Twin *twin) {
+    int index = pick_alive(twin), number;
+    Branch *branch = &twin->branches[index];
+    if (count_alive(twin) == TWIN_BRANCHES || has_children(twin, index)) return;
+    bool full = session_free_branches(twin->session) < 2;
+    Error error;
+    bool done = session_split(twin->session, branch->number, &number, &error);
+    if (!was_done(twin, done, full, false, &error, "split")) return;
+    twin->n_splits++;
+    if (branch->group == 0) branch->group = twin->n_splits;
+    add_mark(twin, branch);
+    Branch *other = &twin->branches[unused_index(twin)];
+    *other = *branch;
+    other->number = number;
+}
+
 static void do_root(Twin *twin) {
     if (count_alive(twin) == TWIN_BRANCHES) return;
-    bool full = count_alive(twin) == twin->options.branches;
+    bool full = session_free_branches(twin->session) == 0;
     int number;
     Error error;
     if (!was_done(twin, session_root(twin->session, &number, &error), full, false, &error, "root")) return;
     twin->branches[unused_index(twin)] = (Branch){.alive = true, .number = number, .parent = -1};
 }
 
+/* Whether a branch that it was split from is still there. */
+static bool shares_rows(const Twin *twin, int index) {
+    for (int i = 0; i < TWIN_BRANCHES; i++)
+        if (i != index && twin->branches[i].alive && twin->branches[i].group == twin->branches[index].group)
+            return twin->branches[index].group != 0;
+    return false;
+}
+
 static void do_promote(Twin *twin) {
     int index = pick_alive(twin), parent = twin->branches[index].parent;
-    if (parent < 0) return;
+    if (parent < 0 || shares_rows(twin, index)) return;
     session_promote(twin->session, twin->branches[index].number);
     Branch old_parent = twin->branches[parent];
     twin->branches[index].alive = false; /* before its siblings go, so that its own children stay */
@@ -318,6 +379,7 @@ static void do_promote(Twin *twin) {
     twin->branches[parent].number = old_parent.number;
     twin->branches[parent].parent = old_parent.parent;
     twin->branches[parent].start = old_parent.start;
+    twin->branches[parent].group = old_parent.group;
 }
 
 static void do_drop(Twin *twin) {
@@ -344,8 +406,11 @@ static bool keeps_logits(Twin *twin, Branch *branch, int n) {
     const float *logits = session_logits(twin->session, branch->number);
     if (!logits || n == branch->length) return logits != NULL;
     const Branch *source = source_of_logits(twin, branch, n);
-    if (source) memcpy(branch->logits, source->logits, logits_bytes(twin));
-    return source != NULL;
+    const float *known = source ? source->logits : NULL;
+    for (int i = 0; i < MARKS && !known; i++)
+        if (branch->marks[i].length == n) known = branch->marks[i].logits;
+    if (known) memcpy(branch->logits, known, logits_bytes(twin));
+    return known != NULL;
 }
 
 static void do_rewind(Twin *twin) {
@@ -364,6 +429,8 @@ static void do_rewind(Twin *twin) {
     if (!was_done(twin, done, illegal, false, &error, "rewind")) return;
     branch->has_logits = keeps_logits(twin, branch, n);
     branch->length = n;
+    for (int i = 0; i < MARKS; i++)
+        if (branch->marks[i].length > n) branch->marks[i].length = 0;
     add_to_script(branch, REWIND, NULL, n);
 }
 
@@ -377,8 +444,10 @@ static void do_something(Twin *twin) {
         do_decode(twin);
     else if (choice < 74)
         do_fork(twin);
-    else if (choice < 83)
+    else if (choice < 80)
         do_promote(twin);
+    else if (choice < 83)
+        do_split(twin);
     else if (choice < 88)
         do_drop(twin);
     else if (choice < 97)

@@ -11,7 +11,8 @@
 #include "model/session.h"
 #include "tests/support/naive.h"
 
-#define TWIN_BRANCHES 8 /* it never has more at once */
+#define TWIN_BRANCHES 8                   /* its caller never has more at once */
+#define TWIN_HELD     (2 * TWIN_BRANCHES) /* with what splits hide */
 
 typedef struct {
     const Model *model;
@@ -36,7 +37,7 @@ typedef struct {
 } TwinResult;
 
 /* Runs setup->steps random operations; the operations depend on the seed, the model's sizes and the context alone, as
- * long as options.branches >= TWIN_BRANCHES and rows do not run out. Fails the test at the first difference. */
+ * long as options.branches >= TWIN_HELD and rows do not run out. Fails the test at the first difference. */
 TwinResult twin_run(const TwinSetup *setup);
 void twin_result_free(TwinResult *result);
 

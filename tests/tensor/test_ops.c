@@ -6,11 +6,13 @@
 #include "tensor/blas.h"
 #include "tensor/kernels.h"
 #include "tensor/ops.h"
+#include "tests/support/random_model.h"
 #include "tests/support/test.h"
 
-#define ROWS 70 /* beyond GEMM_MIN_ROWS */
-#define COLS 96
-#define OUTS 300 /* more than two tiles, and an odd rest */
+#define ROWS  70 /* beyond GEMM_MIN_ROWS */
+#define COLS  96
+#define GROUP 24
+#define OUTS  300 /* more than two units of work, and an odd rest */
 
 static uint32_t random_state;
 
@@ -150,15 +152,23 @@ static void test_all_finite_finds_each(void **state) {
 typedef struct {
     float x[ROWS * COLS], weights[OUTS * COLS], out[ROWS * OUTS];
     BlockQ8 x_q8[ROWS * COLS / Q_BLOCK];
-    uint8_t rows[OUTS * COLS * 4], stored[(OUTS + PACK_ROWS) * (COLS + Q_BLOCK) * 4];
+    uint8_t rows[OUTS * COLS * 4];
+    _Alignas(PACK_ALIGN) uint8_t stored[(OUTS + PACK_ROWS) * (COLS + Q_BLOCK) * 4];
     Tensor w;
 } Product;
 
 static Product *product_new(Dtype dtype) {
-    Product *p = calloc(1, sizeof *p);
+    Product *p = aligned_alloc(PACK_ALIGN, sizeof *p);
+    memset(p, 0, sizeof *p);
     fill(p->x, ROWS * COLS);
     fill(p->weights, OUTS * COLS);
     p->w = (Tensor){.dtype = dtype, .rows = OUTS, .cols = COLS, .data = p->rows};
+    if (dtype == DTYPE_Q8_GROUP) {
+        p->w.group = GROUP;
+        p->w.scales = p->stored;
+        quantize_groups((int8_t *)p->rows, (float *)p->stored, p->weights, OUTS * COLS, GROUP);
+        return p;
+    }
     for (int i = 0; i < OUTS; i++)
         quantize_row(p->rows + (size_t)i * tensor_row_bytes(&p->w), p->weights + i * COLS, COLS, dtype);
     packed_write(p->stored, &p->w);
@@ -169,12 +179,12 @@ static Product *product_new(Dtype dtype) {
 
 /* In parts of that number of units. */
 static void product_run(Product *p, int n_rows, MatmulPath path, int units) {
-    int part = units * matmul_unit(&p->w, n_rows, path);
-    float *tile = malloc(sizeof(float) * GEMM_TILE * COLS);
+    int part = units * matmul_unit(&p->w);
+    float *converted = malloc(sizeof(float) * PACK_ROWS * COLS);
     for (int r = 0; r < n_rows; r++) quantize_input_row(p->x_q8 + r * (COLS / Q_BLOCK), p->x + r * COLS, COLS);
     for (int i = 0; i < OUTS; i += part)
-        matmul(p->out + i, OUTS, &p->w, i, OUTS - i < part ? OUTS - i : part, p->x, p->x_q8, n_rows, path, tile);
-    free(tile);
+        matmul(p->out + i, OUTS, &p->w, i, OUTS - i < part ? OUTS - i : part, p->x, p->x_q8, n_rows, path, converted);
+    free(converted);
 }
 
 /* Rounding of the sums, and for int8 weights that of the activations: at most max|x| / 254 each. */
@@ -194,40 +204,54 @@ static void product_check(const Product *p, int n_rows) {
     }
 }
 
-static void test_matmul_every_dtype_path_and_cut(void **state) {
-    (void)state;
-    const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
+static void check_paths_and_cuts(Dtype dtype) {
     const int row_counts[] = {1, 5, GEMM_MIN_ROWS, ROWS};
     static float first[ROWS * OUTS];
-    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
-        for (int path = PATH_DOT; path <= PATH_GEMM; path++)
-            for (int n = 0; n < 4; n++) {
-                Product *p = product_new(dtypes[d]);
-                for (int units = 1; units <= 3; units++) {
-                    memset(p->out, 0x7f, sizeof p->out);
-                    product_run(p, row_counts[n], (MatmulPath)path, units);
-                    product_check(p, row_counts[n]);
-                    if (units == 1) memcpy(first, p->out, sizeof first);
-                    assert_memory_equal(first, p->out, sizeof first);
-                }
-                free(p);
+    for (int path = PATH_DOT; path <= PATH_GEMM; path++)
+        for (int n = 0; n < 4; n++) {
+            Product *p = product_new(dtype);
+            for (int units = 1; units <= 3; units++) {
+                memset(p->out, 0xff, sizeof p->out); /* NaN: a product must not depend on what was there */
+                product_run(p, row_counts[n], (MatmulPath)path, units);
+                product_check(p, row_counts[n]);
+                if (units == 1) memcpy(first, p->out, sizeof first);
+                assert_memory_equal(first, p->out, sizeof first);
             }
+            free(p);
+        }
+}
+
+static void check_rows_alone(Dtype dtype) {
+    static float all[ROWS * OUTS];
+    Product *p = product_new(dtype);
+    product_run(p, ROWS, PATH_DOT, 2);
+    memcpy(all, p->out, sizeof all);
+    for (int r = 0; r < ROWS; r++) {
+        product_run(p, 1, PATH_DOT, 1);
+        assert_memory_equal(p->out, all + r * OUTS, OUTS * sizeof(float));
+        memmove(p->x, p->x + COLS, sizeof p->x - COLS * sizeof(float));
+    }
+    free(p);
+}
+
+static void each_table_and_dtype(void (*check)(Dtype dtype)) {
+    for (int t = 0; kernels_available(t); t++) {
+        kernels_use(kernels_available(t));
+        blas_begin();
+        for (int dtype = DTYPE_F32; dtype < DTYPE_COUNT; dtype++) check((Dtype)dtype);
+        blas_end();
+    }
+    kernels_use(NULL);
+}
+
+static void test_matmul_every_dtype_path_and_cut(void **state) {
+    (void)state;
+    each_table_and_dtype(check_paths_and_cuts);
 }
 
 static void test_dot_path_gives_a_row_the_same_bits_in_any_batch(void **state) {
     (void)state;
-    static float all[ROWS * OUTS];
-    for (int dtype = DTYPE_F32; dtype <= DTYPE_Q4_0; dtype++) {
-        Product *p = product_new((Dtype)dtype);
-        product_run(p, ROWS, PATH_DOT, 2);
-        memcpy(all, p->out, sizeof all);
-        for (int r = 0; r < ROWS; r++) {
-            product_run(p, 1, PATH_DOT, 1);
-            assert_memory_equal(p->out, all + r * OUTS, OUTS * sizeof(float));
-            memmove(p->x, p->x + COLS, sizeof p->x - COLS * sizeof(float));
-        }
-        free(p);
-    }
+    each_table_and_dtype(check_rows_alone);
 }
 
 int main(void) {

@@ -73,7 +73,7 @@ static bool write_text(const char *where, const char *text, Error *error) {
 
 static void assert_refused(const char *where, const char *message) {
     char expected[256];
-    Error error = {""};
+    Error error = {.message = ""};
     int before = n_files();
     snprintf(expected, sizeof expected, "%s: %s", where, message);
     assert_false(write_text(where, "new", &error));

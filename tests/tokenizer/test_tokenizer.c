@@ -20,7 +20,7 @@ enum { SHARED_FILES = sizeof shared_files / sizeof *shared_files };
 
 static Tokenizer *parse(const Image *image) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     must(tokenizer_parse(&tokenizer, image_bytes(image), &error), &error);
     return tokenizer;
 }
@@ -38,7 +38,7 @@ static Tokenizer *words(void) {
 /* NULL if the file is missing: then the caller skips. */
 static Tokenizer *open_shared(const char *path) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     if (tokenizer_open(&tokenizer, path, &error)) return tokenizer;
     must(strstr(error.message, "cannot open"), &error);
     print_message("skipped: %s\n", error.message);
@@ -47,7 +47,7 @@ static Tokenizer *open_shared(const char *path) {
 
 static int *encode(const Tokenizer *tokenizer, Bytes text, bool special, size_t *n_tokens) {
     int *tokens;
-    Error error = {""};
+    Error error = {.message = ""};
     must(tokenizer_encode(tokenizer, text, special, &tokens, n_tokens, &error), &error);
     return tokens;
 }
@@ -448,7 +448,7 @@ static void encode_survives_each_failed_allocation(void **state) {
         long alive = memory_hooks_alive();
         int *tokens;
         size_t n_tokens;
-        Error error = {""};
+        Error error = {.message = ""};
         memory_hooks_fail_at(n);
         bool encoded = tokenizer_encode(tokenizer, text, true, &tokens, &n_tokens, &error);
         memory_hooks_fail_at(0);
@@ -469,7 +469,7 @@ static void refuses_text_beyond_a_gigabyte(void **state) {
     Tokenizer *tokenizer = words();
     int *tokens;
     size_t n_tokens;
-    Error error = {""};
+    Error error = {.message = ""};
     uint8_t byte = 0; /* the size is looked at before the bytes */
     assert_false(tokenizer_encode(tokenizer, (Bytes){&byte, ((size_t)1 << 30) + 1}, false, &tokens, &n_tokens, &error));
     assert_string_equal(error.message, "text to encode: expected at most 1073741824 bytes, got 1073741825");

@@ -16,7 +16,7 @@ static MadeUpVocabulary made_up;
 /* The message about a file; no allocation of it may remain. */
 static void assert_refused(Bytes bytes, const char *expected) {
     Tokenizer *tokenizer = NULL;
-    Error error = {""};
+    Error error = {.message = ""};
     long alive = memory_hooks_alive();
     memory_hooks_fail_at(0);
     assert_false(tokenizer_parse(&tokenizer, bytes, &error));
@@ -35,7 +35,7 @@ static size_t find(const Image *image, const char *text) {
 
 static Tokenizer *parse(const Image *image) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     must(tokenizer_parse(&tokenizer, image_bytes(image), &error), &error);
     return tokenizer;
 }
@@ -302,7 +302,7 @@ static size_t justified(size_t size) { return 8 * size + 16384; }
 
 static void try_parse(const uint8_t *data, size_t size) {
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     uint8_t *copy = malloc(size + 1);
     assert_non_null(copy);
     memcpy(copy + 1, data, size); /* not aligned, and its end is the block's end */
@@ -356,7 +356,7 @@ static void each_failed_allocation_is_reported_and_leaks_nothing(void **state) {
         bool parsed = false;
         while (!parsed) {
             Tokenizer *tokenizer;
-            Error error = {""};
+            Error error = {.message = ""};
             memory_hooks_fail_at(++n);
             parsed = tokenizer_parse(&tokenizer, image_bytes(&image), &error);
             memory_hooks_fail_at(0);
@@ -380,7 +380,7 @@ static void open_names_the_path(void **state) {
     assert_that(file, >=, 0);
     Image image = {0};
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     made_up_words(&made_up);
     image_gguf(&image, &made_up, true);
     assert_int_equal(write(file, image.data, image.size), (ssize_t)image.size);
@@ -403,7 +403,7 @@ static void refuses_other_models_by_name(void **state) {
     (void)state;
     static const char path[] = "../shared/vocab/ggml-vocab-gpt-2.gguf";
     Tokenizer *tokenizer;
-    Error error = {""};
+    Error error = {.message = ""};
     if (access(path, R_OK) != 0) {
         print_message("skipped: %s is missing\n", path);
         skip();

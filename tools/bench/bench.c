@@ -1,5 +1,5 @@
-/* foretell bench: how fast this machine decodes, prompts and looks ahead, beside what it could do at best. This file
- * reads what is asked for; each kind of measurement has a file of its own (tools/bench_*.c). */
+/* foretell bench: measures decoding, prompts and looking ahead, and compares them with the machine's limits. This file
+ * reads the options; each kind of measurement has its own file (tools/bench/bench_*.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/open.h"
 
-/* As they are given. */
+/* Options that are parsed after all of them are known. */
 typedef struct {
     const char *threads, *rows, *contexts, *k, *looks;
     int dtype, prompt;
@@ -19,7 +19,7 @@ typedef struct {
 
 /* ---------------------------------------------------------------- lists */
 
-/* A whole number, with a k for 1024 of them where `thousands` may be. */
+/* A whole number. If `thousands`, "4k" means 4096. */
 static bool parse_number(const char *text, size_t length, bool thousands, int low, int high, int *out) {
     char number[16];
     if (length == 0 || length >= sizeof number) return false;
@@ -49,7 +49,7 @@ static void parse_list(const char *option, const char *text, bool thousands, int
 }
 
 static unsigned parse_looks(const char *text) {
-    static const char *const names[] = {"naive", "batched", "lazy"}; /* in the order of the bits */
+    static const char *const names[] = {"naive", "batched", "lazy"}; /* names[i] sets bit i */
     unsigned looks = 0;
     for (const char *at = text;; at++) {
         size_t length = strcspn(at, ",");
@@ -113,7 +113,7 @@ static bool measure_file(const Bench *b, const char *given, Error *error) {
 
 /* ---------------------------------------------------------------- what is measured */
 
-/* Nothing in particular was asked for: some of everything, in about two minutes. */
+/* The run without options: a part of each measurement, about two minutes in all. */
 static bool measure_usual(const Bench *given, Error *error) {
     Bench b = *given;
     b.rows = (BenchList){5, {1, 2, 4, 8, 20}};
@@ -146,7 +146,7 @@ static bool measure(const Bench *b, Error *error) {
     return measure_shape(b, b->shape, b->dtype, error);
 }
 
-/* What a model is asked where nothing else is: rows and a prompt. */
+/* Parses the options that are text. If only a model or a shape is given, rows and a prompt are measured. */
 static void fill_defaults(Bench *b, const BenchSettings *given) {
     bool only_model = (b->model || b->shape) && !given->rows && !given->contexts && !given->k && given->prompt < 0 &&
                       !b->kernels && !b->memory && !b->start_up;
@@ -167,7 +167,7 @@ static int bench_main(int argc, char **argv) {
     BenchList threads = {1, {threads_processors()}};
     BenchSettings given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &b.model, 0, 0, OPEN_MODEL_HELP, "the shipped model"},
+        OPEN_MODEL_OPTION(&b.model),
         {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of this shape instead", NULL},
         {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &given.dtype, 0, 0, "their form", NULL},
         {"rows", 0, "N,N,...", OPTION_STRING, &given.rows, 0, 0, "rows of one prefix in a pass", "1,2,4,8,20"},
@@ -190,7 +190,7 @@ static int bench_main(int argc, char **argv) {
     if (next < argc) option_usage_error("bench: unexpected argument '%s'", argv[next]);
     if (b.model && b.shape) option_usage_error("bench: expected one of --model and --shape, got both");
     if (given.threads) parse_list("threads", given.threads, false, 1, 1024, &threads);
-    if (b.shape) shapes_find("shape", b.shape); /* a wrong name is said before anything is done */
+    if (b.shape) shapes_find("shape", b.shape); /* an unknown name ends the program before any work */
     fill_defaults(&b, &given);
     Error error;
     bool done = bench_open_array(&b, &error);

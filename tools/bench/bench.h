@@ -1,7 +1,7 @@
-/* Bench: what the parts of `foretell bench` share: its settings, the lists they are given as, timing, and the table.
+/* Bench: shared by the files of `foretell bench`: settings, lists of numbers, timing, and the printed table.
  *
- * Every figure is the median of several runs, with the smallest and the largest. What is compared is measured in turn,
- * run by run, because what other programs leave of a machine changes from second to second. */
+ * Every figure is the median of several runs, printed with the minimum and the maximum. Alternatives are measured in
+ * turn, run by run, because the load of other programs changes from second to second. */
 #ifndef TOOLS_BENCH_BENCH_H
 #define TOOLS_BENCH_BENCH_H
 
@@ -20,20 +20,20 @@ enum { BENCH_NAIVE = 1, BENCH_BATCHED = 2, BENCH_LAZY = 4 };
 typedef struct {
     const char *model, *shape; /* a file, or the name of a shape; NULL: not given */
     Dtype dtype;
-    int threads, context, prompt, runs; /* context 0: what is measured needs */
-    BenchList rows, contexts, k;        /* empty: not to be measured */
+    int threads, context, prompt, runs; /* context 0: as large as the measurement needs */
+    BenchList rows, contexts, k;        /* empty: not measured */
     unsigned looks;
     bool csv, kernels, memory, start_up, tokenizer;
-    uint64_t *words; /* the array that is read to know the memory's speed */
+    uint64_t *words; /* an array that is read to measure the speed of memory */
 } Bench;
 
 /* ---------------------------------------------------------------- the table */
 
 typedef struct {
-    double median, least, most; /* seconds, or whatever was measured */
+    double median, least, most; /* seconds, or the unit of what was measured */
 } Timing;
 
-/* values (n,) are sorted. */
+/* Sorts values (n,). */
 Timing bench_timing(double *values, int n);
 
 /* One line: shape and dtype name the model; 0 and 0.0 stand for what does not apply. */
@@ -44,20 +44,20 @@ typedef struct {
 } BenchLine;
 
 void bench_head(const Bench *bench);
-/* per_second as CSV has it; `rate` says the same to people, with its unit, and what else there is to say. */
+/* per_second goes into the CSV; `rate` is the text for people: the same figure with its unit, and remarks. */
 void bench_report(const Bench *bench, BenchLine line, Timing seconds, double per_second, const char *rate, ...)
     __attribute__((format(printf, 5, 6)));
-/* A line that no time was taken for: bytes stand where there would be a rate. */
+/* A line without times; it has bytes in place of a rate. */
 void bench_report_bytes(const Bench *bench, BenchLine line, double bytes, const char *note);
-/* A remark between lines, for people alone. */
+/* A remark between lines; left out of the CSV. */
 void bench_note(const Bench *bench, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What is being done that takes long and prints nothing: on stderr, and on a terminal alone. NULL takes it away. */
+/* Says on stderr, if it is a terminal, what is being measured. NULL removes the line. */
 void bench_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---------------------------------------------------------------- the memory's speed */
 
 bool bench_open_array(Bench *bench, Error *error);
-double bench_read_memory(const Bench *bench); /* bytes a second, once */
+double bench_read_memory(const Bench *bench); /* bytes per second, measured once */
 void bench_measure_read(const Bench *bench);
 
 /* ---------------------------------------------------------------- a model */
@@ -69,11 +69,11 @@ typedef struct {
     double bytes_per_token;
 } Subject;
 
-/* Random weights, ready to compute with: what export_random writes with the seed 1. */
+/* Random weights, packed: those that export_random writes with seed 1. */
 bool bench_draw(Model **model, const Config *config, Dtype dtype, bool tied, Error *error);
-/* A session with room for n_positions in the trunk and for n_forks one row longer. */
+/* A session with room for n_positions in the trunk and for n_forks forks that are one row longer. */
 bool bench_open_session(const Subject *subject, int n_positions, int n_forks, Session **session, Error *error);
-/* Makes the trunk n_positions long, with tokens that mean nothing, or as it was if it is that long. */
+/* Extends the trunk to n_positions with arbitrary tokens; does nothing if it is that long. */
 bool bench_fill(const Subject *subject, Session *session, int n_positions, Error *error);
 
 bool bench_rows(const Subject *subject, Error *error);
@@ -85,9 +85,9 @@ bool bench_memory(const Subject *subject, Error *error);
 /* ---------------------------------------------------------------- the rest */
 
 bool bench_kernels(const Bench *bench, Error *error);
-/* From the start of a process to the first token of a text, of the model in that file. */
+/* The time from the start of a process to the first token, with the model in that file. */
 bool bench_start_up(const Bench *bench, const char *path, const char *name, const char *dtype, Error *error);
-/* The same for random weights, from a file that is removed afterwards. */
+/* The same with random weights, from a file that is removed afterwards. */
 bool bench_start_up_random(const Bench *bench, const Shape *shape, Dtype dtype, Error *error);
 bool bench_tokenizer(const Bench *bench, const char *path, Error *error);
 

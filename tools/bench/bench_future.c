@@ -1,16 +1,16 @@
-/* What a future costs: tokens emitted by future entropy (alpha 0, T 1), beside plain decoding in the same run.
+/* The cost of looking ahead: future entropy (alpha 0, T 1), compared with plain decoding in the same run.
  *
- *   naive     k + 1 passes a token, one row each: every candidate, then the winner again
+ *   naive     k + 1 passes per token, one row each: every candidate, then the winner again
  *   batched   all k candidates in one pass, whose winner is the next step's (eager)
- *   lazy      only those whose bound can win
+ *   lazy      only the candidates whose bound can win
  *
- * All draw from the 64 likeliest tokens, and the three ways the same ones, which is checked. */
-#include <math.h>
+ * All draw from the 64 likeliest tokens. The three ways must draw the same tokens, which is checked. */
 #include <string.h>
 
-#include "sampler/chain/noise.h"
-#include "sampler/future/lookahead.h"
+#include "sampler/future/plain_future.h"
+#include "sampler/text/writer.h"
 #include "tensor/memory.h"
+#include "tensor/minmax.h"
 #include "tools/bench/bench.h"
 #include "tools/cli/open.h"
 #include "tools/cli/terminal.h"
@@ -19,92 +19,87 @@ typedef enum { PLAIN, NAIVE, BATCHED, LAZY, WAYS } Way;
 static const char *const way_names[WAYS] = {"decode", "future naive", "future batched", "future lazy"};
 
 enum { MAX_TOKENS = 32, MIN_TOKENS = 4 };
-#define RUN_SECONDS 0.2 /* of plain decoding; a run is so many tokens */
+#define RUN_SECONDS 0.2 /* a run has the tokens that plain decoding draws in this time */
 
 typedef struct {
     const Subject *subject;
     Session *session;
-    Candidates candidates;
-    TokenFlags *flags; /* none set: an end of text is a token like another */
-    LookaheadReport report;
-    LookaheadCost cost;
+    Sampler sampler; /* of the way that is measured; the writer's */
+    Writer writer;
+    TokenFlags *flags; /* (vocab_size,) none is set: a token that ends a text is like any other */
+    int *history;      /* (context + 1,) of any sequence: no stage reads it */
 } Future;
 
-/* What the runs of one k gave. */
+/* The results for one k. */
 typedef struct {
     int k, n_tokens[WAYS];
-    double seconds[WAYS][BENCH_MAX_RUNS], ratios[WAYS][BENCH_MAX_RUNS]; /* a token; of plain decoding's speed */
+    double seconds[WAYS][BENCH_MAX_RUNS], ratios[WAYS][BENCH_MAX_RUNS]; /* per token; plain decoding's time over it */
     double rows[WAYS], passes[WAYS], tokens[WAYS];                      /* of all runs */
     int texts[WAYS][MAX_TOKENS];                                        /* of the current run */
-} Figures;
+} Measured;
 
 /* ---------------------------------------------------------------- one token */
 
-static bool look_at(Future *f, const Lookahead *settings, const LookaheadStep *step, const Candidate *item, double *key,
-                    Error *error) {
-    int fork;
-    const Candidates *c = &f->candidates;
-    if (!session_fork(f->session, step->branch, &fork, error)) return false;
-    bool done = session_decode(f->session, &(BranchToken){fork, item->token}, 1, error);
-    if (done) {
-        double hhat = future_entropy(session_logits(f->session, fork), c->capacity, settings->n, c->scratch);
-        double ln_p = item->logit - c->max_logit - c->log_sum;
-        *key = future_log_score(future_exponents(settings->curve, settings->alpha), ln_p, hhat) +
-               noise_gumbel(step->seed, item->token, step->position, step->sequence, NOISE_DRAW);
-    }
-    session_drop(f->session, fork);
+static Sampler sampler_of(Way way, int k, uint64_t seed) {
+    Sampler sampler = sampler_default();
+    sampler.top_k.low = sampler.top_k.high = LOOKAHEAD_MAX_K;
+    sampler.top_p.low = sampler.top_p.high = 1;
+    sampler.min_p = 0;
+    sampler.temperature.base = 1;
+    sampler.future = way != PLAIN;
+    sampler.lookahead.k = k;
+    sampler.lookahead.eager = way == BATCHED;
+    sampler.seed = seed;
+    return sampler;
+}
+
+/* Draws and appends a token by the definition of future entropy alone. */
+static bool emit_naively(Future *f, Sequence *sequence, Error *error) {
+    LookaheadReport report;
+    Candidates *all = &f->writer.candidates;
+    const LookaheadStep step = {.session = f->session,
+                                .branch = sequence->branch,
+                                .temperature = 1,
+                                .seed = f->sampler.seed,
+                                .position = sequence->length,
+                                .flags = f->flags,
+                                .previous = -1};
+    candidates_from_logits(all, session_logits(f->session, sequence->branch), all->capacity);
+    candidates_top_k(all, LOOKAHEAD_MAX_K);
+    if (!plain_future_draw(&f->sampler.lookahead, &step, all, &report, error)) return false;
+    int token = sequence->history[sequence->length++] = all->items[report.chosen].token;
+    return session_decode(f->session, &(BranchToken){sequence->branch, token}, 1, error);
+}
+
+static bool emit(Future *f, Way way, Sequence *sequence, Error *error) {
+    if (way == NAIVE) return emit_naively(f, sequence, error);
+    return writer_draw(&f->writer, sequence, error) && writer_advance(&f->writer, sequence, error);
+}
+
+/* Draws n tokens at the end of a branch, which holds those before. */
+static bool emit_all(Future *f, Way way, int branch, int n, Error *error) {
+    Sequence sequence = {.branch = branch,
+                         .history = f->history,
+                         .length = session_length(f->session, branch),
+                         .state = sampler_start(&f->sampler)};
+    bool done = true;
+    for (int i = 0; done && i < n; i++) done = emit(f, way, &sequence, error);
     return done;
-}
-
-static bool draw_naively(Future *f, const Lookahead *settings, const LookaheadStep *step, int *chosen, Error *error) {
-    double best = -INFINITY, key = 0;
-    candidates_top_k(&f->candidates, settings->k);
-    *chosen = 0;
-    for (int i = 0; i < f->candidates.count; i++) {
-        if (!look_at(f, settings, step, &f->candidates.items[i], &key, error)) return false;
-        if (key <= best) continue;
-        best = key;
-        *chosen = i;
-    }
-    return true;
-}
-
-static bool emit(Future *f, Way way, int k, int branch, uint64_t seed, int *token, Error *error) {
-    int chosen;
-    Lookahead settings = lookahead_default();
-    settings.k = k;
-    settings.eager = way == BATCHED;
-    settings.alpha = way == PLAIN ? -1 : 0;
-    LookaheadStep step = {.session = f->session, .branch = branch, .temperature = 1, .seed = seed, .flags = f->flags};
-    step.cost = &f->cost;
-    step.position = session_length(f->session, branch);
-    step.previous = -1;
-    candidates_from_logits(&f->candidates, session_logits(f->session, branch), f->candidates.capacity);
-    candidates_top_k(&f->candidates, LOOKAHEAD_MAX_K);
-    if (way == NAIVE ? !draw_naively(f, &settings, &step, &chosen, error)
-                     : !lookahead_draw(&settings, &step, &f->candidates, &chosen, &f->report, error))
-        return false;
-    const Candidate *drawn = &f->candidates.items[chosen];
-    *token = drawn->token;
-    if (way != NAIVE && drawn->branch >= 0) {
-        session_promote(f->session, drawn->branch);
-        return true;
-    }
-    return session_decode(f->session, &(BranchToken){branch, drawn->token}, 1, error);
 }
 
 /* ---------------------------------------------------------------- runs */
 
-/* Some tokens on a fork of the trunk. */
-static bool write_on(Future *f, Way way, Figures *g, int run, Error *error) {
-    int branch, n = g->n_tokens[way];
+/* One run, on a fork of the trunk. */
+static bool write_on(Future *f, Way way, Measured *g, int run, Error *error) {
+    int branch, n = g->n_tokens[way], length = session_length(f->session, TRUNK);
+    f->sampler = sampler_of(way, g->k, (uint64_t)run + 1);
     if (!session_fork(f->session, TRUNK, &branch, error)) return false;
     SessionCounts before = session_counts(f->session);
     double start = terminal_seconds();
-    for (int i = 0; i < n; i++)
-        if (!emit(f, way, g->k, branch, (uint64_t)run + 1, &g->texts[way][i], error)) return false;
+    if (!emit_all(f, way, branch, n, error)) return false;
     g->seconds[way][run] = (terminal_seconds() - start) / n;
     SessionCounts after = session_counts(f->session);
+    memcpy(g->texts[way], f->history + length, (size_t)n * sizeof *f->history);
     g->rows[way] += (double)(after.rows - before.rows);
     g->passes[way] += (double)(after.passes - before.passes);
     g->tokens[way] += n;
@@ -112,12 +107,12 @@ static bool write_on(Future *f, Way way, Figures *g, int run, Error *error) {
     return true;
 }
 
-/* As far as both went. */
-static bool check_texts(const Figures *g, const bool *measured, Error *error) {
+/* Compares the tokens that any two ways have both drawn. */
+static bool check_texts(const Measured *g, const bool *measured, Error *error) {
     for (int a = NAIVE; a < WAYS; a++)
         for (int b = a + 1; b < WAYS; b++) {
             if (!measured[a] || !measured[b]) continue;
-            int n = g->n_tokens[a] < g->n_tokens[b] ? g->n_tokens[a] : g->n_tokens[b];
+            int n = min_int(g->n_tokens[a], g->n_tokens[b]);
             if (memcmp(g->texts[a], g->texts[b], (size_t)n * sizeof g->texts[a][0]) != 0)
                 return error_set(error, "%s and %s drew different tokens (k %d)", way_names[a], way_names[b], g->k);
         }
@@ -126,8 +121,8 @@ static bool check_texts(const Figures *g, const bool *measured, Error *error) {
 
 static int clamp(double x, int low, int high) { return x < low ? low : x > high ? high : (int)x; }
 
-/* The first run of each way warms up and does not count. */
-static bool run_all(Future *f, Figures *g, const bool *measured, Error *error) {
+/* The first run of each way warms up and is not counted. */
+static bool run_all(Future *f, Measured *g, const bool *measured, Error *error) {
     const Bench *b = f->subject->bench;
     for (int run = -1; run < b->runs; run++) {
         int at = run < 0 ? 0 : run;
@@ -148,7 +143,7 @@ static bool run_all(Future *f, Figures *g, const bool *measured, Error *error) {
     return true;
 }
 
-static void report(const Subject *s, Figures *g, const bool *measured) {
+static void report(const Subject *s, Measured *g, const bool *measured) {
     int runs = s->bench->runs;
     for (int way = 0; way < WAYS; way++) {
         if (!measured[way]) continue;
@@ -166,7 +161,7 @@ static void report(const Subject *s, Figures *g, const bool *measured) {
 static bool measure_k(Future *f, int k, Error *error) {
     unsigned looks = f->subject->bench->looks;
     const bool measured[WAYS] = {true, looks & BENCH_NAIVE, looks & BENCH_BATCHED, looks & BENCH_LAZY};
-    Figures *g = memory_alloc(1, sizeof *g, "figures", error);
+    Measured *g = memory_alloc(1, sizeof *g, "figures", error);
     if (!g) return false;
     g->k = k;
     for (int way = 0; way < WAYS; way++) g->n_tokens[way] = 2;
@@ -176,15 +171,15 @@ static bool measure_k(Future *f, int k, Error *error) {
     return done;
 }
 
-/* ---------------------------------------------------------------- what is written on from */
+/* ---------------------------------------------------------------- the prefix */
 
-/* A real model begins a text of its own, so that its distributions are those of its language. */
+/* A real model writes the prefix itself, so that its distributions are those of its language. */
 static bool begin_text(Future *f, Error *error) {
     static const char opening[] = "Once upon a time";
     const Subject *s = f->subject;
     Tokenizer *tokenizer;
     Error none;
-    int *tokens, token;
+    int *tokens;
     size_t n;
     if (!s->path || !open_vocabulary(&tokenizer, s->model, s->path, NULL, &none))
         return bench_fill(s, f->session, BENCH_PREFIX, error);
@@ -194,8 +189,8 @@ static bool begin_text(Future *f, Error *error) {
     if (!done) return false;
     done = session_prefill(f->session, TRUNK, tokens, (int)n, error);
     memory_free(tokens);
-    while (done && session_length(f->session, TRUNK) < BENCH_PREFIX) done = emit(f, PLAIN, 1, TRUNK, 1, &token, error);
-    return done;
+    f->sampler = sampler_of(PLAIN, 1, 1);
+    return done && emit_all(f, PLAIN, TRUNK, BENCH_PREFIX - session_length(f->session, TRUNK), error);
 }
 
 static bool measure_all(Future *f, Error *error) {
@@ -210,25 +205,27 @@ static bool measure_all(Future *f, Error *error) {
     return true;
 }
 
-static bool open_and_measure(Future *f, int most, Error *error) {
-    const Subject *s = f->subject;
-    f->flags = memory_alloc((size_t)s->model->config.vocab_size, sizeof *f->flags, "flags of tokens", error);
-    if (!f->flags || !candidates_open(&f->candidates, s->model->config.vocab_size, error)) return false;
-    /* The branch that is written on, and k of its own. */
-    if (bench_open_session(s, BENCH_PREFIX + 2 * MAX_TOKENS, most + 1, &f->session, error)) {
-        bool done = measure_all(f, error);
-        session_close(f->session);
-        return done;
-    }
-    return false;
+static bool open_writer(Future *f, int vocab_size, Error *error) {
+    size_t n = (size_t)session_options(f->session).context + 1;
+    f->sampler = sampler_of(PLAIN, 1, 1);
+    f->flags = memory_alloc((size_t)vocab_size, sizeof *f->flags, "flags of tokens", error);
+    f->history = f->flags ? memory_alloc(n, sizeof *f->history, "history", error) : NULL;
+    if (!f->history) return false;
+    memset(f->flags, 0, (size_t)vocab_size * sizeof *f->flags);
+    memset(f->history, 0, n * sizeof *f->history);
+    return writer_open(&f->writer, f->session, vocab_size, &f->sampler, f->flags, NULL, NULL, NULL, error);
 }
 
 bool bench_future(const Subject *s, Error *error) {
     Future f = {.subject = s};
     int most = 1;
-    for (int i = 0; i < s->bench->k.count; i++) most = s->bench->k.items[i] > most ? s->bench->k.items[i] : most;
-    bool done = open_and_measure(&f, most, error);
-    candidates_close(&f.candidates);
+    for (int i = 0; i < s->bench->k.count; i++) most = max_int(most, s->bench->k.items[i]);
+    /* The branch that is written on, and k of its own. */
+    if (!bench_open_session(s, BENCH_PREFIX + 2 * MAX_TOKENS, most + 1, &f.session, error)) return false;
+    bool done = open_writer(&f, s->model->config.vocab_size, error) && measure_all(&f, error);
+    writer_close(&f.writer);
+    memory_free(f.history);
     memory_free(f.flags);
+    session_close(f.session);
     return done;
 }

@@ -1,5 +1,5 @@
-/* The inner loops alone, on all threads, beside what this machine could do at best: bytes read, and multiply-adds of
- * numbers that are in registers. */
+/* The kernels alone, on all threads, compared with the machine's limits: the bytes that it can read per second, and the
+ * multiply-adds per second of numbers that are in registers. */
 #include <omp.h>
 #include <stdio.h>
 
@@ -10,8 +10,8 @@
 #include "tools/cli/terminal.h"
 
 enum { COLS = 2048, MAX_X = 512, FEW_ROWS = 4096, RUN_LIMIT = 25 };
-#define WEIGHT_BYTES ((size_t)96 << 20) /* beyond any cache that two cores have for themselves */
-#define TIME_LIMIT   0.15               /* seconds for a figure, once it has its runs */
+#define WEIGHT_BYTES ((size_t)96 << 20) /* more than the caches of two cores hold */
+#define TIME_LIMIT   0.15               /* seconds per figure; more runs than required stop here */
 
 /* ---------------------------------------------------------------- the ceiling of arithmetic */
 
@@ -75,7 +75,7 @@ static double run_once(const Product *p, int n_w, int n_x) {
     return terminal_seconds() - start;
 }
 
-/* A large matrix for few rows of x, which is how decoding meets one; one that a cache may hold for many. */
+/* Few rows of x are multiplied with a large matrix, as in decoding; many rows with one that fits into a cache. */
 static void measure_rows(const Product *p, int n_x) {
     double seconds[BENCH_MAX_RUNS], begun = terminal_seconds();
     int n_w = n_x > 32 && p->w->rows > FEW_ROWS ? FEW_ROWS : p->w->rows, runs = 0;
@@ -102,7 +102,7 @@ static bool measure_product(const Bench *b, const Tensor *w, const float *x, con
     return true;
 }
 
-/* The matrix is the output of a model that has little else: so it lies as the engine lays it out. */
+/* The matrix is the output matrix of a tiny model, so it has the memory layout that the engine uses. */
 static bool measure_dtype(const Bench *b, Dtype dtype, const float *x, const BlockQ8 *x_q8, Error *error) {
     const DtypeInfo *info = &dtype_info[dtype];
     Config config = {COLS, 32, 1, 32, 4, 64, 64, 0, 16, 1e4f, 1e-5f};

@@ -1,4 +1,4 @@
-/* What forks cost in memory: the bytes a session takes, and what becomes resident when k forks are used. */
+/* The memory that forks take: the bytes of a session, and what becomes resident when k forks are used. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static double status_bytes(const char *key) {
     return bytes;
 }
 
-/* Makes the peak of resident memory what is resident now, less what was freed and kept. */
+/* Returns freed memory to the system, then resets the peak of resident memory to what is resident now. */
 static bool reset_peak(void) {
 #ifdef __GLIBC__
     malloc_trim(0);

@@ -1,4 +1,4 @@
-/* The table of foretell bench, the statistics in it, and the speed of the memory that it is compared with. */
+/* The table of foretell bench, its statistics, and the speed of memory, with which figures are compared. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +101,7 @@ void bench_note(const Bench *b, const char *format, ...) {
 
 /* ---------------------------------------------------------------- the memory's speed */
 
-#define READ_WORDS ((size_t)1 << 25) /* 256 MiB: beyond most caches */
+#define READ_WORDS ((size_t)1 << 25) /* 256 MiB: larger than most caches */
 
 bool bench_open_array(Bench *b, Error *error) {
     b->words = memory_alloc(READ_WORDS, sizeof *b->words, "array to read", error);
@@ -109,7 +109,7 @@ bool bench_open_array(Bench *b, Error *error) {
     return b->words != NULL;
 }
 
-/* All threads add up one large array: what reading memory takes at best. */
+/* All threads sum one large array: as fast as memory can be read. */
 double bench_read_memory(const Bench *b) {
     double start = terminal_seconds();
     uint64_t total = 0;
@@ -118,7 +118,9 @@ double bench_read_memory(const Bench *b) {
     for (size_t i = 0; i < READ_WORDS; i += 512)
         for (size_t j = i; j < i + 512; j++) total += b->words[j];
     double seconds = terminal_seconds() - start;
-    return total == 0 ? 0 : (double)(READ_WORDS * sizeof *b->words) / seconds; /* the sum is used: it must be made */
+    return total == 0 ? 0
+                      : (double)(READ_WORDS * sizeof *b->words) /
+                            seconds; /* uses the sum, so that the compiler keeps the loop */
 }
 
 void bench_measure_read(const Bench *b) {

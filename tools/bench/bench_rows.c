@@ -1,4 +1,4 @@
-/* Passes: the prompt, and n rows of one prefix, which is what looking ahead is made of. */
+/* Passes: a prompt, and n rows that share a prefix, as in looking ahead. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,13 +6,13 @@
 #include "tools/bench/bench.h"
 #include "tools/cli/terminal.h"
 
-enum { FILL = 512 };      /* positions filled between two signs of life */
+enum { FILL = 512 };      /* positions filled between two progress reports */
 #define SHORT_PASS   0.02 /* seconds; shorter passes are run BENCH_MAX_RUNS times */
-#define BEYOND_CACHE 1e8  /* bytes of weights that no cache holds */
+#define BEYOND_CACHE 1e8  /* bytes of weights: more than any cache holds */
 
 bool bench_draw(Model **model, const Config *config, Dtype dtype, bool tied, Error *error) {
     if (!model_random(model, config, dtype, tied, 1, error)) return false;
-    if (model_pack(*model, NULL, error)) return true;
+    if (model_pack(*model, NULL, NULL, error)) return true;
     model_close(*model);
     return false;
 }
@@ -34,7 +34,7 @@ bool bench_fill(const Subject *s, Session *session, int n_positions, Error *erro
     return true;
 }
 
-/* One pass over n forks of the trunk, as looking ahead makes it. */
+/* One pass over n forks of the trunk, as in looking ahead. */
 static bool time_rows(const Subject *s, Session *session, int n, double *seconds, Error *error) {
     BranchToken steps[BENCH_MAX_ROWS];
     for (int i = 0; i < n; i++) {
@@ -48,8 +48,8 @@ static bool time_rows(const Subject *s, Session *session, int n, double *seconds
     return done;
 }
 
-/* A model that no cache holds is compared with reading memory, in pairs taken in turn; the share is the pairs' median.
- * *one_row: the median of the first call, where n is 1, that others are compared with. */
+/* A model larger than any cache is compared with reading memory: both are timed in turn, and the share is the median of
+ * these pairs. *one_row: the time of one row, set by the call with n = 1; later calls compare theirs with it. */
 static bool measure_rows(const Subject *s, Session *session, int n, double *one_row, Error *error) {
     double seconds[BENCH_MAX_RUNS], shares[BENCH_MAX_RUNS], warm;
     if (!time_rows(s, session, n, &warm, error)) return false;
@@ -93,7 +93,7 @@ bool bench_rows(const Subject *s, Error *error) {
     return done;
 }
 
-/* The contexts are sorted, so that each goes on from the one before. */
+/* The contexts are sorted, so each extends the one before. */
 bool bench_contexts(const Subject *s, Error *error) {
     Session *session;
     const BenchList *contexts = &s->bench->contexts;

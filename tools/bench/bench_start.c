@@ -1,4 +1,5 @@
-/* Start-up: from the start of a process to the first token of a text, with the model's file in memory and without. */
+/* Start-up: the time from the start of a process to the first token, with the model's file in the page cache and
+ * without. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -34,7 +35,7 @@ static double resident_share(int file, size_t size) {
     return (double)resident / (double)n;
 }
 
-/* Asks the system to forget the file's pages; *kept is the share that it kept all the same. */
+/* Asks the system to drop the file's pages from memory; *kept is the share that it kept. */
 static bool forget(const char *path, double *kept, Error *error) {
     struct stat info;
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -42,14 +43,14 @@ static bool forget(const char *path, double *kept, Error *error) {
         if (file >= 0) close(file);
         return error_set(error, "%s: cannot open: %s", path, strerror(errno));
     }
-    fdatasync(file); /* pages that are not yet written cannot be forgotten */
+    fdatasync(file); /* pages that are not yet written cannot be dropped */
     posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     *kept = resident_share(file, (size_t)info.st_size);
     close(file);
     return true;
 }
 
-/* The environment without what main.c set for this process: the child sets it for itself, as one from a shell does. */
+/* The environment without the variable that main.c set: the child sets its own, as if started by a shell. */
 static char **shell_environment(Error *error) {
     size_t n = 0, kept = 0;
     while (environ[n]) n++;
@@ -77,7 +78,7 @@ static bool start(const Bench *b, const char *path, const int pipe_ends[2], pid_
     return failure == 0 || error_set(error, "cannot start foretell run: %s", strerror(failure));
 }
 
-/* A token may stand for no bytes: then it is the end of the text that is waited for. */
+/* If the token has no bytes, this waits for the end of the text. */
 static bool wait_for_text(int in, pid_t child, double start_time, double *seconds, Error *error) {
     char text[64];
     ssize_t n;
@@ -105,7 +106,7 @@ static bool time_start(const Bench *b, const char *path, double *seconds, Error 
 
 bool bench_start_up(const Bench *b, const char *path, const char *name, const char *dtype, Error *error) {
     double seconds[2][BENCH_MAX_RUNS], kept = 0, most_kept = 0;
-    if (!time_start(b, path, &seconds[0][0], error)) return false; /* so that the program itself is in memory */
+    if (!time_start(b, path, &seconds[0][0], error)) return false; /* loads the program itself into memory */
     for (int i = 0; i < b->runs; i++) {
         bench_progress("%s: start %d of %d", name, i + 1, b->runs);
         if (!forget(path, &kept, error) || !time_start(b, path, &seconds[0][i], error) ||
@@ -125,7 +126,7 @@ bool bench_start_up(const Bench *b, const char *path, const char *name, const ch
 
 bool bench_start_up_random(const Bench *b, const Shape *shape, Dtype dtype, Error *error) {
     Path prefix;
-    Output file; /* holds the place of the weights, which replace it */
+    Output file; /* reserves the file name; the weights replace the file */
     const char *folder = getenv("TMPDIR");
     int length = snprintf(prefix, sizeof prefix, "%s/foretell-weights", folder && *folder ? folder : "/tmp");
     if (length < 0 || length >= (int)sizeof prefix) return error_set(error, "TMPDIR: the path is too long");

@@ -1,10 +1,10 @@
-/* The tokenizer: bytes to ids. */
+/* The speed of the tokenizer, from bytes to ids. */
 #include "tensor/memory.h"
 #include "tokenizer/tokenizer.h"
 #include "tools/bench/bench.h"
 #include "tools/cli/terminal.h"
 
-/* Text that looks like prose to the encoder: the vocabulary's own pieces, over and over in a mixed order. */
+/* Text that the encoder treats like prose: pieces of the vocabulary in a mixed order. */
 static void fill_text(const Tokenizer *tokenizer, uint8_t *out, size_t size) {
     size_t n = 0;
     for (uint32_t state = 1; n < size; state = state * 1664525u + 1013904223u) {

@@ -16,7 +16,8 @@ typedef struct {
     int red, green, blue;
 } Rgb;
 
-/* Cividis (Nunez, Anderton and Renslow, PLOS ONE 2018), which colour-blind people see as others do: dark blue to yellow. */
+/* Cividis, from dark blue to yellow, looks the same to colour-blind people (Nunez, Anderton and Renslow, PLOS ONE
+ * 2018). */
 static const Rgb stops[] = {{0, 32, 77},     {49, 68, 107},   {102, 105, 112},
                             {149, 143, 120}, {203, 186, 105}, {255, 234, 70}};
 enum { LAST_STOP = sizeof stops / sizeof stops[0] - 1 };
@@ -33,7 +34,7 @@ static Rgb ramp(double x) {
 /* The nearest of the six levels of a channel in the cube of 256 colours: 0, 95, 135, 175, 215, 255. */
 static int cube_level(int channel) { return channel < 48 ? 0 : channel < 115 ? 1 : (channel - 35) / 40; }
 
-/* As a background, with the letters black or white: it can be read whatever colours the terminal has. */
+/* A background colour with black or white letters, which is readable whatever colours the terminal uses. */
 static void set_tint(const Color *color, char *out, size_t capacity, double x) {
     Rgb c = ramp(x);
     bool light = 0.30 * c.red + 0.59 * c.green + 0.11 * c.blue > 128;
@@ -48,7 +49,7 @@ static void set_tint(const Color *color, char *out, size_t capacity, double x) {
 
 #define MOST_RANK 1024 /* its scale is logarithmic */
 
-/* high is NULL where the scale ends at units_scale; what lies beyond has the last colour. */
+/* high NULL: the scale ends at units_scale. Values beyond the end get the last colour. */
 static const struct {
     const char *name, *low, *high;
 } scales[] = {
@@ -57,7 +58,7 @@ static const struct {
     [COLOR_ALPHA] = {"alpha", "-1", "1"},     [COLOR_RANK] = {"rank", "1", "1024"},
 };
 
-/* Where the token is on the scale, in [0, 1] or beyond; NAN: nowhere. */
+/* The token's place on the scale: 0 its low end, 1 its high end, NAN no colour. */
 static double place(const Color *color, const Step *step, const Writer *writer) {
     switch (color->by) {
     case COLOR_P:
@@ -164,7 +165,8 @@ bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error
 
 /* ---- The explanation ---- */
 
-/* In quotes, padded to `width` characters; what is no printable UTF-8 as \xHH: pieces come from files. */
+/* Prints in quotes, padded to `width` characters. Bytes that are not printable UTF-8 appear as \xHH, since pieces come
+ * from files. */
 static void print_piece(Bytes piece, int width) {
     fputc('"', stderr);
     for (size_t i = 0; i < piece.size;) {
@@ -191,10 +193,10 @@ static void explain_looked_at(const LookaheadReport *report, const Tokenizer *to
         if (i >= STEP_SHOWN && !item->chosen) continue;
         fprintf(stderr, "  %c ", item->chosen ? '>' : ' ');
         print_piece(tokenizer_spelling(tokenizer, item->token), PIECE_WIDTH);
-        if (item->passed)
+        if (item->skipped)
             fprintf(stderr, "  p %.4f  Hhat    -   s <= %.4f\n", item->p, exp(item->ln_s));
         else
-            fprintf(stderr, "  p %.4f  Hhat %.4f  s %.4f%s\n", item->p, item->hhat, exp(item->ln_s),
+            fprintf(stderr, "  p %.4f  Hhat %.4f  s %.4f%s\n", item->p, item->worth, exp(item->ln_s),
                     item->neutral ? "  neutral" : "");
     }
 }

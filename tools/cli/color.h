@@ -1,5 +1,5 @@
-/* Color: tints what is printed of each token by one of its numbers, for people: only on a terminal, and not under
- * NO_COLOR. `color_explain` prints the candidates that it was drawn from. */
+/* Color: tints each printed token by one of its figures, on a terminal alone and not under NO_COLOR. color_explain
+ * prints the candidates that a token was drawn from. */
 #ifndef TOOLS_CLI_COLOR_H
 #define TOOLS_CLI_COLOR_H
 
@@ -10,45 +10,45 @@
 /* In the order of COLOR_CHOICES. */
 typedef enum {
     COLOR_NONE,
-    COLOR_P,         /* natural probability */
+    COLOR_P,         /* in the model's own distribution */
     COLOR_SURPRISAL, /* -ln p */
-    COLOR_ENTROPY,   /* of the step */
-    COLOR_FUTURE,    /* Hhat of the token; none without lookahead */
+    COLOR_ENTROPY,   /* of the distribution that the token was drawn from */
+    COLOR_FUTURE,    /* Hhat of the token; no tint without lookahead */
     COLOR_ALPHA,
     COLOR_RANK /* among all tokens, 1 the likeliest */
 } ColorBy;
 #define COLOR_CHOICES "none|p|surprisal|entropy|future|alpha|rank"
 
-/* The tint of a token whose text is not all printed yet. */
+/* The tint of a token whose text is not completely printed yet. */
 typedef struct {
     int position;
-    /* Of its text, bytes from the end of the prompt; a character belongs to the token that completes it. */
+    /* Where its text begins, in bytes after the prompt. A character belongs to the token that completes it. */
     size_t begin;
-    char sequence[48]; /* that tints it; empty: no tint */
+    char sequence[48]; /* the escape sequence; empty: no tint */
 } Tint;
 
 typedef struct {
-    ColorBy by;  /* COLOR_NONE where nothing is to be tinted */
+    ColorBy by;  /* COLOR_NONE: nothing is tinted */
     Units units; /* of surprisal and entropy */
     bool true_color;
-    Tint *tints; /* (n_tints,) by position, the first is that of the next byte; memory_free */
+    Tint *tints; /* (n_tints,) by position; the first one is for the next byte. Freed with memory_free. */
     size_t n_tints, capacity, n_printed;
 } Color;
 
-/* Looks at standard output and the environment: TERM, COLORTERM, NO_COLOR. */
+/* Reads what standard output is, and the environment: TERM, COLORTERM, NO_COLOR. */
 Color color_open(ColorBy by, Units units);
-/* The scale, on standard error; nothing where nothing is tinted. */
+/* Prints the scale on standard error, unless nothing is tinted. */
 void color_legend(const Color *color);
 
-/* The token that was drawn: begin is the size of the text before it, whole characters alone. Errors: out of memory. */
+/* Adds the drawn token. begin: the size of the text before it, in whole characters. Errors: out of memory. */
 bool color_step(Color *color, const Step *step, const Writer *writer, size_t begin, Error *error);
-/* The tokens from this position on are taken back. */
+/* Removes the tokens from this position on, which were taken back. */
 void color_rewind(Color *color, int position);
-/* Prints the text's next bytes to standard output, each token's with its tint, newlines without, so that no tint runs
- * to the end of a line. */
+/* Prints the text's next bytes to standard output, each token with its tint. Newlines are not tinted, so that no tint
+ * fills the rest of a line. */
 bool color_write(Color *color, const uint8_t *text, size_t n_bytes, Error *error);
 
-/* The table of the likeliest candidates with p, and Hhat and s where it looked ahead, on standard error. */
+/* Prints the likeliest candidates on standard error, with p, and with Hhat and s if the step looked ahead. */
 void color_explain(const Step *step, const Writer *writer, const Tokenizer *tokenizer, Units units);
 
 #endif

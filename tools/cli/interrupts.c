@@ -15,7 +15,7 @@ volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t deferred;
 static double interrupted_at;
 
-/* True where this Ctrl-C does not end the program. */
+/* True if this Ctrl-C does not end the program. */
 static bool is_deferred(void) {
     double now = terminal_seconds();
     if (!deferred || (interrupted && now - interrupted_at > 0.3)) return false;

@@ -109,7 +109,7 @@ static void leave_screen(void) {
     if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
 }
 
-/* Otherwise the disk or the network failed to give the page. */
+/* If not, the disk or the network failed to deliver the page. */
 static bool became_shorter(const Mapping *m, uintptr_t address) {
     struct stat info;
     return stat(m->path, &info) != 0 || (uintptr_t)info.st_size <= m->offset + (address - m->start);

@@ -1,18 +1,16 @@
 #include "tools/cli/open.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tensor/gguf.h"
 #include "tensor/inputs.h"
 #include "tensor/output.h"
 #include "tensor/threads.h"
+#include "tokenizer/beside.h"
 #include "tools/cli/terminal.h"
 
 #define SHIPPED_MODEL "tales-6m-q8_0.gguf"
@@ -44,39 +42,10 @@ bool open_find_model(Path path, const char *given, Error *error) {
     return given && *given ? set_path(path, error, "%s", given) : find_shipped_model(path, error);
 }
 
-static bool check_gguf(bool *is, const char *path, Error *error) {
-    Bytes bytes;
-    if (!bytes_map(&bytes, path, error)) return false;
-    *is = gguf_is(bytes);
-    bytes_unmap(&bytes);
-    return true;
-}
-
 bool open_find_tokenizer(Path path, const char *model_path, const char *given, Error *error) {
-    if (given) return set_path(path, error, "%s", given);
-    bool is_gguf;
-    if (!check_gguf(&is_gguf, model_path, error)) return false;
-    if (is_gguf) return set_path(path, error, "%s", model_path);
-
-    Path folder;
-    int length = (int)output_folder_length(model_path), n_found = 0;
-    if (!set_path(folder, error, "%.*s", length ? length : 2, length ? model_path : "./") ||
-        !set_path(path, error, "%stokenizer.bin", folder))
-        return false;
-    if (access(path, F_OK) == 0) return true;
-    DIR *entries = opendir(folder);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (fnmatch("tok*.bin", entry->d_name, 0) == 0 && ++n_found &&
-            !set_path(path, error, "%s%s", folder, entry->d_name)) {
-            closedir(entries);
-            return false;
-        }
-    if (entries) closedir(entries);
-    if (n_found == 1) return true;
-    return error_set(error,
-                     "%s: expected its vocabulary beside it, tokenizer.bin or one tok*.bin, got %d of them "
-                     "(--tokenizer FILE names one)",
-                     model_path, n_found);
+    if (tokenizer_find_beside(path, given, model_path, error)) return true;
+    if (strstr(error->message, "one tok*.bin")) error_add(error, " (--tokenizer FILE names one)");
+    return false;
 }
 
 bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *model_path, const char *given,
@@ -84,17 +53,15 @@ bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *mode
     Path path;
     *tokenizer = NULL;
     /* Once parsed it is not mapped any more, but no output may replace it. */
-    if (!open_find_tokenizer(path, model_path, given, error) || !inputs_add_path(path, error) ||
-        !tokenizer_open(tokenizer, path, error))
-        return false;
-    int expected = model->config.vocab_size, got = tokenizer_size(*tokenizer);
-    if (expected == got) return true;
-    tokenizer_close(*tokenizer);
-    *tokenizer = NULL;
-    return error_set(error, "%s: expected the %d tokens of %s, got %d", path, expected, model_path, got);
+    return open_find_tokenizer(path, model_path, given, error) && inputs_add_path(path, error) &&
+           tokenizer_open_beside(tokenizer, path, model_path, model->config.vocab_size, error);
 }
 
-static void show_packing(size_t done, size_t total) { terminal_progress("loading", done, total); }
+static bool show_packing(void *context, size_t done, size_t total) {
+    (void)context;
+    terminal_progress("loading", done, total);
+    return true;
+}
 
 bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, const char *tokenizer_given,
                Error *error) {
@@ -102,7 +69,8 @@ bool open_both(Model **model, Tokenizer **tokenizer, const char *model_given, co
     *model = NULL;
     *tokenizer = NULL;
     if (!open_find_model(path, model_given, error) || !model_map(model, path, error)) return false;
-    if (open_vocabulary(tokenizer, *model, path, tokenizer_given, error) && model_pack(*model, show_packing, error))
+    if (open_vocabulary(tokenizer, *model, path, tokenizer_given, error) &&
+        model_pack(*model, show_packing, NULL, error))
         return true;
     tokenizer_close(*tokenizer);
     *tokenizer = NULL;

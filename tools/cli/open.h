@@ -7,10 +7,16 @@
 #include "model/session.h"
 #include "tokenizer/tokenizer.h"
 
-#define OPEN_MODEL_HELP        "model file: GGUF or llama2.c .bin"
-#define OPEN_MODEL_DEFAULT     "the shipped model"
-#define OPEN_TOKENIZER_HELP    "vocabulary: a tokenizer.bin or GGUF file"
-#define OPEN_TOKENIZER_DEFAULT "the model's"
+/* The rows of a subcommand's table of options (options.h) that say what to compute with. target: a const char *, of the
+ * threads an int. */
+#define OPEN_MODEL_HELP    "model file: GGUF or llama2.c .bin"
+#define OPEN_MODEL_DEFAULT "the shipped model"
+#define OPEN_MODEL_OPTION(target)                                                                                      \
+    { "model", 'm', "FILE", OPTION_STRING, target, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT }
+#define OPEN_TOKENIZER_OPTION(target)                                                                                  \
+    { "tokenizer", 0, "FILE", OPTION_STRING, target, 0, 0, "vocabulary: a tokenizer.bin or GGUF file", "the model's" }
+#define OPEN_THREADS_OPTION(target)                                                                                    \
+    { "threads", 't', "N", OPTION_INT, target, 1, 1024, "threads to compute with", "all processors" }
 /* What the help says about both, below. */
 #define OPEN_NOTES                                                                                                     \
     "Without -m the model is $FORETELL_MODEL, or else the shipped one. The vocabulary of a GGUF model\n"               \

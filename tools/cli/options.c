@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/settings/choice.h"
+#include "sampler/chain/choice.h"
 #include "tools/cli/commands.h"
 
 enum { HELP = 255, FIRST_LONG = 256, HELP_COLUMN = 30 };
@@ -43,28 +43,71 @@ void options_report_unused(const char *why) {
     if (n_given) fprintf(stderr, " (%s)\n", why);
 }
 
+/* Whether the first `length` characters of text are the name of a setting; they are not the word "at". */
+static bool names_setting(const char *text, size_t length) {
+    char name[64];
+    SamplerSetting setting;
+    snprintf(name, sizeof name, "%.*s", (int)length, text);
+    return length < sizeof name && strcmp(name, "at") != 0 && sampler_setting_named(name, &setting);
+}
+
+/* Prints what a setting needs ("needs fe-depth above 1"), each setting as its option. */
+static void print_needs(const char *text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz-";
+    while (*text) {
+        size_t word = strspn(text, letters), between = strcspn(text + word, letters);
+        fprintf(stderr, "%s%.*s", names_setting(text, word) ? "--" : "", (int)(word + between), text);
+        text += word + between;
+    }
+}
+
+static void report_idle(bool *any, const char *before, const char *name, const char *why) {
+    fprintf(stderr, "%s%s%s (", *any ? ", " : "foretell: without effect here: ", before, name);
+    print_needs(why);
+    fprintf(stderr, ")");
+    *any = true;
+}
+
+/* The settings of rules, except those of a preset: the user has not named them. */
+static void report_idle_in_rules(const Sampler *sampler, bool *any) {
+    Error why;
+    for (int i = 0; i < sampler->n_rules; i++) {
+        const PlaceRule *rule = &sampler->rules[i];
+        char place[sizeof rule->text + 8], name[64];
+        snprintf(place, sizeof place, "--at %.*s:", place_length(rule), rule->text);
+        for (const char *list = rule->text + rule->settings; sampler_next_setting(&list, name, sizeof name);)
+            if (!rule->of_preset && !sampler_matters_in_rule(sampler, i, name, &why))
+                report_idle(any, place, name, why.message);
+    }
+}
+
 void options_report_idle(const Sampler *sampler, const char *used) {
-    const char *between = "foretell: without effect here: ";
+    bool any = false;
     for (int i = 0; i < n_given; i++) {
         Error why;
         bool matters = (used && strcmp(given[i].name, used) == 0) || sampler_matters(sampler, given[i].name, &why);
         if (matters && !given[i].replaced) continue;
-        if (given[i].replaced) error_set(&why, "a later --preset sets all");
-        fprintf(stderr, "%s--%s (%s)", between, given[i].name, why.message);
-        between = ", ";
+        if (given[i].replaced) error_set(&why, "a later preset sets all");
+        report_idle(&any, "--", given[i].name, why.message);
     }
-    if (between[0] == ',') fprintf(stderr, "\n");
+    report_idle_in_rules(sampler, &any);
+    if (any) fprintf(stderr, "\n");
 }
 
 int options_add_sampler(Option *options, int n_options, Sampler *sampler) {
-    const SamplerSetting *setting;
-    for (int i = 0; (setting = sampler_setting(i)) && n_options < OPTIONS_MAX; i++)
-        options[n_options++] = (Option){.name = setting->name,
-                                        .metavar = setting->metavar,
+    SamplerSetting setting;
+    for (int i = 0; sampler_setting(i, &setting) && n_options < OPTIONS_MAX; i++)
+        options[n_options++] = (Option){.name = setting.name,
+                                        .metavar = setting.metavar,
                                         .type = OPTION_SAMPLER,
                                         .target = sampler,
-                                        .help = setting->help};
+                                        .help = setting.help};
     return n_options;
+}
+
+void options_check_sampler(const Sampler *sampler) {
+    Error error;
+    if (!sampler_check(sampler, &error)) option_usage_error("--%s", error.message); /* begins with a setting's name */
 }
 
 void option_usage_error(const char *format, ...) {
@@ -119,16 +162,16 @@ static void store(const Option *option, const char *value) {
                                value);
         break;
     case OPTION_CHOICE: {
-        int choice = choice_find(option->metavar, value);
+        int choice = choice_find(option->metavar, value, strlen(value));
         if (choice < 0) option_usage_error("--%s: expected one of %s, got '%s'", option->name, option->metavar, value);
         *(int *)option->target = choice;
         break;
     }
     case OPTION_PHRASE:
-        if (!phrases_add(option->target, value, option->name, &error)) option_usage_error("%s", error.message);
+        if (!phrases_add(option->target, value, option->name, &error)) option_usage_error("--%s", error.message);
         break;
     case OPTION_SAMPLER:
-        if (!sampler_set(option->target, option->name, value, &error)) option_usage_error("%s", error.message);
+        if (!sampler_set(option->target, option->name, value, &error)) option_usage_error("--%s", error.message);
         note_given(option->name);
         break;
     }
@@ -136,16 +179,16 @@ static void store(const Option *option, const char *value) {
 
 static void print_default(const Option *option) {
     const char *text = option->type == OPTION_STRING ? *(const char **)option->target : NULL;
-    if (option->otherwise)
-        printf(" (default: %s)", option->otherwise);
+    if (option->default_text)
+        printf(" (default: %s)", option->default_text);
     else if (text)
         printf(" (default: %s)", text);
     else if (option->type == OPTION_INT)
         printf(" (default: %d)", *(int *)option->target);
     else if (option->type == OPTION_CHOICE) {
-        const char *choice = option->metavar;
-        for (int i = *(int *)option->target; i > 0; i--) choice = strchr(choice, '|') + 1;
-        printf(" (default: %.*s)", (int)strcspn(choice, "|"), choice);
+        char choice[64];
+        choice_print(option->metavar, *(int *)option->target, choice, sizeof choice);
+        printf(" (default: %s)", choice);
     } else if (option->type == OPTION_SAMPLER) {
         char value[64]; /* what is longer would not help */
         int length = sampler_show(option->target, option->name, value, sizeof value);

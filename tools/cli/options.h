@@ -24,7 +24,7 @@ typedef struct {
     void *target; /* holds the default before */
     int low, high;
     const char *help;
-    const char *otherwise; /* how the help calls the default; NULL: the target's own value, if any */
+    const char *default_text; /* how the help calls the default; NULL: the target's own value, if any */
 } Option;
 
 /* A subcommand: what its help says around the table, and its main. */
@@ -45,8 +45,12 @@ int options_add_sampler(Option *options, int n_options, Sampler *sampler);
  * --help prints the help and exits with 0; a mistake prints one line and exits with 2. */
 int options_parse(const Command *command, const Option *options, int n_options, int argc, char **argv);
 
+/* sampler_check; a contradiction prints one line and exits with 2. */
+void options_check_sampler(const Sampler *sampler);
+
 /* Prints one line on stderr: the settings of the sampler that options_parse was given and that cannot have an effect in
  * this chain, each with what it needs. Prints nothing if there are none.
+ * Settings inside rules (at) count, too.
  *   used    a setting that something other than the chain reads, or NULL */
 void options_report_idle(const Sampler *sampler, const char *used);
 /* The same where none of them is read, for one reason. */

@@ -5,15 +5,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/text/prompt.h"
 #include "tensor/memory.h"
 
 bool prompt_encode(int **ids, int *n_ids, const Tokenizer *tokenizer, Bytes text, bool special, int context,
                    const char *what, Error *error) {
-    int *tokens, bos = tokenizer_bos(tokenizer);
+    int *tokens;
     size_t n_tokens;
     *ids = NULL;
     if (!tokenizer_encode(tokenizer, text, special, &tokens, &n_tokens, error)) return false;
-    size_t n_bos = bos >= 0 && (tokenizer_adds_bos(tokenizer) || n_tokens == 0), n_all = n_tokens + n_bos;
+    int bos = prompt_bos(tokenizer, n_tokens);
+    size_t n_bos = bos >= 0, n_all = n_tokens + n_bos;
     if (n_all == 0)
         error_set(error, "%s is empty, and this vocabulary has no token to begin a text with", what);
     else if (n_all > (size_t)context)

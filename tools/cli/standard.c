@@ -9,19 +9,19 @@
 
 #include "tensor/inputs.h"
 
-static int failure; /* errno of the first write that failed; stdio itself keeps only that one did */
+static int failure; /* errno of the first write that failed; stdio remembers only that one has failed */
 
 static bool open_descriptor(int descriptor, Error *error) {
     static const char *const uses[] = {INPUTS_READ, "is standard output", "is standard error"};
     struct stat status;
     if (fstat(descriptor, &status) == 0) return inputs_add(&status, NULL, uses[descriptor], error);
-    /* The lowest free number is this one. */
+    /* open returns the lowest free number, which is this one. */
     int opened = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     return opened == descriptor || error_set(error, "/dev/null: cannot open: %s", strerror(errno));
 }
 
 bool standard_open(Error *error) {
-    static char buffer[1 << 16]; /* written at the end if all fits: there the reason of a failure is known */
+    static char buffer[1 << 16]; /* output that fits is written at the end, where the reason of a failure is known */
     for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++)
         if (!open_descriptor(descriptor, error)) return false;
     if (!isatty(STDOUT_FILENO)) setvbuf(stdout, buffer, _IOFBF, sizeof buffer);

@@ -4,16 +4,16 @@
 
 #include "tensor/error.h"
 
-/* Descriptors that the caller has closed are opened, before a file gets their number and what belongs on standard output
- * or error lands in it. They lead to /dev/null in the wrong direction, so that reading from or writing to them still
- * fails (bad file descriptor) instead of losing a text silently. No output (tensor/output.h) replaces a file
- * that they lead to. Called before anything else. Errors: /dev/null cannot be opened. */
+/* Opens the descriptors that the caller has closed; otherwise a file could get one of their numbers, and receive what
+ * is printed. They lead to /dev/null in the wrong direction, so that reading from or writing to them still fails (bad
+ * file descriptor) and no text is lost silently. No output (tensor/output.h) replaces a file that a descriptor leads
+ * to. Call this before anything else. Errors: /dev/null cannot be opened. */
 bool standard_open(Error *error);
 
-/* Flushes standard output. An error is kept for standard_close. */
+/* Flushes standard output. standard_close reports the error, if any. */
 void standard_flush(void);
 
-/* Flushes and closes standard output. Errors: something that was written to it since the beginning has not arrived. */
+/* Flushes and closes standard output. Errors: any write to it has failed since the program began. */
 bool standard_close(Error *error);
 
 #endif

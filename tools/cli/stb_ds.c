@@ -1,5 +1,5 @@
-/* The one copy of stb_ds: growing arrays for the tools. Its realloc is unchecked and cannot report a failure, so here being
- * out of memory ends the program, with one line. */
+/* The only copy of stb_ds: growing arrays for the tools. stb_ds cannot report that realloc failed, so the program ends
+ * here, with one line, when memory runs out. */
 #include <stdio.h>
 #include <stdlib.h>
 

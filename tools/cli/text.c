@@ -11,7 +11,7 @@
 
 #include "tensor/inputs.h"
 
-/* The size of a pipe is not known before its end, so the array (stb_ds) grows as the bytes come. */
+/* The size of a pipe is not known before its end, so the array (stb_ds) grows while bytes arrive. */
 static bool read_all(uint8_t **data, int file, Error *error) {
     enum { CHUNK = 1 << 16 };
     for (;;) {

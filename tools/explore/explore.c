@@ -1,5 +1,5 @@
-/* foretell explore: a text on the screen, what could follow it below, and keys to write on, go back and branch off. The
- * text and its branches are tools/explore/tree.h's, the screen is tools/explore/explore_view.h's; here are the keys. */
+/* foretell explore: shows a text and the candidates for its next token, and reads keys that extend, undo and fork the
+ * text. tree.h keeps the text and its branches, explore_view.h draws the screen; this file handles the keys. */
 #define _XOPEN_SOURCE    700
 #define NCURSES_WIDECHAR 1
 #include <locale.h>
@@ -40,7 +40,7 @@ typedef struct {
     Tree tree;
     ExploreView view;
     bool tree_is_open, over, interrupted;
-    char path[PATH_MAX]; /* where s saves to; empty: it asks */
+    char path[PATH_MAX]; /* where the key s saves to; empty: it asks */
 } Explore;
 
 /* ---- The table ---- */
@@ -82,7 +82,7 @@ static void say(Explore *explore, const char *text) {
     snprintf(explore->view.message, sizeof explore->view.message, "%.255s", text);
 }
 
-/* A line of input at the bottom; false where it was given up. */
+/* Reads a line at the bottom of the screen; false if it was cancelled. */
 static bool ask(const char *question, char *out, size_t capacity) {
     size_t n = 0;
     out[0] = '\0';
@@ -114,14 +114,15 @@ static void save(Explore *explore) {
         return;
     }
     say(explore, error.message);
-    if (!explore->settings->save && !explore->settings->tree) explore->path[0] = '\0'; /* it asks for another */
+    if (!explore->settings->save && !explore->settings->tree)
+        explore->path[0] = '\0'; /* ask for another one next time */
 }
 
-/* The branch's alpha, without the rules that hold at the step. */
+/* The branch's own alpha, whatever rules (--at) hold at this step. */
 static double own_alpha(const Tree *tree) {
     const TreeBranch *branch = &tree->branches[tree->current];
     const Sequence *sequence = &branch->sequence;
-    return sampler_alpha(&tree->sampler, tree->drawn ? &branch->before[sequence->length] : &sequence->state);
+    return sampler_alpha(&tree->sampler, tree->drawn ? &sequence->states[sequence->length] : &sequence->state);
 }
 
 static bool move_alpha(Explore *explore, int steps, Error *error) {
@@ -149,7 +150,7 @@ static bool fork_branch(Explore *explore, Error *error) {
     return true;
 }
 
-/* What changes the tree; the error is shown, and the tree is as it was. */
+/* Handles the keys that change the tree. After an error the tree is unchanged. */
 static bool change(Explore *explore, int key, Error *error) {
     Tree *tree = &explore->tree;
     switch (key) {
@@ -190,7 +191,7 @@ static void press(Explore *explore, int key) {
     if (!explore->tree.drawn && !draw(explore, &again)) say(explore, again.message);
 }
 
-/* ---- Around it ---- */
+/* ---- Opening and closing ---- */
 
 static void start_colors(Explore *explore) {
     static const short tints[EXPLORE_TINTS] = {17, 59, 242, 102, 179, 221};
@@ -201,12 +202,12 @@ static void start_colors(Explore *explore) {
 }
 
 static bool run_screen(Explore *explore, Error *error) {
-    interrupts_release(); /* ncurses installs its own handlers, which restore the terminal, where none is installed */
+    interrupts_release(); /* ncurses installs handlers that restore the terminal, but only if there are none */
     SCREEN *screen = newterm(NULL, stdout, stdin);
     interrupts_catch();
     if (!screen) return error_set(error, "explore: this terminal is not known (TERM)");
     mapped_screen(true);
-    raw(); /* Ctrl-C is a key, so that a pass is never cut off */
+    raw(); /* Ctrl-C is a key, so that it never interrupts a pass */
     noecho();
     nonl();
     keypad(stdscr, TRUE);
@@ -234,7 +235,7 @@ static bool check_terminal(Error *error) {
     return true;
 }
 
-/* bos, where the vocabulary wants it or there is nothing else, then the prompt: into the header. */
+/* Encodes the prompt into the header. */
 static bool encode(Explore *explore, Bytes text, Error *error) {
     TraceHeader *header = &explore->header;
     if (!prompt_encode(&explore->prompt, &header->n_prompt, explore->tokenizer, text, false, header->context,
@@ -254,7 +255,7 @@ static bool read_prompt(Explore *explore, Error *error) {
     return done;
 }
 
-/* The header of a new tree, but for its prompt. */
+/* Makes the header of a new tree. */
 static bool new_header(Explore *explore, Error *error) {
     const ExploreSettings *settings = explore->settings;
     Path path;
@@ -268,7 +269,7 @@ static bool new_header(Explore *explore, Error *error) {
     return read_prompt(explore, error);
 }
 
-/* The model and the vocabulary must be those of the file, by their hashes. */
+/* Checks that the model and the vocabulary have the hashes that the file recorded. */
 static bool check_models(Explore *explore, const json_t *file, Error *error) {
     json_t *made = trace_header_json(&explore->header, explore->model, explore->tokenizer);
     bool same = made ? trace_same(json_object_get(file, "header"), made, error) || error_prefix(error, "header.")
@@ -308,7 +309,7 @@ static bool prepare(Explore *explore, Error *error) {
     return done && draw(explore, error);
 }
 
-/* It looks at all candidates, whatever was given, and alpha is moved by hand. */
+/* Reports settings without effect. The tree's sampler always looks ahead, and keys may move alpha away from -1. */
 static void report_idle(const Explore *explore) {
     Sampler sampler = explore->tree.sampler;
     if (sampler.lookahead.alpha == -1) sampler.lookahead.alpha = 0;
@@ -321,7 +322,7 @@ static int explore_settings(const ExploreSettings *settings) {
     if (!explore) return command_fail(&error);
     memset(explore, 0, sizeof *explore);
     explore->settings = settings;
-    setlocale(LC_CTYPE, ""); /* the characters alone: numbers are read and written with a point */
+    setlocale(LC_CTYPE, ""); /* characters only: numbers keep the decimal point */
     bool done = prepare(explore, &error);
     if (done) {
         report_idle(explore);
@@ -339,18 +340,17 @@ static int explore_settings(const ExploreSettings *settings) {
 }
 
 static int explore_main(int argc, char **argv) {
-    Error error;
     ExploreSettings s = {.sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     const Sampler usual = s.sampler;
     Option options[OPTIONS_MAX] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file", NULL},
         {"save", 0, "FILE", OPTION_STRING, &s.save, 0, 0, "what s saves to", "the file opened; else it asks"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, UNITS_HELP, NULL},
         {"seed", 's', "N", OPTION_UINT64, &s.sampler.seed, 0, 0, "seed of the noise", "random; it is shown"},
@@ -365,7 +365,7 @@ static int explore_main(int argc, char **argv) {
     if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
     if (s.tree && (s.context || s.kv || !sampler_equal(&s.sampler, &usual)))
         option_usage_error("explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE");
-    if (!sampler_check(&s.sampler, &error)) option_usage_error("%s", error.message);
+    options_check_sampler(&s.sampler);
     if (s.sampler.temperature.kind == TEMPERATURE_KLD)
         option_usage_error("--temp-policy kld: explore has no second prompt");
     return explore_settings(&s);

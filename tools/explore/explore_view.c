@@ -14,7 +14,7 @@ double explore_alpha(const Tree *tree) {
     return tree->drawn ? tree->writer.alpha : sampler_alpha(&tree->sampler, &branch->sequence.state);
 }
 
-/* Where the text is: it is laid out twice, first to know its height, then to show its end. */
+/* The position in the text. The text is laid out twice: first to measure its height, then to draw its end. */
 typedef struct {
     int row, column, first, height; /* first: the row at the top of the screen; height 0: nothing is shown */
 } Layout;
@@ -35,13 +35,13 @@ static void lay_out(Layout *cursor, Bytes text) {
     }
 }
 
-/* Cividis from dark blue to yellow, as --color-by has it, of 256 colours. */
+/* Cividis from dark blue to yellow, as in --color-by, in 256 colours. */
 static void set_tint(const ExploreView *view, int position) {
     const TreeBranch *branch = &view->tree->branches[view->tree->current];
     double place = units_of(view->units, branch->surprisal[position]) / units_scale(view->units) * EXPLORE_TINTS;
     int tint = place >= EXPLORE_TINTS ? EXPLORE_TINTS - 1 : place > 0 ? (int)place : 0;
     if (view->tinted && position >= view->tree->n_prompt) attrset(COLOR_PAIR(tint + 1));
-    if (branch->parent >= 0 && position == branch->position) attron(A_UNDERLINE); /* here it left its parent */
+    if (branch->parent >= 0 && position == branch->position) attron(A_UNDERLINE); /* the first token of its own */
 }
 
 static void walk_text(const ExploreView *view, Layout *cursor) {
@@ -87,7 +87,7 @@ static void show_row(const ExploreView *view, int line, int i) {
     if (!row->future)
         snprintf(numbers, sizeof numbers, " %.4f      -      -  ", row->p);
     else
-        snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->hhat, exp(row->future->ln_s),
+        snprintf(numbers, sizeof numbers, " %.4f %.4f %.4f%s", row->p, row->future->worth, exp(row->future->ln_s),
                  row->future->neutral ? "* " : "  ");
     used = screen_put_string(numbers, COLS - 2 - PIECE_COLUMNS);
     attrset(A_NORMAL);

@@ -1,11 +1,11 @@
-/* Explore view: what foretell explore draws on its screen: the end of the text, the table of candidates, two lines about them. */
+/* Explore view: draws the screen of foretell explore: the end of the text, the candidates, two status lines. */
 #ifndef TOOLS_EXPLORE_EXPLORE_VIEW_H
 #define TOOLS_EXPLORE_EXPLORE_VIEW_H
 
 #include "tools/cli/units.h"
 #include "tools/explore/tree.h"
 
-enum { EXPLORE_COLUMNS = 40, EXPLORE_LINES = 12 }; /* the smallest screen */
+enum { EXPLORE_COLUMNS = 40, EXPLORE_LINES = 12 }; /* of the smallest screen */
 enum { EXPLORE_TINTS = 6, EXPLORE_ROWS = LOOKAHEAD_MAX_K };
 
 /* A row of the table; future is NULL without lookahead. */
@@ -31,7 +31,7 @@ typedef struct {
 /* Draws all of it on the ncurses screen. */
 void explore_show(const ExploreView *view);
 
-/* Alpha of the drawn step, which is on the screen: the branch's state is already that of the step after it. */
+/* Alpha of the step on the screen. The branch's state already belongs to the step after it. */
 double explore_alpha(const Tree *tree);
 
 #endif

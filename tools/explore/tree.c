@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sampler/text/step.h"
 #include "tensor/memory.h"
 #include "tools/cli/open.h"
 
@@ -19,9 +20,9 @@ static bool add_branch(Tree *tree, const int *prompt, int parent, int position, 
     branch->sequence = (Sequence){.branch = TRUNK, .length = tree->n_prompt, .state = tree->start};
     branch->sequence.history = memory_alloc(n, sizeof *branch->sequence.history, "history", error);
     if (!branch->sequence.history) return false;
-    branch->before = memory_alloc(n, sizeof *branch->before, "states of the sampler", error);
-    branch->surprisal = branch->before ? memory_alloc(n, sizeof *branch->surprisal, "surprisals", error) : NULL;
-    tree->count++; /* what there is of it is freed with the others */
+    SamplerState *states = branch->sequence.states = memory_alloc(n, sizeof *states, "states of the sampler", error);
+    branch->surprisal = states ? memory_alloc(n, sizeof *branch->surprisal, "surprisals", error) : NULL;
+    tree->count++; /* from here on free_branch frees it with the others */
     if (!branch->surprisal) return false;
     memset(branch->surprisal, 0, n * sizeof *branch->surprisal);
     memcpy(branch->sequence.history, prompt, (size_t)tree->n_prompt * sizeof *prompt);
@@ -30,20 +31,22 @@ static bool add_branch(Tree *tree, const int *prompt, int parent, int position, 
 
 static void free_branch(TreeBranch *branch) {
     memory_free(branch->sequence.history);
-    memory_free(branch->before);
+    memory_free(branch->sequence.states);
     memory_free(branch->surprisal);
 }
 
+/* A fork leaves a shared branch behind, which has what two branches have in common. */
 static bool open_session(Tree *tree, int threads, Error *error) {
-    enum { BLOCK_ROWS = 16 };
-    int own = tree->context - tree->n_prompt + 2 * BLOCK_ROWS; /* its first block and its last are not full */
-    long long rows = tree->context + (long long)TREE_BRANCHES * own + writer_rows(&tree->sampler, BLOCK_ROWS);
+    enum { BLOCK_ROWS = 16, SHARED = TREE_BRANCHES - 1 };
+    int partial = 2 * BLOCK_ROWS; /* the first and the last block of a branch are not full */
+    long long rows = tree->context + TREE_BRANCHES * (long long)(tree->context - tree->n_prompt) +
+                     (TREE_BRANCHES + SHARED) * (long long)partial + writer_rows(&tree->sampler, BLOCK_ROWS);
     if (rows > INT_MAX) return error_set(error, "a context of %d tokens is too long to explore", tree->context);
     SessionOptions options = {.context = tree->context,
                               .threads = threads,
                               .kv = tree->kv,
                               .block_rows = BLOCK_ROWS,
-                              .branches = 1 + TREE_BRANCHES + writer_branches(&tree->sampler),
+                              .branches = 1 + TREE_BRANCHES + SHARED + writer_branches(&tree->sampler),
                               .rows = (int)rows};
     return open_computing(&tree->session, tree->model, options, error);
 }
@@ -95,20 +98,18 @@ void tree_close(Tree *tree) {
 
 /* ---- Steps ---- */
 
-/* The drawn step was never drawn. */
+/* Takes the draw back. */
 static void forget(Tree *tree) {
-    TreeBranch *branch = tree_current(tree);
+    Sequence *sequence = &tree_current(tree)->sequence;
     if (tree->drawn) {
-        Candidate *drawn = &tree->writer.candidates.items[tree->writer.chosen];
-        if (drawn->branch >= 0) session_drop(tree->session, drawn->branch);
-        branch->sequence.state = branch->before[branch->sequence.length];
+        writer_forget(&tree->writer);
+        sequence->state = sequence->states[sequence->length];
     }
-    tree->writer.chosen = -1;
     tree->drawn = false;
     tree->stop = NULL;
 }
 
-/* What the sampler takes alpha from is the current branch's. */
+/* Gives the sampler the current branch's alpha. */
 static void use_alpha(Tree *tree) {
     const TreeBranch *branch = tree_current(tree);
     tree->sampler.waves = !branch->has_alpha && tree->settings.waves;
@@ -118,58 +119,37 @@ static void use_alpha(Tree *tree) {
 bool tree_draw(Tree *tree, Error *error) {
     forget(tree);
     use_alpha(tree);
-    TreeBranch *branch = tree_current(tree);
-    Sequence *sequence = &branch->sequence;
+    Sequence *sequence = &tree_current(tree)->sequence;
     int length = sequence->length;
     if (length > tree->n_prompt && tokenizer_ends_text(tree->tokenizer, sequence->history[length - 1]))
         tree->stop = "the text ends here";
     else if (length + sampler_widest(&tree->sampler).depth > tree->context)
         tree->stop = "the context is full";
     if (tree->stop) return true;
-    branch->before[length] = sequence->state;
     writer_forget_sampler(&tree->writer); /* alpha may have moved */
-    tree->drawn = writer_draw(&tree->writer, sequence, error);
-    if (!tree->drawn) sequence->state = branch->before[length];
-    return tree->drawn;
+    return tree->drawn = writer_draw(&tree->writer, sequence, error);
 }
 
-/* As if this token had been drawn. The chain may drop one that was recorded elsewhere, say with other inner loops. */
-static bool accept(Tree *tree, TreeBranch *branch, int token, Error *error) {
-    const Writer *writer = &tree->writer;
-    Sequence *sequence = &branch->sequence;
-    const float *logits = session_logits(tree->session, sequence->branch);
-    int length = sequence->length;
-    branch->before[length] = sequence->state;
-    writer_forget_sampler(&tree->writer); /* alpha may have moved */
-    if (!writer_take(&tree->writer, sequence, token, error)) return false;
-    branch->surprisal[length] = (float)(writer->natural.log_sum - (logits[token] - writer->natural.max_logit));
-    return true;
-}
-
-static bool decode(Tree *tree, TreeBranch *branch, int token, Error *error) {
-    BranchToken step = {branch->sequence.branch, token};
-    if (!session_decode(tree->session, &step, 1, error)) return false;
-    branch->sequence.history[branch->sequence.length++] = token;
-    return true;
-}
-
-/* fork: the branch whose pass is this token's, or -1. */
+/* The chain may drop a token of a saved tree, for instance with other kernels; it is appended all the same. fork: the
+ * branch on which the token's pass is already done, or -1. */
 static bool append(Tree *tree, TreeBranch *branch, int token, int fork, Error *error) {
+    Writer *writer = &tree->writer;
     Sequence *sequence = &branch->sequence;
     int length = sequence->length;
-    bool done = accept(tree, branch, token, error);
-    if (done && fork >= 0) {
-        session_promote(tree->session, fork);
-        sequence->history[sequence->length++] = token;
-        return true;
+    writer_forget_sampler(writer); /* alpha may have moved */
+    if (!writer_take(writer, sequence, token, error)) {
+        if (fork >= 0) session_drop(tree->session, fork);
+        return false;
     }
-    if (done && decode(tree, branch, token, error)) return true;
-    if (fork >= 0) session_drop(tree->session, fork);
-    sequence->state = branch->before[length];
+    branch->surprisal[length] = (float)-step_of(writer, sequence).logprob;
+    writer->candidates.items[writer->chosen].branch = fork;
+    if (writer_advance(writer, sequence, error)) return true;
+    sequence->length = length;
+    sequence->state = sequence->states[length];
     return false;
 }
 
-/* The drawn token's state is computed as any other's, so that a tree that is opened again comes to the same. */
+/* The state after the drawn token is computed as after any other, so that a tree which is opened again has the same. */
 bool tree_take(Tree *tree, int token, Error *error) {
     int fork = -1;
     if (!tree->drawn) return true;
@@ -177,13 +157,13 @@ bool tree_take(Tree *tree, int token, Error *error) {
     if (token < 0) token = drawn->token;
     if (token == drawn->token) {
         fork = drawn->branch;
-        drawn->branch = -1; /* it is not to be forgotten with the step */
+        drawn->branch = -1; /* forget must not drop it */
     }
     forget(tree);
     return append(tree, tree_current(tree), token, fork, error);
 }
 
-/* A branch that is shorter than where it left its parent, or where another left it, has fewer tokens in common with them. */
+/* Moves fork positions that lie past the new end of a shortened branch: its own and those of its children. */
 static void move_forks(Tree *tree, int shortened) {
     int length = tree->branches[shortened].sequence.length;
     for (int i = 1; i < tree->count; i++) {
@@ -199,41 +179,37 @@ bool tree_undo(Tree *tree, Error *error) {
     int length = branch->sequence.length - 1;
     if (length < tree->n_prompt) return true;
     if (!writer_rewind(&tree->writer, &branch->sequence, length, error)) return false;
-    branch->sequence.state = branch->before[length];
     move_forks(tree, tree->current);
     return true;
-}
-
-/* A branch of which nothing is left after an error. */
-static void remove_last(Tree *tree) {
-    TreeBranch *branch = &tree->branches[--tree->count];
-    if (branch->sequence.branch != TRUNK) session_drop(tree->session, branch->sequence.branch);
-    free_branch(branch);
 }
 
 bool tree_fork(Tree *tree, Error *error) {
     if (tree->count == TREE_BRANCHES) return error_set(error, "there are %d branches, no more fit", TREE_BRANCHES);
     forget(tree);
     const TreeBranch *from = tree_current(tree);
-    int length = from->sequence.length;
-    int n_before = tree->count;
-    bool done = add_branch(tree, from->sequence.history, tree->current, length, error);
-    TreeBranch *branch = &tree->branches[n_before];
+    const Sequence *old = &from->sequence;
+    TreeBranch *branch = &tree->branches[tree->count];
+    Sequence *sequence = &branch->sequence;
+    int other, n_before = tree->count;
+    size_t n = (size_t)old->length;
+    if (!add_branch(tree, old->history, tree->current, old->length, error) ||
+        !session_split(tree->session, old->branch, &other, error)) {
+        if (tree->count > n_before) free_branch(&tree->branches[--tree->count]);
+        return false;
+    }
+    memcpy(sequence->history, old->history, n * sizeof *old->history);
+    memcpy(sequence->states, old->states, n * sizeof *old->states);
+    memcpy(branch->surprisal, from->surprisal, n * sizeof *from->surprisal);
+    int *history = sequence->history;
+    SamplerState *states = sequence->states;
+    *sequence = *old;
+    sequence->branch = other;
+    sequence->history = history;
+    sequence->states = states;
     branch->has_alpha = from->has_alpha;
     branch->alpha = from->alpha;
-    done = done && writer_mark(&tree->writer, &branch->sequence, error);
-    for (int i = tree->n_prompt; done && i < length; i++) {
-        branch->before[i] = from->before[i];
-        branch->surprisal[i] = from->surprisal[i];
-        done = decode(tree, branch, from->sequence.history[i], error);
-    }
-    if (done) {
-        branch->sequence.state = from->sequence.state;
-        tree->current = n_before;
-    } else if (tree->count > n_before) {
-        remove_last(tree);
-    }
-    return done;
+    tree->current = n_before;
+    return true;
 }
 
 void tree_switch(Tree *tree, int branch) {
@@ -343,7 +319,7 @@ static bool read_tokens(Tree *tree, TreeBranch *branch, const json_t *tokens, Er
     return true;
 }
 
-/* Files of earlier versions have none. */
+/* Files of early versions have none. */
 static bool read_alpha(TreeBranch *branch, const json_t *object, Error *error) {
     const json_t *alpha = json_object_get(object, "alpha");
     if (!alpha) return true;
@@ -355,7 +331,7 @@ static bool read_alpha(TreeBranch *branch, const json_t *object, Error *error) {
     return true;
 }
 
-/* Files of earlier versions kept the position where the branch had been forked, whatever was undone after that. */
+/* Corrects the position in files of early versions, which did not move it when tokens were undone. */
 static void check_position(const Tree *tree, TreeBranch *branch) {
     const Sequence *own = &branch->sequence, *parent = &tree->branches[branch->parent].sequence;
     int common = tree->n_prompt;

@@ -1,11 +1,10 @@
-/* Tree: a text and its variants, for `foretell explore`: take a token, undo it, fork, switch, save and open again.
+/* Tree: a text and its variants, for `foretell explore`: take a token, undo it, fork, switch, save, open again.
  *
- *   trunk [ prompt ]            each branch is a fork of the prompt with rows of its own, so that a branch may be undone
- *             +-- 0 [ ... ]     or looked ahead from whatever the others do; a fork decodes its tokens again, one by one,
- *             +-- 1 [ ... ]     and so gets the bits that they had
+ *   trunk [ prompt ]            each branch begins as a fork of the prompt; a branch forked from another shares
+ *             +-- 0 [ ... ]     its tokens (session_split), so that each can be undone or looked ahead from,
+ *             +-- 1 [ ... ]     whatever the others do
  *
- * At any time the current branch alone has a step drawn: tree_draw, then the writer's candidates and report are its
- * table. */
+ * Only the current branch has a drawn step: tree_draw draws it, and the writer has its candidates and report. */
 #ifndef TOOLS_EXPLORE_TREE_H
 #define TOOLS_EXPLORE_TREE_H
 
@@ -17,23 +16,22 @@
 #define TREE_SCHEMA   1
 
 typedef struct {
-    /* The branch it left; -1 for the first. Both have the same tokens before `position`, and went on from there: never more than
-     * the length of either, so undoing past it moves it. The prompt's length for the first. */
+    /* The branch that it was forked from, -1 for the first one, and the position up to which both have the same tokens.
+     * Undoing past that position moves it. For the first branch it is the length of the prompt. */
     int parent, position;
-    bool has_alpha; /* its alpha was set by hand; else it is the settings', fixed or a wave */
+    bool has_alpha; /* alpha was set by hand; otherwise it is the settings' alpha or wave */
     double alpha;
-    Sequence sequence;    /* its history begins with the prompt */
-    SamplerState *before; /* (context + 1,) before[i]: as it was when the token at i was to be drawn */
-    float *surprisal;     /* (context + 1,) of the token at i, nats; 0 in the prompt */
+    Sequence sequence; /* its history begins with the prompt; its states are kept */
+    float *surprisal;  /* (context + 1,) -ln p of the token at i; 0 in the prompt */
 } TreeBranch;
 
-/* Does not move after tree_open: the writer points into it. */
+/* Must not move after tree_open: the writer points into it. */
 typedef struct {
     const Model *model;
     const Tokenizer *tokenizer;
     Session *session;
     Sampler settings; /* as opened */
-    Sampler sampler;  /* the same with the current branch's alpha: the writer's */
+    Sampler sampler;  /* the writer's: the same with the current branch's alpha */
     Traits traits;
     Writer writer;
     int n_prompt, context;
@@ -42,37 +40,38 @@ typedef struct {
     SamplerState start; /* after the prompt */
     TreeBranch branches[TREE_BRANCHES];
     int count, current;
-    bool drawn;       /* the current branch's next token is drawn; else it has no room, or its text is over */
+    bool drawn; /* the current branch's next token is drawn; otherwise its text has ended or the context is full */
     const char *stop; /* why nothing is drawn */
 } Tree;
 
-/* Reads the prompt into the first branch. The header's model and vocabulary must be these; settings, context and prompt are
- * taken from it, but it always looks ahead, eagerly. threads 0: all. Close also after an error. */
+/* Reads the prompt into the first branch. Model and vocabulary must be the header's. Settings, context and prompt
+ * are those of the header, except that it always looks ahead, eagerly. threads 0: all. Call tree_close after an
+ * error, too. */
 bool tree_open(Tree *tree, const TraceHeader *header, const Model *model, const Tokenizer *tokenizer, int threads,
                Error *error);
 void tree_close(Tree *tree);
 
 TreeBranch *tree_current(Tree *tree);
 
-/* Draws the next token of the current branch again, with the same noise. */
+/* Draws the next token of the current branch; drawing it again uses the same noise. */
 bool tree_draw(Tree *tree, Error *error);
-/* Appends one of the drawn step's candidates, or with -1 the drawn one. Nothing where nothing is drawn. */
+/* Appends a token; -1: the drawn one. Does nothing if no step is drawn. */
 bool tree_take(Tree *tree, int token, Error *error);
-/* Takes the last token back; nothing at the end of the prompt. */
+/* Takes the last token back. Does nothing at the end of the prompt. */
 bool tree_undo(Tree *tree, Error *error);
-/* A new branch with the same tokens and alpha, which is the current one then. Errors: TREE_BRANCHES are there. */
+/* Makes a new branch with the same tokens and alpha the current one. Errors: there are TREE_BRANCHES. */
 bool tree_fork(Tree *tree, Error *error);
 void tree_switch(Tree *tree, int branch);
-/* Fixes alpha of the current branch, in [-1, 1], instead of a wave if there is one; the drawn step is forgotten. */
+/* Fixes the current branch's alpha, in [-1, 1], in place of any wave, and takes the drawn step back. */
 void tree_set_alpha(Tree *tree, double alpha);
 
 /* {"type": "tree", "schema": 1, "header": the line of a trace, "current": 0,
  *  "branches": [{"parent", "position", "alpha", "tokens"}]}
- * tokens are all those after the prompt. A branch without "alpha" has the header's, as all have in files of earlier versions.
- * The file appears when it is complete (tensor/output.h). */
+ * tokens: all after the prompt. A branch without "alpha" has the header's; files of early versions have none. The file
+ * appears when it is complete (tensor/output.h). */
 bool tree_save(Tree *tree, const char *path, const char *model_file, Error *error);
-/* Two steps, because the model is opened in between: the header of a file, then the branches of the same file. The prompt and *file
- * are the caller's to free (memory_free, json_decref), also after an error. */
+/* Read the header of a file and, after the model is opened, the branches of the same file. The caller frees the
+ * prompt and *file (memory_free, json_decref), also after an error. */
 bool tree_read_header(TraceHeader *header, int **prompt, json_t **file, const char *path, Error *error);
 bool tree_read_branches(Tree *tree, const json_t *file, Error *error);
 

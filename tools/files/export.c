@@ -22,9 +22,8 @@ typedef struct {
     int32_t *types;
 } Pieces;
 
-/* Token i of a vocabulary as SentencePiece makes them: three special tokens, the bytes, then pieces that merging
- * reaches: the letters, and "_", "_a", "_b" ... "_z", "_aa", "_ab" and so on, each of which begins with a piece that
- * comes earlier (_ is U+2581). */
+/* Token i of a vocabulary in SentencePiece's order: three special tokens, the bytes, the letters, then "_", "_a", ...
+ * "_z", "_aa", "_ab" and so on (_ is U+2581). Merging can reach each of these, since it begins with an earlier one. */
 static int spell(char out[PIECE_BYTES], int i) {
     static const char *const specials[] = {"<unk>", "<s>", "</s>"};
     if (i < FIRST_BYTE) return snprintf(out, PIECE_BYTES, "%s", specials[i]);

@@ -1,11 +1,11 @@
-/* Export: random weights as a file that any program can read that reads GGUF. */
+/* Export: random weights as a GGUF file. */
 #ifndef TOOLS_FILES_EXPORT_H
 #define TOOLS_FILES_EXPORT_H
 
 #include "tools/files/shapes.h"
 
-/* Writes weights of that shape, those of model_random with the same arguments, and a vocabulary of the right size that
- * means nothing. The file appears only when it is complete. */
+/* Writes the weights that model_random gives with the same arguments, and an arbitrary vocabulary of the right size.
+ * The file appears only when it is complete. */
 bool export_random(const char *path, const Shape *shape, Dtype dtype, uint64_t seed, Error *error);
 
 #endif

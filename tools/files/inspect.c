@@ -1,4 +1,4 @@
-/* foretell inspect: what a model file holds. */
+/* foretell inspect: prints what a model file holds. */
 #include <stdio.h>
 #include <string.h>
 
@@ -97,7 +97,7 @@ static bool print_tokenizer(const Model *model, const char *model_path, const ch
     Path path;
     Tokenizer *tokenizer;
     if (!open_find_tokenizer(path, model_path, given, error)) {
-        printf("tokenizer         none\n"); /* a .bin model may be looked at by itself */
+        printf("tokenizer         none\n"); /* a .bin model can be inspected without its vocabulary */
         return true;
     }
     if (!tokenizer_open(&tokenizer, path, error)) return false;
@@ -145,8 +145,8 @@ static int inspect(const InspectSettings *settings) {
 static int inspect_main(int argc, char **argv) {
     InspectSettings s = {0};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context to reckon with",
          "the model's"},
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values to reckon with", NULL},

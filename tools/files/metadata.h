@@ -1,4 +1,4 @@
-/* Metadata: the keys of a GGUF file that say what a LLaMA model and its vocabulary are, for code that writes one. */
+/* Metadata: writes the keys of a GGUF file that describe a LLaMA model and its vocabulary. */
 #ifndef TOOLS_FILES_METADATA_H
 #define TOOLS_FILES_METADATA_H
 
@@ -8,10 +8,10 @@
 /* general.architecture, general.name (unless it is empty) and llama.* */
 void metadata_write_config(GgufWriter *writer, const Config *config, const char *name);
 
-/* The number that general.file_type has for a form of the matrices: llama.cpp's. */
+/* The value of general.file_type for matrices of this type, as llama.cpp numbers them. */
 uint32_t metadata_file_type(Dtype dtype);
 
-/* A SentencePiece vocabulary as tokenizer.ggml wants it: a space is spelled U+2581. Token 0 is the unknown one. */
+/* A SentencePiece vocabulary in the form of tokenizer.ggml: a space is spelled U+2581, token 0 is the unknown token. */
 typedef struct {
     const Bytes *texts;
     const float *scores;

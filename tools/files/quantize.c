@@ -1,4 +1,4 @@
-/* foretell quantize: any model into a GGUF file with its matrices in another form. */
+/* foretell quantize: converts any model to a GGUF file with matrices of another type. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ typedef struct {
     bool packed;
 } QuantizeSettings;
 
-/* The metadata of a GGUF file, as they are but for the file type. */
+/* Copies the metadata of a GGUF file, except the file type. */
 static bool copy_metadata(GgufWriter *writer, Bytes file, Error *error) {
     Gguf gguf;
     if (!gguf_parse(&gguf, file, error)) return false;
@@ -26,7 +26,7 @@ static bool copy_metadata(GgufWriter *writer, Bytes file, Error *error) {
     return true;
 }
 
-/* A GGUF vocabulary spells a space as U+2581. Returns the end of what was written. */
+/* Writes the text with each space as U+2581, as GGUF spells it; returns the end of what was written. */
 static uint8_t *spell(uint8_t *out, Bytes text) {
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] != ' ')
@@ -75,7 +75,7 @@ static void write_vocabulary(GgufWriter *writer, const Vocabulary *v, const Toke
                                                             tokenizer_adds_space_prefix(tokenizer)});
 }
 
-/* The metadata of a llama2.c model: its sizes, and its vocabulary from the file beside it. */
+/* Writes the metadata of a llama2.c model: its sizes, and the vocabulary from the file beside it. */
 static bool make_metadata(GgufWriter *writer, const Model *model, const QuantizeSettings *settings, Error *error) {
     Tokenizer *tokenizer;
     Vocabulary vocabulary = {0};
@@ -94,8 +94,8 @@ static void write_matrix(GgufWriter *writer, const char *name, const Tensor *mat
     gguf_write_tensor(writer, name, matrix, 2, dtype);
 }
 
-/* Vectors stay F32: they are small, and every value they touch passes through them. A matrix whose columns are no multiple
- * of the type's block becomes F16. Returns how many these were. */
+/* Vectors stay F32, because they are small and scale every activation. A matrix whose columns are not a multiple of the
+ * type's block becomes F16. Returns the number of such matrices. */
 static int add_tensors(GgufWriter *writer, const Model *model, Dtype dtype, bool packed) {
     int n_other = 0;
     for (int i = 0; i < model->n_tensors; i++) {
@@ -148,7 +148,7 @@ static int quantize_main(int argc, char **argv) {
         {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "form of the matrices", NULL},
         {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0, "as foretell computes with them, for it alone: loads at once",
          NULL},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
     };
     int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);
     if (argc - next < 2) option_usage_error("quantize: expected two arguments, IN and OUT, got %d", argc - next);

@@ -1,4 +1,4 @@
-/* foretell tokenize: text to token ids, and back. */
+/* foretell tokenize: converts text to token ids, and back. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ typedef struct {
     bool bos, pieces, special, decode;
 } TokenizeSettings;
 
-/* A line a token: its id and the vocabulary's spelling in quotes. */
+/* One line per token: its id, and its spelling in the vocabulary in quotes. */
 static void print_piece(const Tokenizer *tokenizer, int token) {
     printf("%7d  '", token);
     text_print_escaped(tokenizer_spelling(tokenizer, token));
@@ -52,7 +52,7 @@ static bool decode_id(Decoder *decoder, const char *id, Error *error) {
     return text_write(decoder->text, token_stream_push(&decoder->stream, token, decoder->text), error);
 }
 
-/* The ids of a text, between spaces and newlines. */
+/* Decodes the ids in a text, which white space separates. */
 static bool decode_text(Decoder *decoder, Bytes text, Error *error) {
     for (size_t at = 0; at < text.size;) {
         char id[32] = "";
@@ -104,7 +104,7 @@ static int tokenize_main(int argc, char **argv) {
     TokenizeSettings s = {0};
     const Option options[] = {
         {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, "take this model's vocabulary", OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text", "standard input"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"bos", 0, NULL, OPTION_FLAG, &s.bos, 0, 0, "begin with the token that begins a text", NULL},

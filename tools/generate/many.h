@@ -1,9 +1,7 @@
-/* Many: what `foretell run` does where more than one continuation is asked for: samples, the best of them, beams, or
- * samples that go on from beams. */
+/* Many: `foretell run` with several continuations of a prompt: samples (-N), the best of them (--best-of), beams
+ * (--beam), or samples that continue beams (--then). */
 #ifndef TOOLS_GENERATE_MANY_H
 #define TOOLS_GENERATE_MANY_H
-
-#include <signal.h>
 
 #include "sampler/text/beam.h"
 #include "tools/cli/options.h"
@@ -13,7 +11,7 @@
 #define MANY_OPTIONS 10 /* rows that many_add_options adds */
 
 typedef struct {
-    int samples, best_of, beam;  /* as given; 0: not */
+    int samples, best_of, beam;  /* 0: not given */
     int beam_length, beam_until; /* 0: not given; -1: not given, else BeamUntil */
     const char *rank, *rerank, *length_penalty_text, *then;
     bool rank_all;
@@ -21,11 +19,11 @@ typedef struct {
     double length_penalty;
 } Many;
 
-/* In the order of BEAM_UNTIL_CHOICES: where the prefix that is continued ends. */
+/* Where the beams that are continued end, in the order of BEAM_UNTIL_CHOICES. */
 typedef enum { BEAM_UNTIL_SENTENCE, BEAM_UNTIL_LENGTH } BeamUntil;
 #define BEAM_UNTIL_CHOICES "sentence|length"
 
-/* What a run has after its prompt was read. */
+/* The state of a run after the prompt was read. */
 typedef struct {
     TextsSetup setup;
     const Model *model;
@@ -36,28 +34,37 @@ typedef struct {
     Units units;            /* of the figures listed */
     const int *without;     /* (n_without,) ids of the second prompt, for kld; NULL: none */
     int n_without;
-    Traces *traces; /* open; without items where nothing is traced */
+    Traces *traces; /* open; without items if nothing is traced */
     const TraceHeader *header;
-    const volatile sig_atomic_t *interrupted;
     long long n_decoded, future_rows; /* out: tokens appended; rows computed to look ahead */
-    int rewinds;                      /* out: how often a banned phrase was taken back */
+    int rewinds;                      /* out: the number of times a banned phrase was taken back */
 } ManyRun;
 
 int many_add_options(Option *options, int n_options, Many *many);
-/* Reads the options' texts and ends the program at contradictions, before any model is loaded. With --then the sampler
- * becomes the one that continues the beams. */
+/* Parses the options that are text, and ends the program if options contradict each other, before a model is loaded.
+ * With --then the sampler becomes the one that continues the beams. */
 void many_check(Many *many, Sampler *sampler);
 bool many_is_on(const Many *many);
-/* The number of texts that may be traced. */
+/* The most texts that can be traced. */
 int many_traces(const Many *many);
 
-/* Branches and key/value rows for all of them: the limit and the prompts' lengths are those of `size`, -1 for as many
- * tokens as fit, which is said on stderr. Errors: more rows than a session can have. */
+/* Sets the branches and key/value rows that all texts need. The limit and the lengths of the prompts are those of
+ * `size`; limit -1: as many tokens as fit, which is printed on stderr. Errors: more rows than a session can have. */
 bool many_session(const Many *many, const Sampler *sampler, TextsSize size, SessionOptions *options, Error *error);
 
-/* What is printed before the run: how the tokens are chosen. */
+/* Prints on stderr how the tokens are chosen. */
 void many_print_chain(const Many *many, const Sampler *sampler);
-/* Writes them all, prints the texts on stdout and their figures on stderr. */
+/* Writes all texts, prints the texts on stdout and their figures on stderr. */
 bool many_write(const Many *many, ManyRun *run, Error *error);
+
+/* ---- Shared by the samples (many.c) and the beams (beams.c) ---- */
+
+int many_count(const Many *many);                     /* texts per prompt */
+int many_limit(int limit, int n_prompt, int context); /* most tokens of a text; limit -1: as many as fit */
+int many_beam_limit(const Many *many, int limit);     /* most tokens of a beam, which --then may continue */
+/* Writes until all texts have ended, or until Ctrl-C. */
+bool many_write_texts(ManyRun *run, Texts *texts, Error *error);
+/* Returns false if a text has failed, with the error of the first that did. */
+bool many_check_texts(const Texts *texts, Error *error);
 
 #endif

@@ -1,4 +1,4 @@
-/* foretell run: a prompt in, its continuation out. sampler/text/texts.h has the loop; this file opens, prints and counts. */
+/* foretell run: continues a prompt. The loop is in sampler/text/texts.h; this file opens, prints and counts. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,7 +34,7 @@ typedef struct {
     Tokenizer *tokenizer;
     Session *session;
     Writer writer;
-    Sequence prompt; /* its history begins with the ids, (context + 1,) */
+    Sequence prompt; /* its history is (context + 1,) and begins with the prompt's ids */
     Traits traits;
     Traces traces;
     TraceHeader header;
@@ -44,7 +44,7 @@ typedef struct {
     long long n_decoded, future_rows, prompt_passes;
     int rewinds;
     bool context_is_full, at_start;
-    uint32_t logits; /* the hash of the last ones */
+    uint32_t logits; /* hash of the last ones */
     double load_seconds, prompt_seconds, decode_seconds;
 } Run;
 
@@ -80,7 +80,7 @@ static TextsSetup setup_of(Run *run) {
                         .context = run};
 }
 
-/* FNV-1a over the floats' bytes: equal hashes, equal bits. */
+/* FNV-1a of 32 bits over the floats' bytes: runs with equal hashes have equal bits. */
 static uint32_t hash_logits(const Run *run, int branch) {
     const uint8_t *bytes = (const uint8_t *)session_logits(run->session, branch);
     uint32_t hash = 2166136261u;
@@ -89,30 +89,39 @@ static uint32_t hash_logits(const Run *run, int branch) {
     return hash;
 }
 
-/* One text, in place. */
+static void keep_results(Run *run, const Texts *texts) {
+    const Text *text = &texts->items[0];
+    run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
+    run->rewinds = text->editor.rewinds;
+    run->logits = hash_logits(run, text->item.sequence.branch);
+    run->n_decoded = texts->n_decoded;
+    run->future_rows = texts->future_rows;
+}
+
+/* Bytes held back are part of the text, also if an error ends it. */
+static void write_rest(Run *run, Texts *texts) {
+    Error other;
+    if (texts->count == 0) return;
+    Bytes rest = editor_rest(&texts->items[0].editor);
+    color_write(&run->color, rest.data, rest.size, &other);
+}
+
+/* Writes one text, on the prompt's own branch; on_event prints it. */
 static bool generate(Run *run, Error *error) {
     Texts texts;
     TextsSetup setup = setup_of(run);
-    const RunSettings *settings = run->settings;
-    TextStart start = {
-        .prompt = &run->prompt, .number = settings->sequence - 1, .limit = settings->n_predict, .in_place = true};
+    const TextStart start = {.prompt = &run->prompt,
+                             .number = run->settings->sequence - 1,
+                             .limit = run->settings->n_predict,
+                             .in_place = true};
     if (!texts_open(&texts, &setup, 1, error)) return false;
     bool done = texts_add(&texts, &start, error);
     while (done && texts.n_live > 0 && !interrupted) done = texts_step(&texts, error);
     done = done && texts_interrupt(&texts, error);
-    if (done) {
-        const Text *text = &texts.items[0];
-        run->context_is_full = text->item.end == TEXT_CONTEXT_FULL;
-        run->rewinds = text->editor.rewinds;
-        run->logits = hash_logits(run, text->item.sequence.branch);
-    }
-    if (!done && texts.count > 0) { /* what was held back is part of the text, also where an error ends it */
-        Error other;
-        Bytes rest = editor_rest(&texts.items[0].editor);
-        color_write(&run->color, rest.data, rest.size, &other);
-    }
-    run->n_decoded = texts.n_decoded;
-    run->future_rows = texts.future_rows;
+    if (done)
+        keep_results(run, &texts);
+    else
+        write_rest(run, &texts);
     texts_close(&texts);
     return done;
 }
@@ -122,10 +131,10 @@ static bool encode(const Run *run, Bytes text, const char *what, int **ids, int 
     return prompt_encode(ids, n_ids, run->tokenizer, text, run->settings->special, context, what, error);
 }
 
-/* A newline at the end comes from an editor or echo, and is not part of the story. */
+/* A newline at the end comes from an editor or from echo, and is not part of the prompt. */
 static void drop_last_newline(Bytes *text) { text->size -= text->size && text->data[text->size - 1] == '\n'; }
 
-/* A session with room for the context and, where the sampler looks ahead, for the forks. */
+/* Opens a session with room for the context and for the forks of a sampler that looks ahead. */
 static bool open_session(Run *run, Error *error) {
     const RunSettings *settings = run->settings;
     int context = settings->context ? settings->context : run->model->config.context_length;
@@ -163,8 +172,8 @@ static bool prepare(Run *run, Bytes text, Bytes without, Error *error) {
     return true;
 }
 
-/* Reads the prompt one of the session's batches at a time, which gives the same bits as all at once. Between two
- * batches Ctrl-C is noticed, and a long prompt shows its progress. */
+/* Reads the prompt in the session's batches, which gives the same bits as one call. Between two batches it checks for
+ * Ctrl-C and shows its progress. */
 static bool read_prompt(Run *run, Error *error) {
     int n, batch = session_options(run->session).batch, n_prompt = run->prompt.length;
     for (int done = 0; done < n_prompt && !(interrupted && done > 0); done += n) {
@@ -178,7 +187,7 @@ static bool read_prompt(Run *run, Error *error) {
                              session_prefill(run->session, *other, run->without, run->n_without, error));
 }
 
-/* Several texts, side by side. */
+/* Writes several texts in one session. */
 static bool generate_many(Run *run, Bytes text, Error *error) {
     const RunSettings *settings = run->settings;
     ManyRun many = {.setup = setup_of(run),
@@ -191,8 +200,7 @@ static bool generate_many(Run *run, Bytes text, Error *error) {
                     .without = run->without,
                     .n_without = run->n_without,
                     .traces = &run->traces,
-                    .header = &run->header,
-                    .interrupted = &interrupted};
+                    .header = &run->header};
     bool done = many_write(&settings->many, &many, error);
     run->n_decoded = many.n_decoded;
     run->future_rows = many.future_rows;
@@ -223,7 +231,8 @@ static bool fill_header(Run *run, Error *error) {
     return true;
 }
 
-/* The headers of texts that continue beams are written when the beams are known. */
+/* Creates the trace files and writes their headers. Those of texts that continue beams are written when the beams are
+ * known. */
 static bool begin_traces(Run *run, Error *error) {
     const RunSettings *settings = run->settings;
     bool many = many_is_on(&settings->many);
@@ -239,30 +248,34 @@ static bool begin_traces(Run *run, Error *error) {
     return true;
 }
 
-static bool tell(Run *run, Bytes text, Error *error) {
+/* Prints all that comes before the continuation. */
+static bool begin_output(Run *run, Bytes text, Error *error) {
     const RunSettings *settings = run->settings;
     bool many = many_is_on(&settings->many);
     interrupts_defer();
-    if (!begin_traces(run, error)) return false; /* before anything is printed, so that its failure is the only line */
+    if (!begin_traces(run, error)) return false; /* first, so that its error is the only line printed */
     if (settings->many.then)
         options_report_unused("--then has its own settings");
     else
-        options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* the figures of many texts read it */
+        options_report_idle(&settings->sampler, many ? "fe-n" : NULL); /* several texts use it for their figures */
     many_print_chain(&settings->many, &settings->sampler);
     run->color = color_open((ColorBy)settings->color_by, (Units)settings->units);
     color_legend(&run->color);
-    if (!many && !settings->hide_prompt && !text_write(text.data, text.size, error)) return false;
+    return many || settings->hide_prompt || text_write(text.data, text.size, error);
+}
+
+static bool write_texts(Run *run, Bytes text, Error *error) {
     double start = terminal_seconds();
     if (!read_prompt(run, error)) return false;
     double middle = terminal_seconds();
     run->prompt_passes = session_counts(run->session).passes;
-    bool done = many ? generate_many(run, text, error) : generate(run, error);
+    bool done = many_is_on(&run->settings->many) ? generate_many(run, text, error) : generate(run, error);
     run->prompt_seconds = middle - start;
     run->decode_seconds = terminal_seconds() - middle;
     return done;
 }
 
-/* The common sizes of the passes that looked ahead, with the time of each. */
+/* Prints the sizes that at least 2 % of the lookahead's passes had, with the time of each. */
 static void print_chunks(const Lookahead *lookahead, const LookaheadCost *cost) {
     if (lookahead->eager || cost->all == 0) return;
     if (lookahead->chunk == LOOKAHEAD_AUTO)
@@ -331,7 +344,8 @@ static int run_settings(const RunSettings *settings) {
         return command_fail(&error);
     }
     drop_last_newline(&without);
-    bool done = prepare(&run, text, without, &error) && tell(&run, text, &error);
+    bool done =
+        prepare(&run, text, without, &error) && begin_output(&run, text, &error) && write_texts(&run, text, &error);
     if (done) print_statistics(&run);
     release(&run);
     text_free(&text);
@@ -340,24 +354,20 @@ static int run_settings(const RunSettings *settings) {
     return interrupted ? 130 : 0; /* 128 + SIGINT, as the shell has it */
 }
 
-static void list_settings(const Sampler *usual, Stage stage) {
-    const char *name;
-    for (int i = 0; (name = sampler_stage_setting(stage, i)); i++) {
-        char range[64], value[64];
-        if (sampler_range(name, range, sizeof range) == 0) continue;
-        sampler_show(usual, name, value, sizeof value);
-        printf("    --%-20s %s, default %s\n", name, range, value);
-    }
+static void list_settings(const SamplerStage *stage) {
+    SamplerSetting setting;
+    for (int i = 0; stage->settings[i]; i++)
+        if (sampler_setting_named(stage->settings[i], &setting) && *setting.range)
+            printf("    --%-20s %s, default %s\n", setting.name, setting.range, setting.default_text);
 }
 
-/* Every stage with its formula, source, ranges and defaults, every temperature policy, every preset. */
+/* Prints every stage with its formula, source, ranges and defaults, every temperature policy, place and preset. */
 static int list_samplers(void) {
     const SamplerPreset *preset;
-    Sampler usual = sampler_default();
     printf("stages, in their usual order:\n");
     for (int i = 0; i < SAMPLER_STAGES; i++) {
         printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
-        list_settings(&usual, (Stage)i);
+        list_settings(&sampler_stages[i]);
     }
     printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
            "Count Bayesie, 2026-07-01");
@@ -371,11 +381,10 @@ static int list_samplers(void) {
     return 0;
 }
 
-/* What can be known to be wrong before a model is loaded. */
+/* Ends the program if options contradict each other, before a model is loaded. */
 static void check_settings(RunSettings *s) {
-    Error error;
     many_check(&s->many, &s->sampler);
-    if (!sampler_check(&s->sampler, &error)) option_usage_error("%s", error.message);
+    options_check_sampler(&s->sampler);
     if ((s->sampler.temperature.kind == TEMPERATURE_KLD) != (s->without != NULL))
         option_usage_error("--temp-policy kld and --kld-without FILE: expected both, got only --%s",
                            s->without ? "kld-without" : "temp-policy kld");
@@ -398,13 +407,13 @@ static int run_main(int argc, char **argv) {
     RunSettings s = {.n_predict = 256, .sequence = 1, .sampler = sampler_default()};
     s.sampler.seed = prompt_random_seed();
     Option options[OPTIONS_MAX] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to go on from", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the same from a file; - is standard input", NULL},
         {"predict", 'n', "N", OPTION_INT, &s.n_predict, -1, INT_MAX, "tokens to generate; -1: until the end", NULL},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of context", "the model's"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"no-display-prompt", 0, NULL, OPTION_FLAG, &s.hide_prompt, 0, 0, "print the continuation alone", NULL},
         {"sequence", 0, "K", OPTION_INT, &s.sequence, 1, 1 << 30, "number of the text, or of the first of several",

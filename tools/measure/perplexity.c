@@ -1,10 +1,9 @@
-/* foretell perplexity: how well a model foresees a text. */
+/* foretell perplexity: measures how well a model predicts a text. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "model/session.h"
-#include "tensor/kernels.h"
+#include "sampler/text/score.h"
 #include "tensor/memory.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/open.h"
@@ -17,10 +16,11 @@ typedef struct {
     int context, threads, kv, units;
 } PerplexitySettings;
 
-/* The text as tokens: of each document its own, then, where there are separators, eos, and bos before the next. */
+/* The text as tokens: those of each document; if separators are used, each document is followed by eos, and bos stands
+ * between documents. */
 typedef struct {
     int *tokens;
-    size_t n_tokens, n_bytes, n_documents; /* bytes and documents: those that the tokens stand for */
+    size_t n_tokens, n_bytes, n_documents; /* n_bytes: of the documents, without separators */
 } Stream;
 
 typedef struct {
@@ -29,14 +29,14 @@ typedef struct {
     Tokenizer *tokenizer;
     Session *session;
     Stream stream;
-    int *inputs; /* (context,) of the window: bos, then what comes before each target */
-    float *exps; /* (vocab_size,) */
-    const int *targets;
+    int *inputs;   /* (context,) of a window: bos, then all its targets but the last */
+    Score *scores; /* (context,) of its targets */
+    Candidates natural;
     size_t n_scored, n_windows;
     double nats;
 } Perplexity;
 
-/* The next line of rest, without its newline; false at the end. */
+/* Takes the next line from rest, without its newline; false at the end. */
 static bool next_line(Bytes *rest, Bytes *line) {
     if (rest->size == 0) return false;
     const uint8_t *newline = memchr(rest->data, '\n', rest->size);
@@ -52,7 +52,7 @@ static Bytes trim_newlines(Bytes text) {
     return text;
 }
 
-/* The next document that is not empty; false at the end. Without separators all of rest is one, as it is. */
+/* Takes the next document that is not empty from rest; false at the end. Without separators all of rest is one. */
 static bool next_document(Bytes *rest, const char *separator, Bytes *document) {
     if (!separator) {
         *document = *rest;
@@ -83,7 +83,7 @@ static bool append_document(Perplexity *p, Bytes document, Error *error) {
     return true;
 }
 
-/* A byte is at most one token; to a document may come the vocabulary's space, bos and eos. */
+/* A byte becomes at most one token; a document adds at most three: the vocabulary's own space, bos and eos. */
 static bool read_stream(Perplexity *p, Bytes text, Error *error) {
     const char *separator = p->settings->separator;
     size_t n_documents = 0;
@@ -97,34 +97,28 @@ static bool read_stream(Perplexity *p, Bytes text, Error *error) {
     return true;
 }
 
-/* -ln softmax(logits)[target] */
-static void score(void *context, int position, const float *logits) {
-    Perplexity *p = context;
-    int n = p->model->config.vocab_size;
-    float max = logits[0];
-    for (int i = 1; i < n; i++) max = logits[i] > max ? logits[i] : max;
-    p->nats += log(kernels()->exp_sum(p->exps, logits, max, n)) + max - logits[p->targets[position]];
+static bool score_window(Perplexity *p, const int *targets, size_t n, Error *error) {
+    p->inputs[0] = tokenizer_bos(p->tokenizer);
+    memcpy(p->inputs + 1, targets, (n - 1) * sizeof(int));
+    session_drop(p->session, TRUNK);
+    if (!score_tokens(p->session, TRUNK, p->inputs, (int)n, targets, (int)n, p->scores, &p->natural, error))
+        return false;
+    for (size_t i = 0; i < n; i++) p->nats -= p->scores[i].logprob;
+    p->n_scored += n;
+    p->n_windows++;
+    return true;
 }
 
-/* Windows of the context's length, one after the other. Each begins with a bos of its own, which is not scored; a bos
- * between documents that falls on a window's beginning is that one. So every other token is scored exactly once. */
+/* Cuts the tokens into windows of the context's length. Each begins with a bos of its own, which is not scored; where a
+ * bos between documents falls on the beginning of a window, it is that one. So every other token is scored once. */
 static bool score_windows(Perplexity *p, Error *error) {
     int bos = tokenizer_bos(p->tokenizer);
     size_t context = (size_t)session_options(p->session).context, n_tokens = p->stream.n_tokens, n;
     for (size_t start = 0; start < n_tokens; start += n) {
-        p->targets = p->stream.tokens + start;
-        if (p->targets[0] == bos) {
-            n = 1;
-            continue;
-        }
-        n = n_tokens - start < context ? n_tokens - start : context;
-        p->inputs[0] = bos;
-        memcpy(p->inputs + 1, p->targets, (n - 1) * sizeof(int));
-        session_drop(p->session, TRUNK);
-        if (!session_score(p->session, TRUNK, p->inputs, (int)n, score, p, error))
-            return error_prefix(error, "window at token %zu: ", start);
-        p->n_scored += n;
-        p->n_windows++;
+        const int *targets = p->stream.tokens + start;
+        n = targets[0] == bos ? 1 : n_tokens - start < context ? n_tokens - start : context;
+        if (targets[0] == bos) continue;
+        if (!score_window(p, targets, n, error)) return error_prefix(error, "window at token %zu: ", start);
         terminal_progress("perplexity", start + n, n_tokens);
     }
     return true;
@@ -151,8 +145,8 @@ static bool measure(Perplexity *p, Bytes text, Error *error) {
     if (!read_stream(p, text, error) || !open_computing(&p->session, p->model, options, error)) return false;
     size_t context = (size_t)session_options(p->session).context;
     p->inputs = memory_alloc(context, sizeof *p->inputs, "window", error);
-    p->exps = memory_alloc((size_t)p->model->config.vocab_size, sizeof *p->exps, "exponentials", error);
-    return p->inputs && p->exps && score_windows(p, error);
+    p->scores = p->inputs ? memory_alloc(context, sizeof *p->scores, "scores", error) : NULL;
+    return p->scores && candidates_open(&p->natural, p->model->config.vocab_size, error) && score_windows(p, error);
 }
 
 static int perplexity(const PerplexitySettings *settings) {
@@ -163,7 +157,8 @@ static int perplexity(const PerplexitySettings *settings) {
     bool done = measure(&p, text, &error);
     if (done) print_result(&p);
     memory_free(p.inputs);
-    memory_free(p.exps);
+    memory_free(p.scores);
+    candidates_close(&p.natural);
     memory_free(p.stream.tokens);
     session_close(p.session);
     tokenizer_close(p.tokenizer);
@@ -175,13 +170,13 @@ static int perplexity(const PerplexitySettings *settings) {
 static int perplexity_main(int argc, char **argv) {
     PerplexitySettings s = {0};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &s.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
+        OPEN_MODEL_OPTION(&s.model),
+        OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the text; - is standard input", "standard input"},
         {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "lines equal to this separate documents", "one"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "tokens of a window",
          "the model's context"},
-        {"threads", 't', "N", OPTION_INT, &s.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_THREADS_OPTION(&s.threads),
         {"kv", 0, "f16|f32", OPTION_CHOICE, &s.kv, 0, 0, "form of the keys and values kept", NULL},
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &s.units, 0, 0, "unit of the mean surprisal of a token", NULL},
     };

@@ -1,4 +1,4 @@
-/* foretell replay: repeats the run of a trace, and names the first difference. */
+/* foretell replay: repeats the run that a trace recorded, and reports the first difference. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,14 +13,14 @@
 
 typedef struct {
     const char *path, *model, *tokenizer;
-    int threads, units; /* units -1: no means are printed */
+    int threads, units; /* units -1: prints no means */
 } ReplaySettings;
 
 typedef struct {
     const ReplaySettings *settings;
-    Bytes rest;   /* of the file, from the next line on */
-    int line;     /* the number of the last one read, from 1 */
-    json_t *next; /* that line, until it is compared */
+    Bytes rest;   /* the part of the file that was not read yet */
+    int line;     /* number of the last line read, from 1 */
+    json_t *next; /* a line that was read and not compared yet, or NULL */
     TraceHeader header;
     Model *model;
     Tokenizer *tokenizer;
@@ -28,12 +28,12 @@ typedef struct {
     Traits traits;
     Writer writer;
     Sequence sequence;
-    int *history; /* (context + 1,) the prompt */
+    int *history; /* (context + 1,) begins with the prompt */
     Texts texts;  /* one */
     TraceSums sums;
 } Replay;
 
-/* The next line of the file, to be freed with json_decref. */
+/* Reads the next line of the file; the caller frees it with json_decref. */
 static bool read_line(Replay *replay, json_t **line, Error *error) {
     const uint8_t *end = replay->rest.size ? memchr(replay->rest.data, '\n', replay->rest.size) : NULL;
     *line = NULL;
@@ -58,7 +58,7 @@ static bool check_ids(const int *ids, int n, int vocab_size, const char *key, Er
     return true;
 }
 
-/* All that can be checked without computing: the model, the vocabulary, every setting. */
+/* Opens the model and the vocabulary, and compares them and every setting with the header. */
 static bool open_models(Replay *replay, const json_t *line, Error *error) {
     const ReplaySettings *settings = replay->settings;
     const TraceHeader *header = &replay->header;
@@ -72,7 +72,7 @@ static bool open_models(Replay *replay, const json_t *line, Error *error) {
            check_ids(header->without, header->n_without, vocab_size, "without", error);
 }
 
-/* As run opens it: sessions of the same shape compute the same bits. */
+/* Opens the session with the options that run uses, so that it computes the same bits. */
 static bool open_session(Replay *replay, Error *error) {
     const TraceHeader *header = &replay->header;
     TextsSize size = {.n_prompts = 1,
@@ -136,7 +136,7 @@ static bool prepare(Replay *replay, TextListener *listener, Error *error) {
 
 /* ---- Comparing ---- */
 
-/* Reads the next line, which stays the next one until an event is compared with it. */
+/* Makes sure that replay->next is the next line of the file. */
 static bool peek_line(Replay *replay, Error *error) { return replay->next || read_line(replay, &replay->next, error); }
 
 static bool is_interrupted(const json_t *line) {
@@ -144,7 +144,7 @@ static bool is_interrupted(const json_t *line) {
     return stop && strcmp(stop, trace_stops[TEXT_GOES_ON]) == 0;
 }
 
-/* The line of an event beside the next one of the file. */
+/* Makes the trace line of an event and compares it with the next line of the file. */
 static bool compare_event(void *context, const TextEvent *event, Error *error) {
     Replay *replay = context;
     if (event->kind == TEXT_READY) return true;
@@ -155,7 +155,8 @@ static bool compare_event(void *context, const TextEvent *event, Error *error) {
     Text text = *event->text;
     TextEvent now = *event;
     now.text = &text;
-    if (event->kind == TEXT_DONE && is_interrupted(line)) text.item.end = TEXT_GOES_ON; /* in its last step */
+    if (event->kind == TEXT_DONE && is_interrupted(line))
+        text.item.end = TEXT_GOES_ON; /* interrupted in the step that was the last one anyway */
     replay->sums.units = trace_units(line);
     json_t *made = trace_event_json(&replay->sums, &now);
     if (made && event->kind == TEXT_DRAWN) trace_drop_added(made, line);
@@ -165,7 +166,7 @@ static bool compare_event(void *context, const TextEvent *event, Error *error) {
     return same;
 }
 
-/* The text is written again until it ends. An interruption does not come again: there it is taken from the file. */
+/* Writes the text again until it ends, or until the recorded run was interrupted. */
 static bool compare(Replay *replay, Error *error) {
     Texts *texts = &replay->texts;
     while (texts->n_live > 0) {
@@ -177,7 +178,7 @@ static bool compare(Replay *replay, Error *error) {
            (replay->rest.size == 0 || error_set(error, "expected nothing after the \"end\" line"));
 }
 
-/* Between tables of inner loops, results agree only within rounding; that is worth knowing before the difference. */
+/* Warns that another table of kernels or another version computed the trace, which explains a difference. */
 static void say_what_is_other(const TraceHeader *header) {
     TraceHeader here;
     trace_identify(&here);
@@ -234,9 +235,9 @@ static int replay_settings(const ReplaySettings *settings) {
 static int replay_main(int argc, char **argv) {
     ReplaySettings settings = {.units = -1};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &settings.model, 0, 0, OPEN_MODEL_HELP, OPEN_MODEL_DEFAULT},
-        {"tokenizer", 0, "FILE", OPTION_STRING, &settings.tokenizer, 0, 0, OPEN_TOKENIZER_HELP, OPEN_TOKENIZER_DEFAULT},
-        {"threads", 't', "N", OPTION_INT, &settings.threads, 1, 1024, "threads to compute with", "all processors"},
+        OPEN_MODEL_OPTION(&settings.model),
+        OPEN_TOKENIZER_OPTION(&settings.tokenizer),
+        OPEN_THREADS_OPTION(&settings.threads),
         {"units", 0, UNITS_CHOICES, OPTION_CHOICE, &settings.units, 0, 0, "print the means of the steps, too, in these",
          "no means"},
     };

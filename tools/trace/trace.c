@@ -22,7 +22,7 @@ void trace_identify(TraceHeader *header) {
 
 /* ---- The header ---- */
 
-/* A name out of a file may be no UTF-8, which JSON's strings must be. */
+/* A name that was read from a file may not be UTF-8, which JSON strings must be. */
 static json_t *string_or_null(const char *text) {
     json_t *string = json_string(text);
     return string ? string : json_null();
@@ -39,7 +39,7 @@ static json_t *model_json(const TraceHeader *header, const Model *model) {
     return NULL;
 }
 
-/* Hashes each token's length before its bytes, so that the borders between tokens count, too. */
+/* Hashes each token's length before its bytes, so that the boundaries between tokens change the hash, too. */
 static uint64_t hash_vocabulary(const Tokenizer *tokenizer) {
     uint64_t hash = BYTES_HASH;
     for (int i = 0; i < tokenizer_size(tokenizer); i++) {
@@ -77,22 +77,22 @@ static json_t *rules_json(const Sampler *sampler) {
     return array;
 }
 
-/* Each setting by its flag, as sampler_set takes it; of rules an array. */
+/* Each setting under its name, in the form that sampler_set takes; the rules as an array. */
 static json_t *settings_json(const Sampler *sampler) {
     json_t *object = json_object();
-    const SamplerSetting *setting;
+    SamplerSetting setting;
     char value[2048];
     bool done = object != NULL;
-    for (int i = 0; done && (setting = sampler_setting(i)); i++)
-        if (sampler_show(sampler, setting->name, value, sizeof value) > 0)
-            done = trace_put(object, setting->name, json_string(value));
+    for (int i = 0; done && sampler_setting(i, &setting); i++)
+        if (sampler_show(sampler, setting.name, value, sizeof value) > 0)
+            done = trace_put(object, setting.name, json_string(value));
     if (sampler->n_rules > 0) done = trace_put(object, "at", rules_json(sampler)) && done;
     if (done) return object;
     json_decref(object);
     return NULL;
 }
 
-/* [id, bias] each; null bans. */
+/* Pairs [id, bias]; a bias of null bans the token. */
 static json_t *biases_json(const Sampler *sampler) {
     json_t *array = json_array();
     for (int i = 0; i < sampler->n_biases; i++) {
@@ -128,7 +128,7 @@ static json_t *phrases_json(const Phrases *phrases) {
     return array;
 }
 
-/* What only some runs have. */
+/* Fields that only some runs have. */
 static bool put_rare(json_t *line, const TraceHeader *header) {
     bool done = true, edits = header->stops.count || header->bans.count;
     if (header->sequence > 1) done = trace_put(line, "sequence", json_integer(header->sequence));

@@ -1,4 +1,4 @@
-/* Reading a trace: its lines, its header, and what differs between two lines. The file may say anything. */
+/* Reads the lines and the header of a trace, and compares two lines. The file is untrusted. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static const char *get_string(const json_t *object, const char *key, Error *erro
     return value ? json_string_value(value) : NULL;
 }
 
-/* Cut where it is longer: it is only shown. */
+/* A longer string is cut, since it is only shown. */
 static bool copy_string(char *out, size_t capacity, const json_t *object, const char *key, Error *error) {
     const char *text = get_string(object, key, error);
     if (!text) return false;
@@ -62,10 +62,8 @@ static bool copy_string(char *out, size_t capacity, const json_t *object, const 
 /* ---- The header ---- */
 
 static bool is_flag(const char *name) {
-    const SamplerSetting *setting;
-    for (int i = 0; (setting = sampler_setting(i)); i++)
-        if (strcmp(setting->name, name) == 0) return setting->metavar == NULL;
-    return false;
+    SamplerSetting setting;
+    return sampler_setting_named(name, &setting) && setting.metavar == NULL;
 }
 
 static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {
@@ -78,8 +76,8 @@ static bool read_rules(Sampler *sampler, const json_t *rules, Error *error) {
     return true;
 }
 
-/* Flags that imply others (a wave looks ahead) come to the same in any order; a preset would not, and is none of these.
- * alpha is always there: whether the sampler looks ahead is said by fe, or by wave. */
+/* The order of the settings does not matter, although some imply others (a wave looks ahead); a preset's would, so none
+ * is allowed. alpha is always recorded, so fe or wave alone say whether the sampler looks ahead. */
 static bool read_settings(Sampler *sampler, const json_t *header, Error *error) {
     const json_t *settings = get(header, "settings", JSON_OBJECT, "an object", error);
     const char *name;
@@ -140,7 +138,7 @@ static bool read_kv(KvType *kv, const json_t *header, Error *error) {
            error_set(error, "kv: expected f16 or f32, got \"%.60s\"", text);
 }
 
-/* Ids are checked against the vocabulary where they are used. *ids has room for the context and one more. */
+/* *ids has room for the context and one more. The caller checks the ids against the vocabulary. */
 static bool read_ids(int **ids, int *n_ids, const json_t *header, const char *key, int context, Error *error) {
     const json_t *array = get(header, key, JSON_ARRAY, "an array", error);
     if (!array) return false;
@@ -166,7 +164,7 @@ static bool read_prompt(TraceHeader *out, int **prompt, const json_t *header, Er
     return true;
 }
 
-/* ---- What only some headers have ---- */
+/* ---- Fields that only some headers have ---- */
 
 static bool has(const json_t *header, const char *key) { return json_object_get(header, key) != NULL; }
 
@@ -186,7 +184,7 @@ static bool copy_phrase(uint8_t *out, const json_t *phrase) {
     return true;
 }
 
-/* The bytes of all of them are one block, *owned. */
+/* The bytes of all phrases are in one block, *owned. */
 static bool read_phrases(Phrases *phrases, void **owned, const json_t *header, const char *key, Error *error) {
     if (!has(header, key)) return true;
     const json_t *array = get(header, key, JSON_ARRAY, "an array", error);
@@ -256,14 +254,14 @@ bool trace_read_header(TraceHeader *header, int **prompt, const json_t *line, Er
            read_rare(header, line, error);
 }
 
-/* ---- What differs ---- */
+/* ---- Comparing two lines ---- */
 
 static bool equal_numbers(const json_t *a, const json_t *b) {
     if (json_is_integer(a) && json_is_integer(b)) return json_integer_value(a) == json_integer_value(b);
     return json_number_value(a) == json_number_value(b);
 }
 
-/* Nothing nested is shown: the walk has gone down to what differs, or the types do. */
+/* A nested value is not shown: it differs in its type, otherwise the comparison would have descended into it. */
 static void show(char *out, size_t capacity, const json_t *value) {
     char *text = json_is_object(value) || json_is_array(value)
                      ? NULL

@@ -1,7 +1,8 @@
-/* The lines of a trace that tell of a step, and the last one. */
+/* The lines of a trace: a step, a rewind, the end. */
 #include <math.h>
 #include <string.h>
 
+#include "sampler/chain/choice.h"
 #include "sampler/chain/draw.h"
 #include "sampler/chain/noise.h"
 #include "tensor/memory.h"
@@ -16,18 +17,18 @@ const char *const trace_stops[TEXT_FAILED] = {[TEXT_GOES_ON] = "interrupted",
 static const char *const outcomes[] = {
     [LOOKAHEAD_DONE] = "done", [LOOKAHEAD_OFF] = "off", [LOOKAHEAD_ALONE] = "alone", [LOOKAHEAD_NOT_HERE] = "not here"};
 
-#define TEMPER "temp-first" /* its name among those that drop candidates */
+#define TEMPER "temp-first" /* its name in "dropped" */
 
 /* JSON has neither infinity nor NaN. */
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-/* null where the bytes are not UTF-8: part of a character, say. */
+/* null if the bytes are not UTF-8, for instance part of a character. */
 static json_t *text_json(Bytes bytes) {
     json_t *text = json_stringn((const char *)bytes.data, bytes.size);
     return text ? text : json_null();
 }
 
-/* RFC 4648. A piece may be long: written in parts of whole triples. */
+/* RFC 4648: four digits for every three bytes. */
 static json_t *base64_json(Bytes bytes) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     json_t *out = json_string("");
@@ -76,12 +77,12 @@ static json_t *looked_at_json(const Tokenizer *tokenizer, const LookaheadCandida
     json_t *object = json_object();
     bool done = put_token(object, tokenizer, item->token);
     done = trace_put(object, "p", number(item->p)) && done;
-    done = trace_put(object, "Hhat", item->passed ? json_null() : number(item->hhat)) && done;
+    done = trace_put(object, "Hhat", item->skipped ? json_null() : number(item->worth)) && done;
     done = trace_put(object, "ln_s", number(item->ln_s)) && done;
     done = trace_put(object, "noise", number(item->noise)) && done;
     done = trace_put(object, "evaluated", json_boolean(item->evaluated)) && done;
     done = trace_put(object, "neutral", json_boolean(item->neutral)) && done;
-    done = trace_put(object, "passed", json_boolean(item->passed)) && done;
+    done = trace_put(object, "passed", json_boolean(item->skipped)) && done;
     done = trace_put(object, "chosen", json_boolean(item->chosen)) && done;
     done = trace_put(object, "futures", futures_json(tokenizer, item)) && done;
     return or_nothing(object, done);
@@ -97,7 +98,7 @@ static json_t *plain_json(const TraceSums *sums, int i) {
     return or_nothing(object, done);
 }
 
-/* The noise of the drawn token in the draw; 0 at T = 0, where the draw has none. */
+/* The noise of the drawn token; 0 at T = 0, where the draw has none. */
 static double noise_of_drawn(const Writer *writer, const Sequence *sequence) {
     if (writer->temperature < DRAW_GREEDY_BELOW) return 0;
     return noise_gumbel(writer->sampler->seed, writer_drawn(writer).token, sequence->length, sequence->number,
@@ -144,7 +145,7 @@ void trace_drop_added(json_t *made, const json_t *recorded) {
         json_object_del(json_object_get(made, "dropped"), TEMPER);
 }
 
-/* How many candidates each stage dropped or banned; those that dropped none are left out. */
+/* The number of candidates that each stage dropped; stages that dropped none are left out. */
 static json_t *dropped_json(const Writer *writer) {
     static const char *const others[] = {"ban", TEMPER};
     json_t *object = json_object();
@@ -156,7 +157,7 @@ static json_t *dropped_json(const Writer *writer) {
     return or_nothing(object, done);
 }
 
-/* The rules that held, by their numbers in the header. */
+/* The numbers of the rules that held, as in the header. */
 static json_t *held_json(PlaceSet held) {
     json_t *array = json_array();
     bool done = array != NULL;
@@ -165,8 +166,9 @@ static json_t *held_json(PlaceSet held) {
     return or_nothing(array, done);
 }
 
-/* The figures that the policy made T of. */
+/* The figures from which the temperature policy computed T. */
 static json_t *policy_input_json(const TemperaturePolicy *policy, const TemperatureInput *input) {
+    char measure[16];
     double low, high;
     json_t *object = json_object();
     bool done = object != NULL;
@@ -174,7 +176,8 @@ static json_t *policy_input_json(const TemperaturePolicy *policy, const Temperat
     case TEMPERATURE_EDT_INSTANCE:
         return or_nothing(object, trace_put(object, "H_prompt", number(input->prompt_entropy)));
     case TEMPERATURE_UDT:
-        done = trace_put(object, "measure", json_string(temperature_udt_measures[policy->udt_measure])) && done;
+        choice_print(TEMPERATURE_UDT_MEASURES, (int)policy->udt_measure, measure, sizeof measure);
+        done = trace_put(object, "measure", json_string(measure)) && done;
         return or_nothing(object, trace_put(object, "u", number(temperature_uncertainty(policy, input))) && done);
     case TEMPERATURE_KLD:
         return or_nothing(object, trace_put(object, "kl", number(input->kl)));
@@ -291,7 +294,7 @@ static bool put_mean(json_t *line, const char *name, double nats, Units units) {
 
 static json_t *end_json(const TraceSums *sums, const Text *text) {
     const TraceTally *tally = &sums->tally;
-    double n = tally->steps, surprisal = tally->surprisal / n; /* of no steps: NaN, which becomes null */
+    double n = tally->steps, surprisal = tally->surprisal / n; /* NaN without steps, which becomes null */
     json_t *line = json_object();
     bool done = trace_put(line, "type", json_string("end"));
     done = trace_put(line, "stop", json_string(trace_stops[text->item.end])) && done;
@@ -307,7 +310,7 @@ static json_t *end_json(const TraceSums *sums, const Text *text) {
     return or_nothing(line, done);
 }
 
-/* Keeps the tally from before a step that may be taken back. */
+/* Keeps the tally before a step, if steps may be taken back. */
 static bool keep_tally(TraceSums *sums, const Text *text) {
     Error ignored;
     if (!text->points) return true;

@@ -5,7 +5,7 @@
 
 #include "tensor/memory.h"
 
-/* run.jsonl -> run-3.jsonl. A dot that begins the file's name begins no extension. */
+/* run.jsonl -> run-3.jsonl. A dot at the beginning of the file's name does not begin an extension. */
 static bool name_numbered(char *out, const char *path, int number, Error *error) {
     const char *name = path + output_folder_length(path), *dot = strrchr(name, '.');
     const char *end = dot && dot != name ? dot : path + strlen(path);

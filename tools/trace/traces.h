@@ -1,5 +1,4 @@
-/* Traces: the trace of each text of a run, in a file of its own: run.jsonl for one text, run-1.jsonl, run-2.jsonl, ...
- * for several. */
+/* Traces: a trace file per text of a run: run.jsonl for one text, run-1.jsonl, run-2.jsonl, ... for several. */
 #ifndef TOOLS_TRACE_TRACES_H
 #define TOOLS_TRACE_TRACES_H
 
@@ -13,15 +12,15 @@ typedef struct {
     char (*paths)[PATH_MAX];
 } Traces;
 
-/* Creates the files. numbered: the text's number, from 1, comes before the file's extension. Errors: as trace_open, a
- * path that is too long, out of memory; traces_close is to be called after an error, too. */
+/* Creates the files. numbered: the number of the text, from 1, is inserted before the extension. Errors: as trace_open,
+ * a path that is too long, out of memory; call traces_close after an error, too. */
 bool traces_open(Traces *traces, const char *path, int count, int first, bool numbered, Units units, Error *error);
-/* Writes the header of the i-th file; its number is filled in here. */
+/* Writes the header of the i-th file, with its sequence number. */
 bool traces_begin(Traces *traces, int i, TraceHeader header, const Model *model, const Writer *writer,
                   const Tokenizer *tokenizer, Error *error);
-/* Writes the line of an event, if it makes one, to the file of its text, which is complete with TEXT_DONE. */
+/* Writes the line of an event, if it has one, to the file of its text. TEXT_DONE completes the file. */
 bool traces_tell(Traces *traces, const TextEvent *event, Error *error);
-/* Removes what is not complete. */
+/* Removes incomplete files. */
 void traces_close(Traces *traces);
 
 #endif

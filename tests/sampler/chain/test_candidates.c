@@ -4,6 +4,7 @@
 
 #include "sampler/chain/candidates.h"
 #include "sampler/chain/entropy.h"
+#include "sampler/chain/plain_truncate.h"
 #include "tests/support/logits.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/test.h"
@@ -13,28 +14,6 @@
 static Random source = {.state = 1};
 
 static uint32_t random_below(uint32_t n) { return (uint32_t)random_int(&source, 0, (int)n - 1); }
-
-/* The plain twins: sort everything, then read the definition aloud. */
-static int twin_top_k(Candidate *items, int n, int k) {
-    naive_sort(items, n);
-    return k <= 0 || k > n ? n : k;
-}
-
-static int twin_top_p(Candidate *items, int n, float p) {
-    naive_sort(items, n);
-    if (p >= 1) return n;
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        if ((sum += items[i].prob) >= p) return i + 1;
-    return n;
-}
-
-static int twin_min_p(Candidate *items, int n, float p) {
-    naive_sort(items, n);
-    float largest = items[0].prob;
-    while (n > 1 && items[n - 1].prob < p * largest) n--;
-    return n;
-}
 
 static void check_equal(Candidates *candidates, const Candidate *expected, int n) {
     assert_int_equal(candidates->count, n);
@@ -245,6 +224,12 @@ static void min_p_keeps_equals(void **state) {
     candidates_close(&c);
 }
 
+static PlainSet copy_sorted(const Candidates *c, Candidate *twin) {
+    memcpy(twin, c->items, (size_t)c->count * sizeof *twin);
+    plain_sort(twin, c->count);
+    return (PlainSet){twin, c->count, c};
+}
+
 static void each_stage_equals_its_twin(void **state) {
     (void)state;
     static float logits[MAX_N];
@@ -258,14 +243,14 @@ static void each_stage_equals_its_twin(void **state) {
         for (int stage = 0; stage < 3; stage++) {
             take(&c, n, logits);
             if (random_below(4) == 0) candidates_sort(&c);
-            memcpy(twin, c.items, (size_t)n * sizeof *twin);
+            PlainSet set = copy_sorted(&c, twin);
             int kept;
             if (stage == 0)
-                candidates_top_k(&c, k), kept = twin_top_k(twin, n, k);
+                candidates_top_k(&c, k), kept = plain_top_k(set, k);
             else if (stage == 1)
-                candidates_top_p(&c, p), kept = twin_top_p(twin, n, p);
+                candidates_top_p(&c, p), kept = plain_top_p(set, p);
             else
-                candidates_min_p(&c, p), kept = twin_min_p(twin, n, p);
+                candidates_min_p(&c, p), kept = plain_min_p(set, p);
             assert_int_equal(c.items[candidates_argmax(&c)].token, twin[0].token);
             check_equal(&c, twin, kept);
         }
@@ -283,11 +268,13 @@ static void whole_chain_equals_its_twin(void **state) {
         float p = (float)random_below(1001) / 1000, floor_p = (float)random_below(1001) / 1000;
         random_logits(&source, logits, n);
         take(&c, n, logits);
-        memcpy(twin, c.items, (size_t)n * sizeof *twin);
+        PlainSet set = copy_sorted(&c, twin);
         candidates_top_k(&c, k);
         candidates_top_p(&c, p);
         candidates_min_p(&c, floor_p);
-        check_equal(&c, twin, twin_min_p(twin, twin_top_p(twin, twin_top_k(twin, n, k), p), floor_p));
+        set.n = plain_top_k(set, k);
+        set.n = plain_top_p(set, p);
+        check_equal(&c, twin, plain_min_p(set, floor_p));
     }
     candidates_close(&c);
 }

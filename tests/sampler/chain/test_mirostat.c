@@ -3,6 +3,7 @@
 
 #include "sampler/chain/mirostat.h"
 #include "sampler/chain/noise.h"
+#include "sampler/chain/plain_truncate.h"
 #include "tests/support/logits.h"
 #include "tests/support/test.h"
 
@@ -80,10 +81,9 @@ static void equals_its_twin(void **state) {
         candidates_from_logits(&c, logits, n);
         if (random_chance(&random, .3)) candidates_sort(&c);
         memcpy(twin, c.items, (size_t)n * sizeof *twin);
-        naive_sort(twin, n);
+        plain_sort(twin, n);
         naive_softmax(p, logits, n);
-        int kept = n;
-        while (kept > 1 && !(-log2(twin[kept - 1].prob) <= mu)) kept--;
+        int kept = plain_mirostat((PlainSet){twin, n, &c}, mu);
         mirostat_truncate(mirostat, &c);
         check_candidates(&c, twin, kept);
         for (int i = 0; i < kept; i++) sum += p[twin[i].token];

@@ -7,19 +7,19 @@
 #include "tests/support/random.h"
 #include "tests/support/test.h"
 
-static const NumberRange wide = {-1e9, 1e9, false, false};
+static const NumberRange wide = {.low = -1e9, .high = 1e9};
 
 static void check_read(const char *text, double expected) {
     double value = 0;
-    Error error = {""};
+    Error error = {.message = ""};
     must(number_parse(&value, text, strlen(text), wide, "x", &error), &error);
     assert_that(value, ==, expected);
 }
 
 static void check_refused(const char *text, size_t length, NumberRange range, const char *message) {
     double value = 7;
-    Error error = {""};
-    assert_false(number_parse(&value, text, length, range, "--x", &error));
+    Error error = {.message = ""};
+    assert_false(number_parse(&value, text, length, range, "x", &error));
     assert_string_equal(error.message, message);
     assert_that(value, ==, 7);
 }
@@ -42,49 +42,53 @@ static void refuses_everything_else(void **state) {
     const char *texts[] = {"",  " 1", "1 ", "1,5",   "0x10", "inf", "nan", "-",
                            ".", "e3", "1e", "1e999", "1-1",  "--1", "1..2"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        char message[100] = "--x: expected a number from -1e+09 to 1e+09, got '";
+        char message[100] = "x: expected a number from -1e+09 to 1e+09, got '";
         strcat(strcat(message, texts[i]), "'");
         check_refused(texts[i], strlen(texts[i]), wide, message);
     }
-    check_refused("123", 2, wide, "--x: expected a number from -1e+09 to 1e+09, got '12'"); /* goes on past the field */
+    check_refused("123", 2, wide, "x: expected a number from -1e+09 to 1e+09, got '12'"); /* goes on past the field */
 }
 
 static void names_the_range(void **state) {
     (void)state;
-    check_refused("2", 1, (NumberRange){0, 1, false, false}, "--x: expected a number from 0 to 1, got '2'");
-    check_refused("1", 1, (NumberRange){0, 1, false, true}, "--x: expected a number at least 0 and below 1, got '1'");
-    check_refused("0", 1, (NumberRange){0, 1, true, false}, "--x: expected a number above 0 and at most 1, got '0'");
-    check_refused("0", 1, (NumberRange){0, 1, true, true}, "--x: expected a number above 0 and below 1, got '0'");
+    check_refused("2", 1, (NumberRange){.low = 0, .high = 1}, "x: expected a number from 0 to 1, got '2'");
+    check_refused("1", 1, (NumberRange){.low = 0, .high = 1, .high_open = true},
+                  "x: expected a number at least 0 and below 1, got '1'");
+    check_refused("0", 1, (NumberRange){.low = 0, .high = 1, .low_open = true},
+                  "x: expected a number above 0 and at most 1, got '0'");
+    check_refused("0", 1, (NumberRange){.low = 0, .high = 1, .low_open = true, .high_open = true},
+                  "x: expected a number above 0 and below 1, got '0'");
     Error error;
-    must(number_check(1, (NumberRange){0, 1, true, false}, "--x", &error), &error);
-    must(number_check(0, (NumberRange){0, 1, false, true}, "--x", &error), &error);
-    assert_false(number_check(NAN, wide, "--x", &error));
-    assert_string_equal(error.message, "--x: expected a number from -1e+09 to 1e+09, got 'nan'");
+    must(number_check(1, (NumberRange){.low = 0, .high = 1, .low_open = true}, "x", &error), &error);
+    must(number_check(0, (NumberRange){.low = 0, .high = 1, .high_open = true}, "x", &error), &error);
+    assert_false(number_check(NAN, wide, "x", &error));
+    assert_string_equal(error.message, "x: expected a number from -1e+09 to 1e+09, got 'nan'");
 }
 
 /* The stored value must be in the range: 1e-320 is above 0, but as a float it is 0. */
 static void checks_the_stored_float(void **state) {
     (void)state;
-    const NumberRange above = {0, 1, true, false}, any = {-1e30, 1e30, false, false}, from = {0.01, 100, false, false};
+    const NumberRange above = {.low = 0, .high = 1, .low_open = true}, any = {.low = -1e30, .high = 1e30},
+                      from = {.low = 0.01, .high = 100};
     Error error;
     float value = 7;
-    assert_false(number_parse_float(&value, "1e-320", 6, above, "--x", &error));
+    assert_false(number_parse_float(&value, "1e-320", 6, above, "x", &error));
     assert_string_equal(error.message,
-                        "--x: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
-    assert_false(number_parse_float(&value, "1e-46", 5, above, "--x", &error));
-    assert_false(number_parse_float(&value, "1.00000001", 10, above, "--x", &error));
-    assert_false(number_parse_float(&value, "1e300", 5, any, "--x", &error));
-    assert_false(number_parse_float(&value, "", 0, any, "--x", &error));
+                        "x: expected a number above 0 and at most 1, got '1e-320', which is stored as 0");
+    assert_false(number_parse_float(&value, "1e-46", 5, above, "x", &error));
+    assert_false(number_parse_float(&value, "1.00000001", 10, above, "x", &error));
+    assert_false(number_parse_float(&value, "1e300", 5, any, "x", &error));
+    assert_false(number_parse_float(&value, "", 0, any, "x", &error));
     assert_that(value, ==, 7);
-    must(number_parse_float(&value, "1e-40", 5, above, "--x", &error), &error);
+    must(number_parse_float(&value, "1e-40", 5, above, "x", &error), &error);
     assert_that(value, ==, 1e-40f);
-    must(number_parse_float(&value, "0.01", 4, from, "--x", &error), &error);
+    must(number_parse_float(&value, "0.01", 4, from, "x", &error), &error);
     assert_that(value, ==, 0.01f);
-    must(number_parse_float(&value, "1e30", 4, any, "--x", &error), &error);
+    must(number_parse_float(&value, "1e30", 4, any, "x", &error), &error);
     assert_that(value, ==, 1e30f);
     char stored[32];
     snprintf(stored, sizeof stored, "%.17g", value); /* a little more than 1e30 */
-    must(number_parse_float(&value, stored, strlen(stored), any, "--x", &error), &error);
+    must(number_parse_float(&value, stored, strlen(stored), any, "x", &error), &error);
     assert_that(value, ==, 1e30f);
 }
 

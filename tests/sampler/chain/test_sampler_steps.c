@@ -280,7 +280,7 @@ static void bans_hold_at_their_position(void **state) {
         if (n == 3) assert_int_equal(c.items[1].token, 3);
         candidates_close(&c);
     }
-    assert_string_equal(error.message, "position 4: --ban leaves no token possible");
+    assert_string_equal(error.message, "position 4: the banned phrases leave no token possible");
 }
 
 /* State is plain data: a copy is independent, and the same steps lead both to the same state. */

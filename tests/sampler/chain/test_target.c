@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sampler/chain/target.h"
-#include "sampler/chain/temperature.h"
+#include "sampler/sampler.h"
 #include "tests/support/logits.h"
 #include "tests/support/test.h"
 
@@ -160,22 +160,23 @@ static void policy_takes_the_smaller_target(void **state) {
     candidates_from_logits(&c, (float[]){2, 1, 0}, 3);
     TemperatureInput input = {.n_survivors = 3, .survivors = &c};
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
-        TemperaturePolicy policy = temperature_default();
+        Sampler sampler = sampler_default();
         char shown[64];
-        must(temperature_set(&policy, "temp-policy", "target", &error), &error);
-        must(temperature_set(&policy, "temp-range", ".2:5", &error), &error);
-        must(temperature_set(&policy, "entropy-target", targets[i].text, &error), &error);
-        must(temperature_check(&policy, &error), &error);
-        temperature_show(&policy, "entropy-target", shown, sizeof shown);
+        must_set(&sampler, "temp-policy", "target");
+        must_set(&sampler, "temp-range", ".2:5");
+        must_set(&sampler, "entropy-target", targets[i].text);
+        must(sampler_check(&sampler, &error), &error);
+        sampler_show(&sampler, "entropy-target", shown, sizeof shown);
         assert_string_equal(shown, targets[i].text);
+        TemperaturePolicy policy = sampler.temperature;
         assert_that(temperature_target(&policy, &input), ==, targets[i].nats);
         double t = temperature_of(&policy, &input);
         assert_that(t, ==, target_temperature(&c, targets[i].nats, .2, 5));
     }
-    TemperaturePolicy policy = temperature_default();
+    Sampler sampler = sampler_default();
     const char *const refused[] = {"", "@", "1@", "x", "101", "-1", "@1.1", "1@-.1", "1@.5@.5", "inf"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        assert_false(temperature_set(&policy, "entropy-target", refused[i], &error));
+        assert_false(sampler_set(&sampler, "entropy-target", refused[i], &error));
     candidates_close(&c);
 }
 

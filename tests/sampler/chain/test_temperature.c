@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/chain/temperature.h"
+#include "sampler/sampler.h"
 #include "tests/support/logits.h"
 #include "tests/support/random.h"
 #include "tests/support/test.h"
@@ -12,6 +12,13 @@ static TemperaturePolicy policy_of(TemperatureKind kind) {
     TemperaturePolicy policy = temperature_default();
     policy.kind = kind;
     return policy;
+}
+
+static void set_table(TemperaturePolicy *policy, const char *text) {
+    Sampler sampler = sampler_default();
+    must_set(&sampler, "temp-table", text);
+    policy->n_knots = sampler.temperature.n_knots;
+    memcpy(policy->knots, sampler.temperature.knots, sizeof policy->knots);
 }
 
 static double at_entropy(const TemperaturePolicy *policy, double entropy) {
@@ -75,13 +82,12 @@ static void sigmoid_turns_at_its_middle(void **state) {
 static void table_goes_through_its_knots(void **state) {
     (void)state;
     TemperaturePolicy policy = policy_of(TEMPERATURE_TABLE);
-    Error error;
-    must(temperature_set(&policy, "temp-table", "1:.5,2:1.5,4:0.5", &error), &error);
+    set_table(&policy, "1:.5,2:1.5,4:0.5");
     double expected[][2] = {{0, .5}, {1, .5}, {1.25, .75}, {2, 1.5}, {3, 1}, {4, .5}, {9, .5}};
     for (int i = 0; i < 7; i++) assert_that(at_entropy(&policy, expected[i][0]), ==, expected[i][1]);
-    must(temperature_set(&policy, "temp-table", "1:.2,2:.9,3:1", &error), &error);
+    set_table(&policy, "1:.2,2:.9,3:1");
     assert_that(at_entropy(&policy, 2), ==, .9); /* .2 + (.9 - .2) is a bit less */
-    must(temperature_set(&policy, "temp-table", "3:.7", &error), &error);
+    set_table(&policy, "3:.7");
     assert_that(at_entropy(&policy, 0), ==, .7);
     assert_that(at_entropy(&policy, 3), ==, .7);
     assert_that(at_entropy(&policy, 8), ==, .7);
@@ -197,18 +203,17 @@ static void more_entropy_is_never_cooler(void **state) {
     }
 }
 
-/* The table of policies is in the order of the enum, and complete. */
+/* The table of policies and the words of temp-policy are in the order of the enum, and complete. */
 static void policies_have_their_names(void **state) {
     (void)state;
     const char *names[] = {"fixed",        "linear", "sigmoid", "table",    "edt",
                            "edt-instance", "udt",    "kld",     "dynatemp", "target"};
-    TemperaturePolicy policy = temperature_default();
-    Error error;
+    Sampler sampler = sampler_default();
     for (int i = 0; i < TEMPERATURE_KINDS; i++) {
         assert_string_equal(temperature_policies[i].name, names[i]);
         assert_true(temperature_policies[i].formula[0] && temperature_policies[i].source);
-        must(temperature_set(&policy, "temp-policy", names[i], &error), &error);
-        assert_int_equal(policy.kind, i);
+        must_set(&sampler, "temp-policy", names[i]);
+        assert_int_equal(sampler.temperature.kind, i);
     }
 }
 
@@ -252,188 +257,6 @@ static void kl_of_what_is_excluded(void **state) {
     assert_near(temperature_kl(two, far, 3), 1000 - log(2), 1e-9);
 }
 
-static void check_refused(const char *flag, const char *text, const char *message) {
-    TemperaturePolicy policy = temperature_default(), before;
-    memset(policy.knots, 0, sizeof policy.knots);
-    memcpy(&before, &policy, sizeof policy);
-    Error error = {""};
-    assert_false(temperature_set(&policy, flag, text, &error));
-    assert_string_equal(error.message, message);
-    assert_memory_equal(&policy, &before, sizeof policy);
-}
-
-static void wrong_values_are_refused(void **state) {
-    (void)state;
-    check_refused("edt-n", "1", "--edt-n: expected a number above 0 and below 1, got '1'");
-    check_refused("edt-n", "0", "--edt-n: expected a number above 0 and below 1, got '0'");
-    check_refused("edt-n", "nan", "--edt-n: expected a number above 0 and below 1, got 'nan'");
-    check_refused("edt-theta", "-.1", "--edt-theta: expected a number from 0 to 100, got '-.1'");
-    check_refused("edt-theta", "inf", "--edt-theta: expected a number from 0 to 100, got 'inf'");
-    check_refused("temp", "", "--temp: expected a number from 0 to 100, got ''");
-    check_refused("temp", "1x", "--temp: expected a number from 0 to 100, got '1x'");
-    check_refused("kld-sigma", "0", "--kld-sigma: expected a number above 0 and at most 1000, got '0'");
-    check_refused("entropy-cap", "0", "--entropy-cap: expected a number above 0 and at most 100, got '0'");
-    check_refused("sigmoid-k", "101", "--sigmoid-k: expected a number from -100 to 100, got '101'");
-    check_refused("sigmoid-mid", "-1", "--sigmoid-mid: expected a number from 0 to 100, got '-1'");
-    check_refused("dynatemp-range", "101", "--dynatemp-range: expected a number from 0 to 100, got '101'");
-    check_refused("dynatemp-exp", "-1", "--dynatemp-exp: expected a number from 0 to 100, got '-1'");
-    check_refused("temp-range", "1", "--temp-range: expected LO:HI, got '1'");
-    check_refused("temp-range", "1:", "--temp-range: expected a number from 0 to 100, got ''");
-    check_refused("temp-range", "1:2:3", "--temp-range: expected a number from 0 to 100, got '2:3'");
-    check_refused("temp-range", "2:1", "--temp-range: expected LO below HI, got 2:1");
-    check_refused("entropy-range", "0:0", "--entropy-range: expected LO below HI, got 0:0");
-    check_refused("entropy-range", "-1:2", "--entropy-range: expected a number from 0 to 100, got '-1'");
-    check_refused("udt-measure", "p", "--udt-measure: no such measure 'p': expected pmax, margin or entropy");
-    check_refused(
-        "temp-policy", "EDT",
-        "--temp-policy: no such policy 'EDT': expected one of fixed, linear, sigmoid, table, edt, edt-instance, "
-        "udt, kld, dynatemp, target");
-    check_refused("edt", "1", "--edt: no such parameter of a temperature policy");
-}
-
-static void wrong_tables_are_refused(void **state) {
-    (void)state;
-    check_refused("temp-table", "", "--temp-table: knot 1: expected H:T, got ''");
-    check_refused("temp-table", "1", "--temp-table: knot 1: expected H:T, got '1'");
-    check_refused("temp-table", "1:1,", "--temp-table: knot 2: expected H:T, got ''");
-    check_refused("temp-table", "1:1,2,3:1", "--temp-table: knot 2: expected H:T, got '2'");
-    check_refused("temp-table", "1:1,2:x", "--temp-table: knot 2: T: expected a number from 0 to 100, got 'x'");
-    check_refused("temp-table", "1:1,x:2", "--temp-table: knot 2: H: expected a number from 0 to 100, got 'x'");
-    check_refused("temp-table", "1:1:1", "--temp-table: knot 1: T: expected a number from 0 to 100, got '1:1'");
-    check_refused("temp-table", "1:-1", "--temp-table: knot 1: T: expected a number from 0 to 100, got '-1'");
-    check_refused("temp-table", "1:1,1:2", "--temp-table: knot 2: expected H above the 1 of the knot before, got 1");
-    check_refused("temp-table", "1:1,2:1,.5:2",
-                  "--temp-table: knot 3: expected H above the 2 of the knot before, got 0.5");
-    check_refused("temp-table", "0:1,1:1,2:1,3:1,4:1,5:1,6:1,7:1,8:1,9:1,10:1,11:1,12:1,13:1,14:1,15:1,16:1",
-                  "--temp-table: expected at most 16 knots, got more");
-    TemperaturePolicy policy = temperature_default();
-    Error error;
-    must(temperature_set(&policy, "temp-table", "0:1,1:1,2:1,3:1,4:1,5:1,6:1,7:1,8:1,9:1,10:1,11:1,12:1,13:1,14:1,15:2",
-                         &error),
-         &error);
-    assert_int_equal(policy.n_knots, 16);
-    assert_that(policy.knots[15].entropy, ==, 15);
-    assert_that(policy.knots[15].temperature, ==, 2);
-}
-
-static void check_invalid(const TemperaturePolicy *policy, const char *message) {
-    Error error = {""};
-    assert_false(temperature_check(policy, &error));
-    assert_string_equal(error.message, message);
-}
-
-static void contradictions_are_refused(void **state) {
-    (void)state;
-    Error error;
-    TemperaturePolicy usual = temperature_default(), policy = usual;
-    for (int i = 0; i < TEMPERATURE_KINDS; i++) {
-        policy.kind = (TemperatureKind)i;
-        if (i == TEMPERATURE_TABLE || i == TEMPERATURE_TARGET) continue; /* which want a table, a target */
-        must(temperature_check(&policy, &error), &error);
-    }
-    policy.kind = TEMPERATURE_TABLE;
-    check_invalid(&policy, "--temp-policy table: expected --temp-table with 1 to 16 knots");
-    policy.n_knots = 2;
-    policy.knots[0] = policy.knots[1] = (TemperatureKnot){1, 1};
-    check_invalid(&policy, "--temp-table: knot 2: expected H above the 1 of the knot before, got 1");
-    policy.knots[1] = (TemperatureKnot){2, NAN};
-    check_invalid(&policy, "--temp-table: T: expected a number from 0 to 100, got 'nan'");
-    policy.knots[1] = (TemperatureKnot){200, 1};
-    check_invalid(&policy, "--temp-table: H: expected a number from 0 to 100, got '200'");
-    policy.n_knots = 17;
-    check_invalid(&policy, "--temp-table: expected at most 16 knots, got 17");
-    policy = usual, policy.kind = TEMPERATURE_TARGET;
-    check_invalid(&policy, "--temp-policy target: expected --entropy-target with it");
-    policy.target_fraction = 1.5;
-    check_invalid(&policy, "--entropy-target: fraction: expected a number from 0 to 1, got '1.5'");
-    policy.target_fraction = .5, policy.target_nats = 101;
-    check_invalid(&policy, "--entropy-target: expected a number from 0 to 100, got '101'");
-    policy = usual, policy.edt_n = 1;
-    check_invalid(&policy, "--edt-n: expected a number above 0 and below 1, got '1'");
-    policy = usual, policy.low = 1.8;
-    check_invalid(&policy, "--temp-range: expected LO below HI, got 1.8:1.8");
-    policy = usual, policy.high = INFINITY;
-    check_invalid(&policy, "--temp-range: expected a number from 0 to 100, got 'inf'");
-    policy = usual, policy.entropy_low = 3;
-    check_invalid(&policy, "--entropy-range: expected LO below HI, got 3:0");
-    policy = usual, policy.kind = TEMPERATURE_LINEAR, policy.entropy_low = 6, policy.entropy_high = 8;
-    check_invalid(&policy, "--entropy-cap: expected a number above the LO of --entropy-range, 6, got 6");
-    policy.kind = TEMPERATURE_EDT; /* which has no cap */
-    must(temperature_check(&policy, &error), &error);
-}
-
-static void check_print(const TemperaturePolicy *policy, const char *expected) {
-    char out[512];
-    assert_int_equal(temperature_print(policy, out, sizeof out), strlen(expected));
-    assert_string_equal(out, expected);
-}
-
-static void only_the_settings_of_the_policy_are_printed(void **state) {
-    (void)state;
-    const char *expected[] = {
-        "--temp-policy fixed --temp 0.8",
-        "--temp-policy linear --temp-range 0.3:1.8 --entropy-cap 6",
-        "--temp-policy sigmoid --temp-range 0.3:1.8 --sigmoid-k 1 --sigmoid-mid 3",
-        "--temp-policy table --temp-table 0.5:1,2:0.25",
-        "--temp-policy edt --temp 0.8 --edt-theta 0.2 --edt-n 0.8",
-        "--temp-policy edt-instance --temp 0.8 --edt-theta 0.2 --edt-n 0.8",
-        "--temp-policy udt --temp 0.8 --edt-theta 0.2 --edt-n 0.8 --udt-measure pmax",
-        "--temp-policy kld --temp 0.8 --kld-sigma 1",
-        "--temp-policy dynatemp --temp 0.8 --dynatemp-range 0.5 --dynatemp-exp 1",
-        "--temp-policy target --temp-range 0.3:1.8 --entropy-target 1.5@0.25",
-    };
-    TemperaturePolicy policy = temperature_default();
-    Error error;
-    must(temperature_set(&policy, "temp-table", ".5:1,2:.25", &error), &error);
-    must(temperature_set(&policy, "entropy-target", "1.5@.25", &error), &error);
-    for (int i = 0; i < TEMPERATURE_KINDS; i++) {
-        policy.kind = (TemperatureKind)i;
-        check_print(&policy, expected[i]);
-    }
-    policy.kind = TEMPERATURE_LINEAR;
-    must(temperature_set(&policy, "entropy-range", "0:2.5", &error), &error);
-    check_print(&policy, "--temp-policy linear --temp-range 0.3:1.8 --entropy-range 0:2.5 --entropy-cap 6");
-    char cut[8];
-    assert_int_equal(temperature_print(&policy, cut, sizeof cut), 79);
-    assert_string_equal(cut, "--temp-");
-    assert_int_equal(temperature_print(&policy, NULL, 0), 79);
-}
-
-/* Reads back what was printed, flag by flag. */
-static void printed_text_reads_back(void **state) {
-    (void)state;
-    Random random = random_from(7);
-    Candidates survivors = open_candidates(20);
-    float logits[20];
-    for (int i = 0; i < 20; i++) logits[i] = (float)i / 4;
-    candidates_from_logits(&survivors, logits, 20);
-    for (int round = 0; round < 2000; round++) {
-        TemperaturePolicy policy = temperature_default(), again = temperature_default();
-        policy.kind = (TemperatureKind)random_int(&random, 0, TEMPERATURE_KINDS - 1);
-        policy.base = random_unit(&random), policy.low = random_unit(&random), policy.high = 1 + random_unit(&random);
-        policy.edt_n = .1 + .8 * random_unit(&random), policy.edt_theta = random_unit(&random);
-        policy.udt_measure = (UdtMeasure)random_int(&random, 0, UDT_MEASURES - 1);
-        policy.n_knots = random_int(&random, 1, TEMPERATURE_KNOTS);
-        for (int i = 0; i < policy.n_knots; i++)
-            policy.knots[i] = (TemperatureKnot){i + random_unit(&random), random_unit(&random)};
-        bool both = random_chance(&random, .5);
-        if (both || round % 2) policy.target_nats = random_unit(&random);
-        if (both || round % 2 == 0) policy.target_fraction = random_unit(&random);
-        char out[2000], printed[2000];
-        assert_that(temperature_print(&policy, out, sizeof out), <, (int)sizeof out);
-        memcpy(printed, out, sizeof out);
-        Error error;
-        for (char *rest = out, *flag; (flag = strtok_r(rest, " ", &rest));)
-            must(temperature_set(&again, flag + 2, strtok_r(NULL, " ", &rest), &error), &error);
-        must(temperature_check(&again, &error), &error);
-        temperature_print(&again, out, sizeof out);
-        assert_string_equal(out, printed);
-        TemperatureInput input = {8 * random_unit(&random), 1, 2, 100, .5, .25, 1, .5, 2, 20, &survivors};
-        assert_that(temperature_of(&policy, &input), ==, temperature_of(&again, &input));
-    }
-    candidates_close(&survivors);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_is_always_the_base),
@@ -451,11 +274,6 @@ int main(void) {
         cmocka_unit_test(policies_have_their_names),
         cmocka_unit_test(kl_equals_its_twin),
         cmocka_unit_test(kl_of_what_is_excluded),
-        cmocka_unit_test(wrong_values_are_refused),
-        cmocka_unit_test(wrong_tables_are_refused),
-        cmocka_unit_test(contradictions_are_refused),
-        cmocka_unit_test(only_the_settings_of_the_policy_are_printed),
-        cmocka_unit_test(printed_text_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "sampler/chain/entropy.h"
+#include "sampler/chain/plain_truncate.h"
 #include "sampler/chain/truncate.h"
 #include "tests/support/logits.h"
 
@@ -140,97 +140,21 @@ static void xtc_spares_the_exempt(void **state) {
     candidates_close(&c);
 }
 
-/* The plain twins: n items, all sorted, then the definition read aloud. They return how many they keep, at the front. */
-typedef struct {
-    Candidates *natural; /* for what is known of the whole vocabulary */
-    float value;
-    double uniform;
-    const bool *exempt;
-} TwinInput;
-
-typedef struct {
-    double distance;
-    Candidate item;
-} Typical;
-
-static int compare_typical(const void *a, const void *b) {
-    const Typical *x = a, *y = b;
-    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
-    return x->item.token - y->item.token;
-}
-
-static int twin_typical(Candidate *items, int n, TwinInput in) {
-    static Typical typical[MAX_N];
-    for (int i = 0; i < n; i++) {
-        double d = (double)items[i].logit - in.natural->max_logit;
-        typical[i] = (Typical){fabs(in.natural->log_sum - in.natural->entropy - d), items[i]};
-    }
-    qsort(typical, (size_t)n, sizeof *typical, compare_typical);
-    for (int i = 0; i < n; i++) items[i] = typical[i].item;
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        if ((sum += items[i].prob) >= in.value) return i + 1;
-    return n;
-}
-
-static int twin_floor(Candidate *items, int n, double floor) {
-    naive_sort(items, n);
-    while (n > 1 && items[n - 1].prob < floor) n--;
-    return n;
-}
-
-static int twin_epsilon(Candidate *items, int n, TwinInput in) { return twin_floor(items, n, in.value); }
-
-static int twin_eta(Candidate *items, int n, TwinInput in) {
-    return twin_floor(items, n, fmin(in.value, sqrt(in.value) * exp(-in.natural->entropy)));
-}
-
-static int twin_top_nsigma(Candidate *items, int n, TwinInput in) {
-    naive_sort(items, n);
-    double max = in.natural->max_logit, sigma = in.natural->logit_sigma;
-    while (n > 1 && items[n - 1].logit - max < -in.value * sigma) n--;
-    return n;
-}
-
-/* Every prefix renormalised and its entropy taken from the start. */
-static int twin_top_h(Candidate *items, int n, TwinInput in) {
-    double q[MAX_N];
-    naive_sort(items, n);
-    for (int k = 2; k <= n; k++) {
-        double sum = 0;
-        for (int i = 0; i < k; i++) sum += items[i].prob;
-        for (int i = 0; i < k; i++) q[i] = items[i].prob / sum;
-        if (items[k - 1].prob == 0 || entropy_of(q, k) > in.value * in.natural->entropy) return k - 1;
-    }
-    return n;
-}
-
-static int twin_xtc(Candidate *items, int n, TwinInput in) {
-    naive_sort(items, n);
-    int reach = 0, kept = 0, seen = 0;
-    for (int i = 0; i < n; i++) reach += items[i].prob >= .02f && !in.exempt[items[i].token];
-    if (in.uniform >= in.value || reach < 2) return n;
-    for (int i = 0; i < n; i++) {
-        bool chosen = items[i].prob >= .02f && !in.exempt[items[i].token];
-        if (!chosen || ++seen == reach) items[kept++] = items[i];
-    }
-    return kept;
-}
-
 static bool exempt[MAX_N]; /* set in main */
 
 static void xtc(Candidates *c, float value) { candidates_xtc(c, value, .02f, .5, exempt); }
+static int twin_xtc(PlainSet set, float value) { return plain_xtc(set, value, .02f, .5, exempt); }
 
 static const struct {
     const char *name;
     void (*stage)(Candidates *, float);
-    int (*twin)(Candidate *, int, TwinInput);
+    int (*twin)(PlainSet, float);
     float most; /* values are drawn from (0, most) */
     float off;
 } stages[] = {
-    {"typical", candidates_typical, twin_typical, 1, 1}, {"epsilon", candidates_epsilon, twin_epsilon, .2f, 0},
-    {"eta", candidates_eta, twin_eta, .2f, 0},           {"top-nsigma", candidates_top_nsigma, twin_top_nsigma, 3, 0},
-    {"top-h", candidates_top_h, twin_top_h, 1, 1},       {"xtc", xtc, twin_xtc, 1, 0},
+    {"typical", candidates_typical, plain_typical, 1, 1}, {"epsilon", candidates_epsilon, plain_epsilon, .2f, 0},
+    {"eta", candidates_eta, plain_eta, .2f, 0},           {"top-nsigma", candidates_top_nsigma, plain_top_nsigma, 3, 0},
+    {"top-h", candidates_top_h, plain_top_h, 1, 1},       {"xtc", xtc, twin_xtc, 1, 0},
 };
 enum { STAGES = sizeof stages / sizeof *stages };
 
@@ -258,8 +182,9 @@ static void each_stage_equals_its_twin(void **state) {
             prepare(&c, logits, n, how);
             int count = c.count;
             memcpy(twin, c.items, (size_t)count * sizeof *twin);
+            plain_sort(twin, count);
             stages[s].stage(&c, value);
-            check_candidates(&c, twin, stages[s].twin(twin, count, (TwinInput){&c, value, .5, exempt}));
+            check_candidates(&c, twin, stages[s].twin((PlainSet){twin, count, &c}, value));
             for (int i = 1; c.sorted && i < c.count; i++) assert_true(c.items[i - 1].logit >= c.items[i].logit);
         }
     }

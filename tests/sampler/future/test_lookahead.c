@@ -1,4 +1,4 @@
-/* Future entropy as a search: lazy finds what eager finds, the scores are those of separate sessions, the draws follow them,
+/* Future entropy as a search: lazy finds what eager finds and what the plain algorithm finds, the draws follow the scores,
  * and what was looked at and not taken leaves no trace. */
 #include <math.h>
 #include <setjmp.h>
@@ -34,76 +34,11 @@ static Model *open_model(const char *path) {
     return model;
 }
 
-static void assert_same_logits(const Looker *a, const Looker *b) {
-    const float *first = session_logits(a->session, TRUNK), *second = session_logits(b->session, TRUNK);
-    if (first && second) assert_memory_equal(first, second, (size_t)a->model->config.vocab_size * sizeof(float));
-}
-
 /* ---- lazy = eager ---- */
-
-static void check_rows(const Looker *looker, const Lookahead *lookahead) {
-    const LookaheadReport *report = &looker->report;
-    int evaluated = 0, depth = lookahead->depth;
-    for (int i = 0; i < report->count; i++) {
-        evaluated += report->candidates[i].evaluated;
-        assert_true(report->candidates[i].evaluated + report->candidates[i].passed + report->candidates[i].neutral > 0);
-    }
-    assert_int_equal(report->rows, evaluated * depth); /* none twice */
-    assert_true(evaluated <= lookahead->k);
-    if (report->outcome != LOOKAHEAD_DONE) assert_int_equal(report->rows, 0);
-    if (report->outcome == LOOKAHEAD_DONE && lookahead->eager) assert_int_equal(report->passes, depth);
-    if (report->outcome == LOOKAHEAD_DONE && lookahead->eager) assert_int_equal(evaluated, report->count);
-    int taken = looker->candidates.items[looker->chosen].branch >= 0;
-    assert_int_equal(session_free_branches(looker->session), session_options(looker->session).branches - 1 - taken);
-}
-
-/* By the definition, from the report of an eager step. */
-static void check_choice(const Looker *looker) {
-    const LookaheadReport *report = &looker->report;
-    bool greedy = looker->temperature == 0;
-    double best = -INFINITY;
-    int token = -1, position = session_length(looker->session, TRUNK);
-    for (int i = 0; i < report->count; i++) {
-        const LookaheadCandidate *item = &report->candidates[i];
-        double noise = noise_gumbel(looker->seed, item->token, position, 0, NOISE_DRAW);
-        double key = greedy ? item->ln_s : item->ln_s / looker->temperature + noise;
-        if (key > best || (key == best && item->token < token)) best = key, token = item->token;
-        assert_true(item->chosen == (i == looker->chosen) && item->noise == (greedy ? 0 : noise));
-    }
-    if (report->count > 0) assert_int_equal(looker->candidates.items[looker->chosen].token, token);
-}
-
-typedef struct {
-    long long steps, looked, lazy_rows, eager_rows;
-} Tally;
-
-static void compare_step(Looker *a, Looker *b, const Lookahead *lazy, Tally *tally) {
-    Lookahead eager = *lazy;
-    eager.eager = true;
-    looker_draw(a, lazy);
-    looker_draw(b, &eager);
-    check_rows(a, lazy);
-    check_rows(b, &eager);
-    check_choice(b);
-    assert_int_equal(a->report.outcome, b->report.outcome);
-    assert_true(a->report.all_closed == b->report.all_closed);
-    for (int j = 0; j < a->report.count; j++) {
-        LookaheadCandidate *x = &a->report.candidates[j], *y = &b->report.candidates[j];
-        assert_true(x->token == y->token && x->noise == y->noise && x->chosen == y->chosen && !y->passed);
-        assert_true(x->passed ? x->ln_s >= y->ln_s : x->hhat == y->hhat && x->ln_s == y->ln_s);
-    }
-    tally->steps++;
-    tally->looked += a->report.outcome == LOOKAHEAD_DONE;
-    tally->lazy_rows += a->report.rows;
-    tally->eager_rows += b->report.rows;
-    int token = looker_take(a);
-    assert_int_equal(looker_take(b), token);
-    assert_same_logits(a, b);
-}
 
 /* The same text in both ways, the same settings for all of it or, if NULL, new ones for each token: the same tokens, and the
  * same values where both know them. */
-static void compare(const Model *model, const Lookahead *settings, uint64_t seed, int n_steps, Tally *tally) {
+static void compare(const Model *model, const Lookahead *settings, uint64_t seed, int n_steps, LookerTally *tally) {
     Random random = random_from(seed);
     int text[3] = {1, random_int(&random, 3, model->config.vocab_size - 1), 2};
     Looker a = looker_open(model, (SessionOptions){.kv = KV_F32}, text, 3);
@@ -116,7 +51,7 @@ static void compare(const Model *model, const Lookahead *settings, uint64_t seed
         a.seed = b.seed = random_u64(&random);
         a.temperature = b.temperature = settings ? 1 : random_temperature(&random);
         a.min_p = b.min_p = settings || random_chance(&random, 0.5) ? 0.05f : 0;
-        compare_step(&a, &b, &lookahead, tally);
+        looker_compare(&a, &b, &lookahead, tally);
     }
     looker_close(&a);
     looker_close(&b);
@@ -124,7 +59,7 @@ static void compare(const Model *model, const Lookahead *settings, uint64_t seed
 
 static void lazy_draws_what_eager_draws(void **state) {
     (void)state;
-    Tally tally = {0};
+    LookerTally tally = {0};
     for (uint64_t seed = 0; seed < 120; seed++) {
         Model *model = random_model(seed, DTYPE_F32, seed % 2 == 0);
         compare(model, NULL, seed, 25, &tally);
@@ -138,14 +73,14 @@ static void lazy_draws_what_eager_draws(void **state) {
 /* With SLOW in the environment ten times as many. */
 static void compare_on(const char *path, int n_texts) {
     Model *model = open_model(path);
-    Tally tally = {0};
+    LookerTally tally = {0};
     if (getenv("SLOW")) n_texts *= 10;
     for (int i = 0; i < n_texts; i++) compare(model, NULL, (uint64_t)i, 20, &tally);
     print_message("%lld settings, %lld of them looked ahead; rows: lazy %lld, eager %lld\n", tally.steps, tally.looked,
                   tally.lazy_rows, tally.eager_rows);
     assert_true(tally.steps == 20 * n_texts && tally.looked > tally.steps / 3 && tally.lazy_rows < tally.eager_rows);
     for (int alpha = -1; alpha <= 2; alpha++) {
-        Tally rows = {0};
+        LookerTally rows = {0};
         Lookahead lookahead = lookahead_default();
         lookahead.alpha = 0.5 * alpha;
         lookahead.chunk = 1;
@@ -256,7 +191,7 @@ static void check_against_decoding(const Model *model, Lookahead lookahead, uint
         int token = looker_step(&looker, &lookahead);
         Error error;
         if (!session_decode(plain.session, &(BranchToken){TRUNK, token}, 1, &error)) fail_msg("%s", error.message);
-        assert_same_logits(&looker, &plain);
+        looker_same_logits(&looker, &plain);
         assert_int_equal(session_length(looker.session, TRUNK), session_length(plain.session, TRUNK));
     }
     SessionOptions filled = session_options(looker.session);
@@ -297,7 +232,7 @@ static void threads_do_not_matter(void **state) {
             for (int t = 1; t < 3; t++) {
                 assert_int_equal(looker_step(&lookers[t], &lookahead), token);
                 assert_memory_equal(&lookers[t].report, &lookers[0].report, sizeof lookers[0].report);
-                assert_same_logits(&lookers[t], &lookers[0]);
+                looker_same_logits(&lookers[t], &lookers[0]);
             }
         }
         for (int t = 0; t < 3; t++) looker_close(&lookers[t]);
@@ -305,58 +240,9 @@ static void threads_do_not_matter(void **state) {
     model_close(model);
 }
 
-/* ---- k + 1 separate sessions ---- */
+/* ---- the plain algorithm ---- */
 
-static int descending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
-}
-
-/* The definition, by sorting everything. */
-static double plain_entropy(const float *logits, int vocab_size, int n) {
-    float *sorted = malloc((size_t)vocab_size * sizeof *sorted);
-    memcpy(sorted, logits, (size_t)vocab_size * sizeof *sorted);
-    qsort(sorted, (size_t)vocab_size, sizeof *sorted, descending);
-    if (n > vocab_size) n = vocab_size;
-    double sum = 0, entropy = 0;
-    for (int i = 0; i < n; i++) sum += exp((double)sorted[i] - sorted[0]);
-    for (int i = 0; i < n; i++) {
-        double r = exp((double)sorted[i] - sorted[0]) / sum;
-        entropy -= r * log(r > 1e-6 ? r : 1e-6);
-    }
-    free(sorted);
-    return entropy / log(n);
-}
-
-static int first_largest(const float *values, int n) {
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (values[i] > values[best]) best = i;
-    return best;
-}
-
-/* Hhat of a token by a session of its own. */
-static double separate_hhat(const Model *model, int token, const Lookahead *lookahead) {
-    Session *session;
-    Error error;
-    int vocab_size = model->config.vocab_size;
-    if (!session_open(&session, model, (SessionOptions){.threads = 1}, &error) ||
-        !session_prefill(session, TRUNK, prompt, PROMPT, &error))
-        fail_msg("%s", error.message);
-    double sum = 0, weights = 0;
-    for (int j = 0; j < lookahead->depth; j++) {
-        if (!session_decode(session, &(BranchToken){TRUNK, token}, 1, &error)) fail_msg("%s", error.message);
-        const float *logits = session_logits(session, TRUNK);
-        double weight = pow(lookahead->discount, j);
-        sum += weight * plain_entropy(logits, vocab_size, lookahead->n);
-        weights += weight;
-        token = first_largest(logits, vocab_size);
-    }
-    session_close(session);
-    return sum / weights;
-}
-
-static void scores_are_those_of_separate_sessions(void **state) {
+static void it_is_the_plain_algorithm(void **state) {
     (void)state;
     int outcomes[4] = {0};
     for (uint64_t seed = 0; seed < 120; seed++) {
@@ -367,25 +253,22 @@ static void scores_are_those_of_separate_sessions(void **state) {
         lookahead.eager = true;
         lookahead.depth = 1 + (int)(seed % 3);
         Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
-        looker.temperature = 0;
+        Looker plain = looker_open(model, (SessionOptions){.branches = 2}, prompt, PROMPT);
+        looker.temperature = plain.temperature = random_temperature(&random);
+        looker.seed = plain.seed = seed;
         looker_draw(&looker, &lookahead);
+        looker_draw_plainly(&plain, &lookahead);
         outcomes[looker.report.outcome]++;
-
-        int best = 0;
-        double best_score = -INFINITY;
-        FutureExponents exponents = future_exponents(lookahead.curve, lookahead.alpha);
         for (int i = 0; i < looker.report.count; i++) {
-            const LookaheadCandidate *item = &looker.report.candidates[i];
-            double hhat = separate_hhat(model, item->token, &lookahead);
-            double score = pow(looker.candidates.items[i].prob, exponents.a) * pow(hhat, exponents.b);
-            assert_true(fabs(hhat - item->hhat) < 1e-9);
-            assert_true(fabs(item->p - looker.candidates.items[i].prob) < 1e-6); /* all survive */
-            assert_true(fabs(exp(item->ln_s) - score) < 1e-5);
-            if (score > best_score) best = item->token, best_score = score;
+            const LookaheadCandidate *item = &looker.report.candidates[i], *twin = &plain.report.candidates[i];
+            assert_int_equal(item->token, twin->token);
+            assert_true(fabs(item->worth - twin->worth) < 1e-9 && fabs(item->p - twin->p) < 1e-9);
+            assert_true(fabs(exp(item->ln_s) - exp(twin->ln_s)) < 1e-9 && item->noise == twin->noise);
         }
         if (looker.report.outcome == LOOKAHEAD_DONE)
-            assert_int_equal(looker.candidates.items[looker.chosen].token, best);
+            assert_int_equal(looker.candidates.items[looker.chosen].token, plain.candidates.items[plain.chosen].token);
         looker_close(&looker);
+        looker_close(&plain);
         random_model_free(model);
     }
     assert_true(outcomes[LOOKAHEAD_DONE] > 60);
@@ -403,7 +286,6 @@ static void draws_follow_the_scores(void **state) {
         lookahead.eager = setting % 2;
         Looker looker = looker_open(model, (SessionOptions){0}, prompt, PROMPT);
         looker.temperature = (double[]){1, 0.5, 2, 0.3}[setting];
-        FutureExponents exponents = future_exponents(FUTURE_ARTICLE, lookahead.alpha);
         double weights[K], sum = 0, chi_square = 0;
         int counts[K] = {0};
         for (int i = 0; i < DRAWS; i++) {
@@ -412,9 +294,9 @@ static void draws_follow_the_scores(void **state) {
             counts[looker.chosen]++;
             looker_undo(&looker);
         }
+        looker_draw_plainly(&looker, &lookahead);
         for (int i = 0; i < K; i++) {
-            double hhat = separate_hhat(model, looker.candidates.items[i].token, &lookahead);
-            double score = pow(looker.candidates.items[i].prob, exponents.a) * pow(hhat, exponents.b);
+            double score = exp(looker.report.candidates[i].ln_s);
             sum += weights[i] = pow(score, 1 / looker.temperature);
         }
         for (int i = 0; i < K; i++) {
@@ -437,7 +319,7 @@ int main(void) {
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(rejected_forks_leave_no_trace),
         cmocka_unit_test(threads_do_not_matter),
-        cmocka_unit_test(scores_are_those_of_separate_sessions),
+        cmocka_unit_test(it_is_the_plain_algorithm),
         cmocka_unit_test(draws_follow_the_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/sampler.h"
 #include "tests/support/looker.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random_model.h"
@@ -42,32 +43,32 @@ static Lookahead settings(LookaheadEog eog) {
 }
 
 static void refuses(Lookahead lookahead, const char *message) {
-    Error error = {""};
-    assert_false(lookahead_check(&lookahead, &error));
+    Error error = {.message = ""};
+    Sampler sampler = sampler_default();
+    sampler.lookahead = lookahead;
+    assert_false(sampler_check(&sampler, &error));
     assert_string_equal(error.message, message);
 }
 
 static void settings_out_of_range_are_refused_by_name(void **state) {
     (void)state;
-    Error error;
     Lookahead good = lookahead_default(), bad;
-    assert_true(lookahead_check(&good, &error));
     bad = good, bad.k = 0;
-    refuses(bad, "--fe-k: expected a whole number from 1 to 64, got 0");
+    refuses(bad, "fe-k: expected a whole number from 1 to 64, got '0'");
     bad.k = 65;
-    refuses(bad, "--fe-k: expected a whole number from 1 to 64, got 65");
+    refuses(bad, "fe-k: expected a whole number from 1 to 64, got '65'");
     bad = good, bad.n = 1;
-    refuses(bad, "--fe-n: expected a whole number from 2 to 1048576, got 1");
+    refuses(bad, "fe-n: expected a whole number from 2 to 1000000, got '1'");
     bad = good, bad.depth = 17;
-    refuses(bad, "--fe-depth: expected a whole number from 1 to 16, got 17");
+    refuses(bad, "fe-depth: expected a whole number from 1 to 16, got '17'");
     bad = good, bad.chunk = -1;
-    refuses(bad, "--fe-chunk: expected a whole number from 1 to 64, got -1");
+    refuses(bad, "fe-chunk: expected a whole number from 1 to 64, got '-1'");
     bad = good, bad.alpha = 1.5;
-    refuses(bad, "--alpha: expected a number from -1 to 1, got 1.5");
+    refuses(bad, "alpha: expected a number from -1 to 1, got '1.5'");
     bad.alpha = (double)NAN;
-    refuses(bad, "--alpha: expected a number from -1 to 1, got nan");
+    refuses(bad, "alpha: expected a number from -1 to 1, got 'nan'");
     bad = good, bad.discount = -0.5;
-    refuses(bad, "--fe-discount: expected a number from 0 to 1, got -0.5");
+    refuses(bad, "fe-discount: expected a number from 0 to 1, got '-0.5'");
 }
 
 static int by_token(const void *a, const void *b) {
@@ -76,7 +77,7 @@ static int by_token(const void *a, const void *b) {
 
 /* Fails with the message; session and survivors are as they were. Then the same draw, with alpha = -1, goes through. */
 static void check_failure(Looker *looker, Lookahead lookahead, const char *message) {
-    Error error = {""};
+    Error error = {.message = ""};
     int free_branches = session_free_branches(looker->session), free_rows = session_free_rows(looker->session);
     size_t bytes = (size_t)looker->candidates.capacity * sizeof(float);
     float *logits = malloc(bytes);

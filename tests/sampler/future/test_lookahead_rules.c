@@ -63,10 +63,10 @@ static void check_neutral(const LookaheadReport *report, unsigned neutral) {
         assert_int_equal(report->candidates[i].neutral, neutral >> i & 1);
         if (report->candidates[i].neutral) continue;
         mass += report->candidates[i].p;
-        sum += report->candidates[i].p * report->candidates[i].hhat;
+        sum += report->candidates[i].p * report->candidates[i].worth;
     }
     for (int i = 0; i < report->count; i++)
-        if (report->candidates[i].neutral) assert_true(fabs(report->candidates[i].hhat - sum / mass) < 1e-12);
+        if (report->candidates[i].neutral) assert_true(fabs(report->candidates[i].worth - sum / mass) < 1e-12);
 }
 
 static void ends_of_text_are_neutral(void **state) {
@@ -87,8 +87,8 @@ static void ends_of_text_are_neutral(void **state) {
     looker_draw(&looker, &lookahead);
     check_neutral(&looker.report, 0x12);
     assert_int_equal(looker.report.rows, K);
-    assert_true(looker.report.candidates[1].hhat != raw.candidates[1].hhat);
-    assert_true(looker.report.candidates[2].hhat == raw.candidates[2].hhat);
+    assert_true(looker.report.candidates[1].worth != raw.candidates[1].worth);
+    assert_true(looker.report.candidates[2].worth == raw.candidates[2].worth);
     looker_undo(&looker);
     looker_close(&looker);
 }
@@ -97,7 +97,7 @@ static void ends_of_text_are_neutral(void **state) {
 static void neutral_candidates_may_win(void **state) {
     (void)state;
     Looker looker = open_looker();
-    int tokens[K], won = 0, passed = 0;
+    int tokens[K], won = 0, skipped = 0;
     tokens_by_p(&looker, tokens, K);
     Lookahead lookahead = settings(LOOKAHEAD_NEUTRAL, LOOKAHEAD_AT_TOKEN);
     looker.flags[tokens[0]] = TOKEN_ENDS_TEXT;
@@ -106,14 +106,14 @@ static void neutral_candidates_may_win(void **state) {
         const LookaheadCandidate *end = &looker.report.candidates[0];
         bool wins = end->chosen;
         assert_true(end->neutral && !end->evaluated);
-        if (!end->passed) assert_int_equal(looker.report.rows, K - 1);
-        if (!end->passed) check_neutral(&looker.report, 1);
+        if (!end->skipped) assert_int_equal(looker.report.rows, K - 1);
+        if (!end->skipped) check_neutral(&looker.report, 1);
         assert_true((looker.candidates.items[looker.chosen].branch < 0) == wins);
         won += wins;
-        passed += end->passed;
+        skipped += end->skipped;
         looker_undo(&looker);
     }
-    assert_true(won > 10 && won < 90 && passed > 0 && passed < 100);
+    assert_true(won > 10 && won < 90 && skipped > 0 && skipped < 100);
     lookahead.eager = true;
     for (looker.seed = 0; looker.seed < 20; looker.seed++) {
         looker_draw(&looker, &lookahead);
@@ -152,7 +152,7 @@ static void ends_of_text_are_excluded(void **state) {
     looker_draw(&looker, &lookahead);
     assert_int_equal(looker.report.count, K);
     assert_int_equal(looker.report.rows, 0);
-    assert_true(looker.report.candidates[0].neutral && looker.report.candidates[0].hhat == 1);
+    assert_true(looker.report.candidates[0].neutral && looker.report.candidates[0].worth == 1);
     looker_close(&looker);
 }
 
@@ -290,7 +290,7 @@ static void where_all_scores_are_zero_p_decides(void **state) {
         if (!lookahead_draw(&lookahead, &step, &looker.candidates, &looker.chosen, &looker.report, &error))
             fail_msg("%s", error.message);
         assert_true(looker.report.all_closed);
-        for (int i = 0; i < looker.report.count; i++) assert_true(looker.report.candidates[i].hhat == 0);
+        for (int i = 0; i < looker.report.count; i++) assert_true(looker.report.candidates[i].worth == 0);
         assert_int_equal(looker.candidates.items[looker.chosen].token, looker.report.ghost_plain);
         looker_undo(&looker);
     }

@@ -90,7 +90,7 @@ static void compare_step(FILE *oracle, const Looker *looker, Agreement *agreemen
         if (fscanf(oracle, "%d %lf %lf %lf", &token, &p, &hhat, &score) != 4) fail_msg("the oracle stopped");
         if (!looked) continue;
         const LookaheadCandidate *item = find(&looker->report, token);
-        agreement->worst_hhat = fmax(agreement->worst_hhat, fabs(item->hhat - hhat));
+        agreement->worst_hhat = fmax(agreement->worst_hhat, fabs(item->worth - hhat));
         agreement->worst_score = fmax(agreement->worst_score, fabs(exp(item->ln_s) - score));
         agreement->compared++;
     }

@@ -1,13 +1,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "sampler/future/wave.h"
+#include "sampler/sampler.h"
 #include "tests/support/random.h"
 #include "tests/support/test.h"
 
 static Wave parsed(const char *text) {
     Wave wave = wave_default();
-    Error error = {""};
+    Error error = {.message = ""};
     must(wave_parse(&wave, text, &error), &error);
     return wave;
 }
@@ -36,7 +36,7 @@ static void printed_waves_read_back(void **state) {
 
 static void check_refused(const char *text, const char *message) {
     Wave wave = wave_default(), before = wave;
-    Error error = {""};
+    Error error = {.message = ""};
     assert_false(wave_parse(&wave, text, &error));
     assert_string_equal(error.message, message);
     assert_memory_equal(&wave, &before, sizeof wave);
@@ -44,40 +44,42 @@ static void check_refused(const char *text, const char *message) {
 
 static void wrong_waves_are_refused(void **state) {
     (void)state;
-#define FORM "--wave: expected SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]], got "
+#define FORM "wave: expected SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]], got "
     check_refused("", FORM "''");
     check_refused("sine", FORM "'sine'");
     check_refused("sine:1", FORM "'sine:1'");
     check_refused("sine:1:2:3:4:5", FORM "'sine:1:2:3:4:5'");
-    check_refused("saw:1:60", "--wave: no such shape 'saw': expected sine, triangle, square or ramp");
-    check_refused("sin:1:60", "--wave: no such shape 'sin': expected sine, triangle, square or ramp");
-    check_refused("sine:1:0", "--wave: period: expected a number above 0 and at most 1000000, got '0'");
-    check_refused("sine:1:-6", "--wave: period: expected a number above 0 and at most 1000000, got '-6'");
-    check_refused("sine:1:nan", "--wave: period: expected a number above 0 and at most 1000000, got 'nan'");
-    check_refused("sine:11:60", "--wave: amplitude: expected a number from -10 to 10, got '11'");
-    check_refused("sine::60", "--wave: amplitude: expected a number from -10 to 10, got ''");
-    check_refused("sine:0x1:60", "--wave: amplitude: expected a number from -10 to 10, got '0x1'");
-    check_refused("sine: 1:60", "--wave: amplitude: expected a number from -10 to 10, got ' 1'");
-    check_refused("sine:1:60:1e7", "--wave: phase: expected a number from -1000000 to 1000000, got '1e7'");
-    check_refused("sine:1:60:", "--wave: phase: expected a number from -1000000 to 1000000, got ''");
-    check_refused("sine:1:60:0:1-", "--wave: bias: expected a number from -10 to 10, got '1-'");
+    check_refused("saw:1:60", "wave: no such shape 'saw': expected sine, triangle, square or ramp");
+    check_refused("sin:1:60", "wave: no such shape 'sin': expected sine, triangle, square or ramp");
+    check_refused("sine:1:0", "wave: period: expected a number above 0 and at most 1000000, got '0'");
+    check_refused("sine:1:-6", "wave: period: expected a number above 0 and at most 1000000, got '-6'");
+    check_refused("sine:1:nan", "wave: period: expected a number above 0 and at most 1000000, got 'nan'");
+    check_refused("sine:11:60", "wave: amplitude: expected a number from -10 to 10, got '11'");
+    check_refused("sine::60", "wave: amplitude: expected a number from -10 to 10, got ''");
+    check_refused("sine:0x1:60", "wave: amplitude: expected a number from -10 to 10, got '0x1'");
+    check_refused("sine: 1:60", "wave: amplitude: expected a number from -10 to 10, got ' 1'");
+    check_refused("sine:1:60:1e7", "wave: phase: expected a number from -1000000 to 1000000, got '1e7'");
+    check_refused("sine:1:60:", "wave: phase: expected a number from -1000000 to 1000000, got ''");
+    check_refused("sine:1:60:0:1-", "wave: bias: expected a number from -10 to 10, got '1-'");
 }
 
 static void the_clock_is_read(void **state) {
     (void)state;
-    Wave wave = parsed("ramp:1:5");
-    Error error = {""};
+    const char *const units[WAVE_UNITS] = {"token", "word", "sentence", "line"};
+    const char *const shapes[WAVE_SHAPES] = {"sine", "triangle", "square", "ramp"};
+    Sampler sampler = sampler_default();
+    Error error = {.message = ""};
     for (int i = 0; i < WAVE_UNITS; i++) {
-        must(wave_parse_clock(&wave, wave_unit_names[i], &error), &error);
-        assert_int_equal(wave.clock, i);
+        must_set(&sampler, "wave-clock", units[i]);
+        assert_int_equal(sampler.wave.clock, i);
     }
-    must(wave_parse(&wave, "sine:1:9", &error), &error); /* the flags may come in any order */
-    assert_int_equal(wave.clock, WAVE_LINE);
-    assert_false(wave_parse_clock(&wave, "words", &error));
-    assert_string_equal(error.message, "--wave-clock: expected token, word, sentence or line, got 'words'");
+    must_set(&sampler, "wave", "sine:1:9"); /* settings may come in any order */
+    assert_int_equal(sampler.wave.clock, WAVE_LINE);
+    assert_false(sampler_set(&sampler, "wave-clock", "words", &error));
+    assert_string_equal(error.message, "wave-clock: expected one of token|word|sentence|line, got 'words'");
     for (int i = 0; i < WAVE_SHAPES; i++) {
         char text[32] = "";
-        strcat(strcat(text, wave_shape_names[i]), ":1:2");
+        strcat(strcat(text, shapes[i]), ":1:2");
         assert_int_equal(parsed(text).shape, i);
     }
 }

@@ -305,32 +305,32 @@ static void refuses(const char *rule, const char *expected) {
 static void wrong_rules_are_refused(void **unused) {
     (void)unused;
     char text[PLACE_RULE_BYTES + 40] = "number:temp-table=";
-    refuses("number", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'");
-    refuses("number:", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number:'");
-    refuses(":temp=1", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ':temp=1'");
-    refuses("/a:temp=1", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a:temp=1'");
-    refuses("/a/b/:temp=1", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a/b/:temp=1'");
-    refuses("", "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ''");
-    refuses("number:{}", "--at number: expected settings, got {}");
-    refuses("nummer:temp=1", "--at: no such place 'nummer': expected speech, number, code, identifier, sentence-start, "
+    refuses("number", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'");
+    refuses("number:", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number:'");
+    refuses(":temp=1", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ':temp=1'");
+    refuses("/a:temp=1", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a:temp=1'");
+    refuses("/a/b/:temp=1", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got '/a/b/:temp=1'");
+    refuses("", "at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got ''");
+    refuses("number:{}", "at number: expected settings, got {}");
+    refuses("nummer:temp=1", "at: no such place 'nummer': expected speech, number, code, identifier, sentence-start, "
                              "paragraph-start, line-start, or /REGEX/");
-    refuses("/a(/:temp=1", "--at /a(/: byte 2: missing closing parenthesis");
-    refuses("/\\C/:temp=1", "--at /\\C/: byte 2: using \\C is disabled by the application");
-    refuses("/a\nb/:temp=1", "--at /REGEX/: expected no control characters in it (\\n, \\t)");
-    refuses("number:temp=101", "--at number: --temp: expected a number from 0 to 100, got '101'");
-    refuses("number:tmp=1", "--at number: --tmp: no such setting of the sampler");
-    refuses("number:seed=1", "--at number: --seed: no such setting of the sampler");
-    refuses("number:{at=code:temp=1}", "--at number: expected no --at within it");
-    refuses("number:preset=code", "--at number: expected no --at within it");
-    refuses("number:mirostat-tau=3", "--at number: expected no mirostat, whose state is the whole text's");
-    refuses("number:mirostat-eta=0.5", "--at number: expected no mirostat, whose state is the whole text's");
-    refuses("number:temp-policy=kld", "--at number: expected no temp-policy kld, which reads the prompt");
+    refuses("/a(/:temp=1", "at /a(/: byte 2: missing closing parenthesis");
+    refuses("/\\C/:temp=1", "at /\\C/: byte 2: using \\C is disabled by the application");
+    refuses("/a\nb/:temp=1", "at /REGEX/: expected no control characters in it (\\n, \\t)");
+    refuses("number:temp=101", "at number: temp: expected a number from 0 to 100, got '101'");
+    refuses("number:tmp=1", "at number: tmp: no such setting of the sampler");
+    refuses("number:seed=1", "at number: seed: no such setting of the sampler");
+    refuses("number:{at=code:temp=1}", "at number: expected no rule (at) within it");
+    refuses("number:preset=code", "at number: expected no rule (at) within it");
+    refuses("number:mirostat-tau=3", "at number: expected no mirostat, whose state is the whole text's");
+    refuses("number:mirostat-eta=0.5", "at number: expected no mirostat, whose state is the whole text's");
+    refuses("number:temp-policy=kld", "at number: expected no temp-policy kld, which reads the prompt");
     refuses("number:temp-policy=edt-instance",
-            "--at number: expected no temp-policy edt-instance, which reads the prompt");
-    refuses("number:fe-eager", "--at number: expected no fe-eager and fe-chunk, which change no text");
-    refuses("number:fe-chunk=3", "--at number: expected no fe-eager and fe-chunk, which change no text");
+            "at number: expected no temp-policy edt-instance, which reads the prompt");
+    refuses("number:fe-eager", "at number: expected no fe-eager and fe-chunk, which change no text");
+    refuses("number:fe-chunk=3", "at number: expected no fe-eager and fe-chunk, which change no text");
     memset(text + strlen(text), '1', PLACE_RULE_BYTES);
-    refuses(text, "--at number:temp-table=1111111111111111111111...: expected at most 511 characters");
+    refuses(text, "at number:temp-table=1111111111111111111111...: expected at most 511 characters");
 }
 
 static void one_too_many(void **unused) {
@@ -343,7 +343,7 @@ static void one_too_many(void **unused) {
     assert_true(sampler_equal(&sampler, &before));
     must_set(&sampler, "at", "number:temp=0.2");
     assert_false(sampler_set(&sampler, "at", "number:temp=0.2", &error));
-    assert_string_equal(error.message, "--at: expected at most 16 of them");
+    assert_string_equal(error.message, "at: expected at most 16 of them");
 }
 
 static Sampler under(const Sampler *sampler, PlaceSet held) {
@@ -391,9 +391,43 @@ static void contradictions_are_found(void **unused) {
     Sampler sampler = sampler_default();
     must_set(&sampler, "at", "number:temp-policy=table");
     assert_false(sampler_check(&sampler, &error));
-    assert_string_equal(error.message, "--at number: --temp-policy table: expected --temp-table with 1 to 16 knots");
+    assert_string_equal(error.message, "at number: temp-policy table: expected temp-table with 1 to 16 knots");
     must_set(&sampler, "temp-table", "0:0.2,2:1");
     must(sampler_check(&sampler, &error), &error);
+}
+
+/* Places that are said never to meet never hold together, and rules there do not contradict each other. */
+static void places_apart(void **unused) {
+    (void)unused;
+    static const char letters[] = "aB1_$ .,!?\"'`\n(";
+    Random random = random_from(11);
+    PlaceRule rules[PLACE_KINDS];
+    int met[PLACE_KINDS][PLACE_KINDS] = {{0}};
+    Error error;
+    for (int i = 0; i < PLACE_KINDS; i++) rules[i] = (PlaceRule){.place = i};
+    for (int round = 0; round < 20000; round++) {
+        PlaceState state = {0};
+        for (int n = 0; n < 12; n++) {
+            uint8_t letter = (uint8_t)letters[random_int(&random, 0, (int)sizeof letters - 2)];
+            for (int i = random_chance(&random, .1) ? 3 : 1; i > 0; i--) place_read(&state, (Bytes){&letter, 1});
+            for (int i = 0; i < PLACE_KINDS; i++)
+                for (int j = 0; j < PLACE_KINDS; j++)
+                    met[i][j] += place_table[i].holds(&state) && place_table[j].holds(&state);
+        }
+    }
+    for (int i = 0; i < PLACE_KINDS; i++)
+        for (int j = 0; j < PLACE_KINDS; j++)
+            if (place_may_meet(&rules[i], &rules[j]) != (met[i][j] > 0))
+                fail_msg("%s and %s: met %d times", place_table[i].name, place_table[j].name, met[i][j]);
+    Sampler sampler = sampler_default();
+    must_set(&sampler, "temp-policy", "linear");
+    must_set(&sampler, "at", "number:entropy-range=3:4");
+    must_set(&sampler, "at", "line-start:entropy-cap=2");
+    assert_true(sampler_check(&sampler, &error));
+    must_set(&sampler, "at", "speech:entropy-cap=1");
+    assert_false(sampler_check(&sampler, &error));
+    assert_string_equal(error.message,
+                        "at speech: entropy-cap: expected a number above the LO of entropy-range, 3, got 1");
 }
 
 static void in_lists_and_presets(void **unused) {
@@ -447,6 +481,7 @@ int main(void) {
         cmocka_unit_test(one_too_many),
         cmocka_unit_test(later_rules_override_earlier_ones),
         cmocka_unit_test(contradictions_are_found),
+        cmocka_unit_test(places_apart),
         cmocka_unit_test(in_lists_and_presets),
         cmocka_unit_test(longest_chain_fits),
     };

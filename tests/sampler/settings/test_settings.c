@@ -101,7 +101,7 @@ static void idle_settings_change_nothing(void **state) {
     Candidates c = open_candidates(V);
     int idle[SETTINGS] = {0}, changed = 0;
     for (int round = 0; round < 40000; round++) {
-        Error why = {{0}};
+        Error why = {0};
         Sampler sampler = random_sampler(&random);
         int at = random_int(&random, 0, SETTINGS - 1);
         const char *const *row = values[at];
@@ -141,40 +141,69 @@ static void needs(const char *list, const char *name, const char *expected) {
 
 static void each_says_what_it_needs(void **state) {
     (void)state;
-    needs("fe-k 5", "fe-k", "needs --fe");
+    needs("fe-k 5", "fe-k", "needs fe");
     needs("fe-k 5, alpha 0.5", "fe-k", NULL);
-    needs("fe, alpha -1", "fe-n", "needs --alpha above -1");
-    needs("fe, alpha -1", "fe", "needs --alpha above -1");
+    needs("fe, alpha -1", "fe-n", "needs alpha above -1");
+    needs("fe, alpha -1", "fe", "needs alpha above -1");
     needs("fe, alpha -1", "alpha", NULL);
-    needs("wave sine:1:9, alpha 0.5", "alpha", "--wave gives it");
-    needs("wave-clock word", "wave-clock", "needs --wave");
-    needs("fe, fe-discount 0.5", "fe-discount", "needs --fe-depth above 1");
+    needs("wave sine:1:9, alpha 0.5", "alpha", "wave gives it");
+    needs("wave-clock word", "wave-clock", "needs wave");
+    needs("fe, fe-discount 0.5", "fe-discount", "needs fe-depth above 1");
     needs("fe, fe-depth 2, fe-discount 0.5", "fe-discount", NULL);
     needs("fe, fe-eager, fe-chunk 3", "fe-chunk", "all candidates are evaluated at once");
-    needs("edt-n 0.5", "edt-n", "needs --temp-policy edt, edt-instance or udt");
-    needs("temp 0.5, temp-policy linear", "temp", "needs --temp-policy fixed, edt, edt-instance, udt, kld or dynatemp");
+    needs("edt-n 0.5", "edt-n", "needs temp-policy edt, edt-instance or udt");
+    needs("temp 0.5, temp-policy linear", "temp", "needs temp-policy fixed, edt, edt-instance, udt, kld or dynatemp");
     needs("temp-policy dynatemp, temp 0, dynatemp-exp 2", "dynatemp-exp", NULL);
-    needs("temp-policy kld, temp 0, kld-sigma 2", "kld-sigma", "needs --temp above 0");
-    needs("entropy-target 1", "entropy-target", "needs --temp-policy target");
+    needs("temp-policy kld, temp 0, kld-sigma 2", "kld-sigma", "needs temp above 0");
+    needs("entropy-target 1", "entropy-target", "needs temp-policy target");
     needs("temp-policy target, entropy-target 1, temp-range 0.5:1", "temp-range", NULL);
-    needs("mirostat-eta 0.2", "mirostat-eta", "needs --mirostat-tau");
-    needs("xtc-threshold 0.2", "xtc-threshold", "needs --xtc-probability");
-    needs("temp 0, top-p 0.5", "top-p", "needs --temp above 0");
+    needs("mirostat-eta 0.2", "mirostat-eta", "needs mirostat-tau");
+    needs("xtc-threshold 0.2", "xtc-threshold", "needs xtc-probability");
+    needs("temp 0, top-p 0.5", "top-p", "needs temp above 0");
     needs("temp 0, top-p 0.5, fe", "top-p", NULL);
     needs("temp 0, top-p 0.5, typical 0.5", "top-p", NULL);
     needs("temp 0, top-p 1", "top-p", NULL);
     needs("temp 0, top-k 1", "top-k", NULL);
     needs("temp 0, fe", "fe", NULL);
-    needs("top-k 1, temp 0.5", "temp", "--top-k 1 leaves one candidate");
-    needs("top-k 1, fe", "fe", "--top-k 1 leaves one candidate");
-    needs("samplers top-k, top-p 0.5", "top-p", "not among --samplers");
+    needs("top-k 1, temp 0.5", "temp", "top-k 1 leaves one candidate");
+    needs("top-k 1, fe", "fe", "top-k 1 leaves one candidate");
+    needs("samplers top-k, top-p 0.5", "top-p", "not among samplers");
     needs("xtc-probability 0.5, xtc-threshold 0.6", "xtc-probability",
-          "no two candidates reach an --xtc-threshold above 0.5");
+          "no two candidates reach an xtc-threshold above 0.5");
     needs("xtc-probability 0.5, xtc-threshold 0.6", "xtc-threshold", NULL); /* without it XTC is on */
-    needs("fe-discount 0.5, at line-start:fe", "fe-discount", "needs --fe");
+    needs("fe-discount 0.5, at line-start:fe", "fe-discount", "needs fe");
     needs("fe-discount 0.5, at line-start:fe, at number:fe-depth=3", "fe-discount", NULL); /* where both hold */
-    needs("fe-k 5, at line-start:temp=1, at number:temp=1", "fe-k", "needs --fe");
-    needs("repeat-last-n 0, repeat-penalty 1.1", "repeat-penalty", "needs --repeat-last-n other than 0");
+    needs("fe-k 5, at line-start:temp=1, at number:temp=1", "fe-k", "needs fe");
+    needs("repeat-last-n 0, repeat-penalty 1.1", "repeat-penalty", "needs repeat-last-n other than 0");
+}
+
+/* A setting inside a rule, at the places where the rule holds. */
+static void needs_in_rule(const char *list, int rule, const char *name, const char *expected) {
+    Error error, why;
+    Sampler sampler = sampler_default();
+    if (!sampler_set_list(&sampler, list, &error)) fail_msg("%s", error.message);
+    bool matters = sampler_matters_in_rule(&sampler, rule, name, &why);
+    if (matters != !expected) fail_msg("%s in '%s': %s", name, list, matters ? "matters" : why.message);
+    if (expected) assert_string_equal(why.message, expected);
+}
+
+static void rules_say_what_they_need(void **state) {
+    (void)state;
+    needs_in_rule("at speech:fe-k=5", 0, "fe-k", "needs fe");
+    needs_in_rule("at speech:fe-k=5, at number:fe", 0, "fe-k", NULL); /* where both hold */
+    needs_in_rule("at speech:fe-k=5, fe", 0, "fe-k", NULL);
+    needs_in_rule("at speech:temp=0.5, temp-policy linear", 0, "temp",
+                  "needs temp-policy fixed, edt, edt-instance, udt, kld or dynatemp");
+    needs_in_rule("at speech:{temp=0.5,temp-policy=edt}, temp-policy linear", 0, "temp", NULL);
+    needs_in_rule("at speech:{temp=0,top-p=0.5}", 0, "top-p", "needs temp above 0");
+    char name[64];
+    const char *names[] = {"temp-table", "at", "fe", "top-k"},
+               *list = "temp-table 0:1,2:3, at=number:{temp=1,fe},fe, top-k=3";
+    for (int i = 0; i < 4; i++) {
+        assert_true(sampler_next_setting(&list, name, sizeof name));
+        assert_string_equal(name, names[i]);
+    }
+    assert_false(sampler_next_setting(&list, name, sizeof name));
 }
 
 /* Equality reads the settings, not the bytes: padding may hold anything. */
@@ -211,6 +240,7 @@ int main(void) {
         cmocka_unit_test(idle_settings_change_nothing),
         cmocka_unit_test(samplers_are_equal_by_their_settings),
         cmocka_unit_test(each_says_what_it_needs),
+        cmocka_unit_test(rules_say_what_they_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

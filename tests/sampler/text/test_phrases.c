@@ -54,10 +54,10 @@ static void wrong_phrases_are_refused(void **state) {
     Error error;
     Phrases phrases = {0};
     assert_false(phrases_add(&phrases, "", "stop", &error));
-    assert_string_equal(error.message, "--stop: expected a text that is not empty");
+    assert_string_equal(error.message, "stop: expected a text that is not empty");
     for (int i = 0; i < PHRASES_MAX; i++) must(phrases_add(&phrases, "x", "ban", &error), &error);
     assert_false(phrases_add(&phrases, "x", "ban", &error));
-    assert_string_equal(error.message, "--ban: expected at most 64 of them");
+    assert_string_equal(error.message, "ban: expected at most 64 of them");
     assert_int_equal(phrases.count, PHRASES_MAX);
 }
 

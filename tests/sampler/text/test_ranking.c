@@ -40,7 +40,7 @@ static void rankings_are_read(void **state) {
     (void)state;
     Error error;
     Ranking ranking;
-    must(ranking_parse(&ranking, "entropy:2.5,-0.5*distinct2", "--rank", &error), &error);
+    must(ranking_parse(&ranking, "entropy:2.5,-0.5*distinct2", "rank", &error), &error);
     assert_that(ranking.weight[METRIC_ENTROPY], ==, 1);
     assert_that(ranking.target, ==, 2.5);
     assert_that(ranking.weight[METRIC_DISTINCT2], ==, -0.5);
@@ -50,7 +50,7 @@ static void rankings_are_read(void **state) {
     assert_that(ranking_score(&ranking, &figures), ==, -1.0 - 0.25);
     figures.entropy = 7;
     assert_that(ranking_score(&ranking, &figures), ==, -1.0 - 0.25);
-    must(ranking_parse(&ranking, "2*future,logprob", "--rank", &error), &error);
+    must(ranking_parse(&ranking, "2*future,logprob", "rank", &error), &error);
     figures.future = 0.75;
     figures.log_prob = -5;
     assert_that(ranking_score(&ranking, &figures), ==, 1.5 - 2.5);
@@ -61,22 +61,22 @@ static void wrong_rankings_are_refused(void **state) {
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"", "--rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
-        {"logprob,", "--rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
-        {"beauty", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'beauty'"},
-        {"logprobs", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'logprobs'"},
-        {"entropy", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'entropy'"},
-        {"future:1", "--rank: expected logprob, entropy:TARGET, future or distinct2, got 'future:1'"},
-        {"entropy:", "--rank: expected a number from 0 to 100, got ''"},
-        {"entropy:-1", "--rank: expected a number from 0 to 100, got '-1'"},
-        {"0*future", "--rank: expected a weight that is not 0, got '0*future'"},
-        {"x*future", "--rank: expected a number from -1000000 to 1000000, got 'x'"},
-        {"future,2*future", "--rank: expected each metric once, got future twice"},
+        {"", "rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
+        {"logprob,", "rank: expected logprob, entropy:TARGET, future or distinct2, got ''"},
+        {"beauty", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'beauty'"},
+        {"logprobs", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'logprobs'"},
+        {"entropy", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'entropy'"},
+        {"future:1", "rank: expected logprob, entropy:TARGET, future or distinct2, got 'future:1'"},
+        {"entropy:", "rank: expected a number from 0 to 100, got ''"},
+        {"entropy:-1", "rank: expected a number from 0 to 100, got '-1'"},
+        {"0*future", "rank: expected a weight that is not 0, got '0*future'"},
+        {"x*future", "rank: expected a number from -1000000 to 1000000, got 'x'"},
+        {"future,2*future", "rank: expected each metric once, got future twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Error error = {""};
+        Error error = {.message = ""};
         Ranking ranking = {.target = 7};
-        assert_false(ranking_parse(&ranking, cases[i].text, "--rank", &error));
+        assert_false(ranking_parse(&ranking, cases[i].text, "rank", &error));
         assert_string_equal(error.message, cases[i].message);
         assert_that(ranking.target, ==, 7);
     }

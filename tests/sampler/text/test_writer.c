@@ -143,10 +143,51 @@ static void rewinding_leaves_no_branch(void **state) {
     desk_close(&desk);
 }
 
+static double same_for_all(void *context, const LookaheadCandidate *candidate, const float *logits, int n,
+                           float *scratch) {
+    (void)candidate, (void)logits, (void)n, (void)scratch;
+    ++*(int *)context;
+    return 0.25;
+}
+
+/* One writer, two texts: one with a scorer, which makes s = p / 4, and one that draws from p. */
+static void each_sequence_has_a_scorer_of_its_own(void **state) {
+    (void)state;
+    Error error;
+    Desk desk, plain;
+    int calls = 0;
+    Scorer scorer = {.worth = same_for_all, .context = &calls};
+    desk_open(&desk, 5, "fixed");
+    desk_open(&plain, 5, "fixed");
+    desk.sampler.future = true;
+    must(sampler_set(&desk.sampler, "top-k", "8", &error) && sampler_set(&plain.sampler, "top-k", "8", &error), &error);
+    must(writer_read(&desk.writer, &desk.sequence, PROMPT, &error), &error);
+    must(writer_read(&plain.writer, &plain.sequence, PROMPT, &error), &error);
+    for (int step = 0; step < 20; step++) {
+        Sequence entropy = desk.sequence; /* draws by future entropy; nothing of it is kept */
+        must(writer_draw(&desk.writer, &entropy, &error), &error);
+        assert_int_equal(calls, 0);
+        int fork = writer_drawn(&desk.writer).branch;
+        if (fork >= 0) session_drop(desk.session, fork);
+        desk.sequence.scorer = &scorer;
+        must(writer_draw(&desk.writer, &desk.sequence, &error), &error);
+        must(writer_draw(&plain.writer, &plain.sequence, &error), &error);
+        assert_int_equal(writer_drawn(&desk.writer).token, writer_drawn(&plain.writer).token);
+        assert_int_equal(calls, desk.writer.report.rows);
+        must(writer_advance(&desk.writer, &desk.sequence, &error), &error);
+        must(writer_advance(&plain.writer, &plain.sequence, &error), &error);
+        desk.sequence.scorer = NULL;
+        calls = 0;
+    }
+    desk_close(&desk);
+    desk_close(&plain);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prompt_entropy_is_the_mean),
         cmocka_unit_test(second_root_is_decoded_in_step),
+        cmocka_unit_test(each_sequence_has_a_scorer_of_its_own),
         cmocka_unit_test(rewinding_leaves_no_branch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@ cp "$work/out" "$work/overview"
 foretell help
 check 'help is --help' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/overview"'
 commands=$(sed -n 's/^  \([a-z]\+\) .*/\1/p' "$work/overview" | grep -v '^help$')
-check 'it lists the subcommands' '[ "$(echo $commands)" = "run tokenize inspect perplexity quantize bench export replay explore" ]'
+check 'it lists the subcommands' '[ "$(echo $commands)" = "run tokenize inspect perplexity quantize bench export replay explore look" ]'
 
 for command in $commands; do
     foretell "$command" --help

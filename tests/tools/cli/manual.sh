@@ -20,6 +20,15 @@ for command in $commands; do
     said=$command
     check "and lists $command" 'grep -q "\.B foretell $command\|\.RB \[ $command \]" tools/foretell.1'
 done
+# The settings of the sampler are described by the same words, from --preset on; the manual may say more.
+plain() { tr '\n' ' ' | sed -e 's/\\-/-/g'; }
+for command in run explore; do
+    text=$(awk -v name="\"foretell $command\"" '$1 == ".SH" { inside = index($0, name) } inside' tools/foretell.1 | plain)
+    said=$(awk '/--temp / { inside = 1 } /--help/ { inside = 0 } inside' <("$foretell" "$command" --help) |
+        sed -E -e 's/^ *--[^ ]+( [^ ]+)? +//' -e 's/ \(default: [^)]*\)$//' |
+        while read -r help; do grep -qiF -- "$help" <<<"$text" || echo "$help"; done)
+    check "the manual describes the settings of $command as its help does" '[ -z "$said" ]'
+done
 if command -v man >/dev/null; then
     said=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -l tools/foretell.1 2>&1 >/dev/null)
     check 'roff has nothing to say against it' '[ -z "$said" ]'

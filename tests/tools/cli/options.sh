@@ -22,7 +22,7 @@ usage_error "--seed: $whole 0 to 18446744073709551615, got '18446744073709551616
 usage_error "--kv: expected one of f16|f32, got 'f64'" --kv f64
 usage_error "--kv: expected one of f16|f32, got 'f16|f32'" --kv 'f16|f32'
 usage_error "--kv: expected one of f16|f32, got ''" --kv ''
-usage_error "--top-k: expected a number from 0 to 1000000, got '-1'" --top-k -1
+usage_error "--top-k: expected a whole number from 0 to 1000000, got '-1'" --top-k -1
 usage_error "--top-p: expected a number from 0 to 1, got '1.01'" --top-p 1.01
 usage_error "--min-p: expected a number from 0 to 1, got 'nan'" --min-p nan
 usage_error "--temp: expected a number from 0 to 100, got 'hot'" --temp hot

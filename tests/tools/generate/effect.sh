@@ -22,13 +22,15 @@ run -c 8 -n 30
 cp "$work/out" "$work/alone"
 run -c 8 -n 30 --fe --alpha -1 --fe-depth 3
 check 'what has no effect needs no room in the context' 'contains "without effect here: --fe (" && cmp -s "$work/out" "$work/alone"'
+run --temp-policy linear --at 'speech:{temp=.5,temp-range=0:1}' --at number:temp-policy=edt,edt-theta=1 --preset code
+check 'settings inside rules are told, except those of a preset' 'first "foretell: without effect here: --temp-policy (a later --preset sets all), --at speech:temp-range (needs --temp-policy linear, sigmoid or target)"'
 for given in '' '--top-p 1 --min-p 0 --typical 1' '--preset wave --fe-k 3' '--temp 0' '--temp 0 --fe --top-k 5' '--alpha 0.5' \
     '--temp 0 --top-k 1' '-N 2 --fe-n 5' '--xtc-probability 0'; do
     # shellcheck disable=SC2086 # several words are meant
     run $given
     check "nothing is said of '$given'" mute
 done
-usage_error "--fe-k: expected a number from 1 to 64, got 'x'" run --edt-n .5 --fe-k x
+usage_error "--fe-k: expected a whole number from 1 to 64, got 'x'" run --edt-n .5 --fe-k x
 
 run --alpha .5
 cp "$work/out" "$work/alone"

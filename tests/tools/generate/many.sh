@@ -201,7 +201,7 @@ refused '--rank-all: expected --best-of or --beam with it' --rank-all
 refused '--rerank: expected --beam with it' --best-of 2 --rerank future
 refused '--rerank: expected no --then, whose texts --rank ranks' --beam 2 --then temp=1 --rerank future
 refused '--then: expected --beam with it' --then temp=1
-refused "--then: --temp: expected a number from 0 to 100, got 'warm'" --beam 2 --then 'temp=warm'
+refused "--then: temp: expected a number from 0 to 100, got 'warm'" --beam 2 --then 'temp=warm'
 refused '--then: expected at most 256 texts, got 100 beams with 3 each' --beam 100 --then temp=1 -N 3
 refused '--beam-length: expected --then with it' --beam 2 --beam-length 3
 refused '--beam-until: expected --then with it' --beam 2 --beam-until length

@@ -38,7 +38,7 @@ check 'with one thread the same' 'same banned'
 dense=()
 for phrase in {a..z} ' ' ',' . - '"'; do dense+=(--ban "$phrase"); done
 foretell -m "$model" -p "$prompt" -n 60 -s 7 "${dense[@]}"
-check 'bans so dense that 256 tokens are banned at one position end the text' '[ $status -eq 1 ] && [[ $(tail -1 "$work/err") = "foretell: position "*": --ban "*": 256 tokens are banned here, no more are tried" ]]'
+check 'bans so dense that 256 tokens are banned at one position end the text' '[ $status -eq 1 ] && [[ $(tail -1 "$work/err") = "foretell: position "*": banned phrase "*": 256 tokens are banned here, no more are tried" ]]'
 check 'after the text so far' '[[ $(cat "$work/out") = "$prompt"* ]]'
 tell --ban 'This Is Nowhere'
 check 'one that does not come changes nothing' 'same plain && ! grep -q "^ban" "$work/err"'
@@ -86,11 +86,11 @@ usage_error '--fe-depth: expected less than the 4 tokens of --ctx-size, got 4' -
 # Before a model is loaded, so none is needed.
 missing='-m no/such.gguf'
 usage_error "--edt-n: expected a number above 0 and below 1, got '1'" $missing --edt-n 1
-usage_error "--fe-n: expected a number from 2 to 1000000, got '1'" $missing --fe-n 1
+usage_error "--fe-n: expected a whole number from 2 to 1000000, got '1'" $missing --fe-n 1
 usage_error "--alpha: expected a number from -1 to 1, got '1.5'" $missing --alpha 1.5
 usage_error "--min-p: expected a number from 0 to 1, got '2'" $missing --min-p 2
-usage_error "--samplers: expected stages that drop candidates (--list-samplers), got 'magic'" $missing --samplers magic
-usage_error '--temp-policy table: expected --temp-table with 1 to 16 knots' $missing --temp-policy table
+usage_error "--samplers: expected stages that drop candidates (top-nsigma, top-k, typical, top-p, min-p, epsilon, eta, top-h, xtc, mirostat), got 'magic'" $missing --samplers magic
+usage_error '--temp-policy table: expected temp-table with 1 to 16 knots' $missing --temp-policy table
 failure 'no/such.gguf: cannot open: No such file or directory' $missing --edt-n 0.5 --sigmoid-k 3 --fe-k 3 --wave-clock word --kld-sigma 2
 foretell $missing --wave sine:1:0
 check 'a wave of period 0' '[ $status -eq 2 ] && contains --wave'

@@ -133,11 +133,11 @@ check '--list-samplers has the places' '[ $status -eq 0 ] && (for p in speech nu
 
 usage_error "--at: no such place 'dialogue': expected speech, number, code, identifier, sentence-start, paragraph-start, line-start, or /REGEX/" --at dialogue:temp=1
 usage_error "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'" --at number
-usage_error "--at number: --temp: expected a number from 0 to 100, got 'hot'" --at number:temp=hot
+usage_error "--at number: temp: expected a number from 0 to 100, got 'hot'" --at number:temp=hot
 usage_error "--at /chapter [0-9/: byte 12: missing terminating ] for character class" --at '/chapter [0-9/:temp=1'
 usage_error "--at number: expected no mirostat, whose state is the whole text's" --at number:mirostat-tau=3
-usage_error "--at number: --temp-policy table: expected --temp-table with 1 to 16 knots" --at number:temp-policy=table
-failure '--at number: --logit-bias: expected a token id below 4096, got 4096' run -m "$model" --at number:logit-bias=4096+1
+usage_error "--at number: temp-policy table: expected temp-table with 1 to 16 knots" --at number:temp-policy=table
+failure 'at number: logit-bias: expected a token id below 4096, got 4096' run -m "$model" --at number:logit-bias=4096+1
 
 # Traces with wrong rules: replay says what is wrong.
 changed() { # python that changes h, what is said
@@ -148,8 +148,8 @@ open('$work/bad.jsonl', 'w').write('\n'.join([json.dumps(h)] + lines[1:]))"
 }
 changed 'h["settings"]["at"] = "number:temp=1"' '1: settings: at: expected an array'
 changed 'h["settings"]["at"][0] = 3' '1: settings: at: 0: expected a string'
-changed 'h["settings"]["at"][0] = "number:temp=101"' '1: settings: --at number: --temp: expected a number from 0 to 100, got '"'101'"
-changed 'h["settings"]["at"] = ["number:temp=1"] * 17' '1: settings: --at: expected at most 16 of them'
+changed 'h["settings"]["at"][0] = "number:temp=101"' '1: settings: at number: temp: expected a number from 0 to 100, got '"'101'"
+changed 'h["settings"]["at"] = ["number:temp=1"] * 17' '1: settings: at: expected at most 16 of them'
 
 missing=$(terminal_missing tmux)
 if [ -n "$missing" ]; then

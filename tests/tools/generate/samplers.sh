@@ -45,17 +45,17 @@ for policy in linear sigmoid edt udt dynatemp; do
     check "--temp-policy $policy" '[ $status -eq 0 ] && contains "temp-policy $policy"'
 done
 foretell --list-samplers
-check '--list-samplers' '[ $status -eq 0 ] && out_has "top-nsigma" && out_has "dynatemp" && out_has "sine:1:60" && out_has "above 0 to 1, default 1" && out_has "0 to 1000000, default 40"'
+check '--list-samplers' '[ $status -eq 0 ] && out_has "top-nsigma" && out_has "dynatemp" && out_has "sine:1:60" && out_has "above 0 and at most 1, default 1" && out_has "0 to 1000000, default 40"'
 
 usage_error "--edt-n: expected a number above 0 and below 1, got '1'" --temp-policy edt --edt-n 1
-usage_error "--fe-n: expected a number from 2 to 1000000, got '1'" --fe-n 1
+usage_error "--fe-n: expected a whole number from 2 to 1000000, got '1'" --fe-n 1
 usage_error "--alpha: expected a number from -1 to 1, got '1.5'" --alpha 1.5
-usage_error "--fe-k: expected a number from 1 to 64, got '65'" --fe-k 65
+usage_error "--fe-k: expected a whole number from 1 to 64, got '65'" --fe-k 65
 usage_error "--min-p: expected a number from 0 to 1, got '2'" --min-p 2
-usage_error "--samplers: expected stages that drop candidates (--list-samplers), got 'magic'" --samplers top-k,magic
+usage_error "--samplers: expected stages that drop candidates (top-nsigma, top-k, typical, top-p, min-p, epsilon, eta, top-h, xtc, mirostat), got 'magic'" --samplers top-k,magic
 usage_error "--preset: expected precise, balanced, creative, future-entropy, wave or code, got 'wild'" --preset wild
 foretell -n 1 --wave sine:1:0
 check 'a wave without a period' '[ $status -eq 2 ] && silent && contains "--wave"'
 foretell -m "$model" -n 1 --logit-bias 4096+1
-check 'a bias on a token that is none' '[ $status -eq 1 ] && contains "--logit-bias: expected a token id below 4096, got 4096"'
+check 'a bias on a token that is none' '[ $status -eq 1 ] && contains "logit-bias: expected a token id below 4096, got 4096"'
 done_testing

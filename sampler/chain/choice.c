@@ -1,10 +1,9 @@
-#include "sampler/settings/choice.h"
+#include "sampler/chain/choice.h"
 
 #include <stdio.h>
 #include <string.h>
 
-int choice_find(const char *choices, const char *text) {
-    size_t length = strlen(text);
+int choice_find(const char *choices, const char *text, size_t length) {
     for (int i = 0;; i++) {
         size_t next = strcspn(choices, "|");
         if (next == length && memcmp(choices, text, length) == 0) return i;

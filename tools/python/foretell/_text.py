@@ -1,0 +1,260 @@
+"""Text: a sequence of tokens with the settings of its sampler; and what a step tells."""
+
+import ctypes
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from . import _c
+from ._handle import Bytes, Handle, Owner, as_bytes
+
+if TYPE_CHECKING:
+    from ._model import Session
+
+
+class Future(NamedTuple):
+    """A token that may follow a candidate; p: in the model's own distribution."""
+
+    token: int
+    p: float
+
+
+class Candidate(NamedTuple):
+    """A token that was looked at: see foretell_candidate."""
+
+    token: int
+    evaluated: bool
+    neutral: bool
+    p: float
+    ln_p: float
+    worth: float
+    ln_s: float
+    noise: float
+    futures: Tuple[Future, ...]
+
+    @classmethod
+    def _from(cls, c: _c.Candidate) -> "Candidate":
+        futures = tuple(Future(f.token, f.p) for f in c.futures[:c.n_futures]) if c.n_futures else ()
+        return cls(c.token, bool(c.evaluated), bool(c.neutral), c.p, c.ln_p, c.worth, c.ln_s, c.noise, futures)
+
+
+class Step(NamedTuple):
+    """What one step did: see foretell_step. text: the characters that became certain, bytes: the same undecoded."""
+
+    text: str
+    bytes: bytes
+    end: _c.End
+    token: int
+    position: int
+    logprob: float
+    rank: int
+    survivors: int
+    entropy: float
+    varentropy: float
+    temperature: float
+    alpha: float
+    hhat: float
+    passes: int
+    rows: int
+    candidates: Tuple[Candidate, ...]
+    chosen: Optional[int]
+
+    @classmethod
+    def _from(cls, s: _c.Step) -> "Step":
+        data = ctypes.string_at(s.bytes, s.n_bytes) if s.n_bytes else b""
+        candidates = tuple(map(Candidate._from, s.candidates[:s.n_candidates])) if s.n_candidates else ()
+        return cls(data.decode("utf-8", "replace"), data, _c.End(s.end), s.token, s.position, s.logprob, s.rank,
+                   s.survivors, s.entropy, s.varentropy, s.temperature, s.alpha, s.hhat, s.passes, s.rows, candidates,
+                   s.chosen if s.chosen >= 0 else None)
+
+
+class Score(NamedTuple):
+    """How likely a token was: logprob in nats, rank from 1, and the entropy of the distribution it was drawn from."""
+
+    logprob: float
+    entropy: float
+    varentropy: float
+    rank: int
+
+
+def as_value(value: Any) -> Optional[bytes]:
+    """A setting's value as the library reads it: True switches on, False off."""
+    if value is None or isinstance(value, bool):
+        return b"off" if value is False else None
+    return repr(value).encode() if isinstance(value, float) else str(value).encode()
+
+
+def as_tokens(tokens: Sequence[int]) -> "ctypes.Array[ctypes.c_int32]":
+    return (ctypes.c_int32 * len(tokens))(*tokens)
+
+
+def floats(address: int, n: int, *keeps: Any) -> Any:
+    """A read-only view of n floats, as a numpy array or a memoryview, that keeps what it is given."""
+    array = (ctypes.c_float * n).from_address(address)
+    array.keeps = keeps  # type: ignore[attr-defined]
+    view = memoryview(array).cast("B").cast("f").toreadonly()
+    try:
+        import numpy  # only who asks for logits waits for it
+    except ImportError:
+        return view
+    return numpy.frombuffer(view, dtype=numpy.float32)
+
+
+class Text(Owner):
+    """A sequence of tokens, the settings of its sampler and what the sampler remembers; see Session.text."""
+
+    def __init__(self, session: "Session", number: int = 0, report: int = 0, *,
+                 _fork_of: Optional["Text"] = None) -> None:
+        self.session = session
+        self._scorer: Optional[_c.Scorer] = None
+        pointer = ctypes.c_void_p()
+        with session._calls.running():
+            if _fork_of is None:
+                options = _c.TextOptions(number=number, report=report)
+                _c.library.foretell_text_open(pointer, session._pointer, options)
+            else:
+                _c.library.foretell_text_fork(_fork_of._pointer, pointer)
+                self._scorer = _fork_of._scorer
+        self._handle = Handle(pointer, session._calls.close, _c.library.foretell_text_close)
+
+    def _call(self, name: str, *arguments: Any, callbacks: bool = False) -> None:
+        with self.session._calls.running(callbacks):
+            getattr(_c.library, "foretell_text_" + name)(self._pointer, *arguments)
+
+    # ---- settings ----
+
+    def set(self, name: Optional[str] = None, value: Any = None, /, **settings: Any) -> None:
+        """Sets one setting by name, or several: text.set("top-p", 0.9), text.set(fe=True, alpha=0.5)."""
+        if name is not None:
+            self._call("set", name.encode(), as_value(value))
+        for key, value in settings.items():
+            self._call("set", key.replace("_", "-").encode(), as_value(value))
+
+    def get(self, name: str) -> str:
+        """The exact value of a setting; "" where nothing was set."""
+        with self.session._calls.running():
+            return _c.filled(ctypes.c_char, 256,
+                             lambda *out: _c.library.foretell_text_get(self._pointer, name.encode(), *out)).decode()
+
+    @property
+    def chain(self) -> str:
+        """The whole sampler in one line."""
+        with self.session._calls.running():
+            return _c.filled(ctypes.c_char, 1024,
+                             lambda *out: _c.library.foretell_text_chain(self._pointer, *out)).decode()
+
+    def stop(self, phrase: Bytes) -> None:
+        """A string that ends the text."""
+        data = as_bytes(phrase)
+        self._call("stop", data, len(data))
+
+    def ban(self, phrase: Bytes) -> None:
+        """A string that the text must not contain."""
+        data = as_bytes(phrase)
+        self._call("ban", data, len(data))
+
+    def scorer(self, worth: Optional[Callable[[Candidate, Any], float]],
+               bound: Optional[Callable[[Candidate], float]] = None) -> None:
+        """A lookahead sampler of one's own: worth(candidate, logits) says what a candidate's future is worth, and
+        bound(candidate) how much that may be at most. None: future entropy again.
+
+        logits are those that follow the candidate; the view is valid during the call alone."""
+        scorer = None
+        if worth is not None:
+            calls, handle = self.session._calls, self.session._handle
+
+            def on_worth(_: Any, candidate: Any, logits: Any, n: int) -> float:
+                address = ctypes.addressof(logits.contents)
+                return calls.guarded(lambda: float(worth(Candidate._from(candidate[0]), floats(address, n, handle))),
+                                     float("nan"))
+
+            def on_bound(_: Any, candidate: Any) -> float:
+                return calls.guarded(lambda: float(bound(Candidate._from(candidate[0]))), float("nan"))
+
+            scorer = _c.Scorer(worth=_c.Worth(on_worth), bound=_c.Bound(on_bound) if bound else _c.Bound())
+        self._call("scorer", scorer)
+        self._scorer = scorer
+
+    # ---- tokens ----
+
+    def append(self, prompt: Union[Bytes, Sequence[int]], *, special: bool = False) -> None:
+        """Reads more of the prompt: text, or tokens as they are."""
+        if isinstance(prompt, (str, bytes)):
+            data = as_bytes(prompt)
+            self._call("append", data, len(data), _c.SPECIAL * special, callbacks=True)
+        else:
+            self._call("append_tokens", as_tokens(prompt), len(prompt), callbacks=True)
+
+    def _step(self, name: str, *arguments: Any) -> Step:
+        step = _c.Step()
+        with self.session._calls.running(callbacks=self._scorer is not None):
+            getattr(_c.library, "foretell_text_" + name)(self._pointer, *arguments, step)
+            return Step._from(step)
+
+    def next(self) -> Step:
+        """Draws the next token and appends it."""
+        return self._step("next")
+
+    def force(self, token: int) -> Step:
+        """Appends this token instead of drawing one; the sampler goes on as if it had been drawn."""
+        return self._step("force", token)
+
+    def write(self, n: Optional[int] = None) -> Iterator[Step]:
+        """Draws at most n tokens, or up to the end of the text. A banned string takes steps back: their positions come
+        again."""
+        target = sys.maxsize if n is None else len(self) + n
+        while len(self) < target:
+            step = self.next()
+            if step.end != _c.End.REWOUND:
+                yield step
+            if step.end not in (_c.End.GOES_ON, _c.End.REWOUND):
+                return
+
+    @property
+    def tokens(self) -> List[int]:
+        """The tokens so far, the prompt's included."""
+        tokens, n = _c.TOKENS(), ctypes.c_size_t()
+        with self.session._calls.running():
+            _c.library.foretell_text_tokens(self._pointer, tokens, n)
+            return tokens[:n.value] if n.value else []
+
+    def __len__(self) -> int:
+        tokens, n = _c.TOKENS(), ctypes.c_size_t()
+        self._call("tokens", tokens, n)
+        return n.value
+
+    def __bool__(self) -> bool:
+        return True
+
+    def logits(self) -> Any:
+        """The logits that follow the last token, before any setting.
+
+        A read-only view, a numpy array where numpy is there, else a memoryview. It is valid until the next call on any
+        text of the session; copy it to keep it."""
+        address, n = ctypes.c_void_p(), ctypes.c_size_t()
+        self._call("logits", address, n)
+        return floats(address.value or 0, n.value, self._handle, self.session._handle)
+
+    def score(self, tokens: Union[Bytes, Sequence[int]]) -> List[Score]:
+        """Appends tokens (or text) and tells how likely each was."""
+        if isinstance(tokens, (str, bytes)):
+            tokens = self.session.model.encode(tokens, bos=len(self) == 0)
+        scores = (_c.Score * len(tokens))()
+        self._call("score", as_tokens(tokens), len(tokens), scores, callbacks=True)
+        return [Score(s.logprob, s.entropy, s.varentropy, s.rank) for s in scores]
+
+    # ---- branches ----
+
+    def fork(self, number: Optional[int] = None) -> "Text":
+        """A second text that is equal in all; with another number it is drawn with other noise from here on."""
+        copy = Text(self.session, _fork_of=self)
+        if number is not None:
+            copy.renumber(number)
+        return copy
+
+    def renumber(self, number: int) -> None:
+        """Gives the text another number, so that it is drawn with other noise from here on."""
+        self._call("renumber", number)
+
+    def rewind(self, n_tokens: int) -> None:
+        """Takes the text back to n_tokens, the sampler's state too."""
+        self._call("rewind", n_tokens)
