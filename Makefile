@@ -181,7 +181,7 @@ install: $(B)/foretell lib $(B)/foretell.3 $(SHIPPED)  ## program, libraries, he
 	install -m 644 $(B)/foretell.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 644 $(SHIPPED) $(DESTDIR)$(PREFIX)/share/foretell/
 	@echo "$$PKG_CONFIG_FILE" > $(DESTDIR)$(PREFIX)/lib/pkgconfig/foretell.pc
-	@if [ -z "$(DESTDIR)" ] && [ -w /etc/ld.so.cache ]; then ldconfig; fi  # so that $(SONAME) is found
+	@if [ -z "$(DESTDIR)" ] && [ -w /etc/ld.so.cache ]; then ldconfig; fi
 
 uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)

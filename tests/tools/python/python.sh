@@ -11,7 +11,8 @@ cp -r tools/python tests/tools/python "$root/work/" # the tests beside the packa
 site=$work/site
 
 if $python -m pip --version >/dev/null 2>&1; then
-    run $python -m pip install --no-index --disable-pip-version-check --root-user-action ignore --target "$site" "$work/python"
+    run $python -m pip install --no-index --disable-pip-version-check --root-user-action ignore --target "$site" \
+        "$work/python"
     check 'pip install, without a network' '[ $status -eq 0 ]'
     run /bin/bash -c "ls $site/foretell $site"
     check 'its type hints are there' 'contains py.typed && contains foretell-'
