@@ -23,7 +23,8 @@ fi
 # Under sanitizers their libraries have to be loaded first; Python keeps memory until its end.
 environment=(PYTHONPATH="$site" PREFIX="$prefix" PYTHONDONTWRITEBYTECODE=1)
 if [ "$config" = sanitize ]; then
-    environment+=(LD_PRELOAD="$(${CC:-cc} -print-file-name=libasan.so) $(${CC:-cc} -print-file-name=libubsan.so)"
+    asan=$(${CC:-cc} -print-file-name=libasan.so) ubsan=$(${CC:-cc} -print-file-name=libubsan.so)
+    environment+=(LD_PRELOAD="$asan $ubsan"
         ASAN_OPTIONS=detect_leaks=0)
 fi
 

@@ -87,7 +87,8 @@ class Model(Owner):
                     written += step.bytes
                     if len(text) == len(tokens) + n and step.end == _c.End.GOES_ON:
                         rest = b"".join(map(self.token_bytes, text.tokens[len(tokens):]))[len(written):]
-                        step = step._replace(text=step.text + rest.decode("utf-8", "replace"), bytes=step.bytes + rest)
+                        text_of_rest = rest.decode("utf-8", "replace")
+                        step = step._replace(text=step.text + text_of_rest, bytes=step.bytes + rest)
                     yield step
 
 
