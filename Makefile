@@ -81,8 +81,8 @@ $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@rm -f $@
 	$(call say,archive)$(AR) rcs $@ $^
 
-# The installed libraries export foretell.h alone. The archive is one object whose other symbols are local, so that none of
-# them can clash with a program's own.
+# The installed libraries export foretell.h alone. The archive is one object whose other symbols are local, so that
+# none of them can clash with a program's own.
 lib: $(B)/lib/libforetell.a $(B)/lib/$(SONAME)  ## the libraries for other programs, in build/CONFIG/lib
 
 $(B)/lib/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
@@ -94,7 +94,8 @@ $(B)/lib/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 $(B)/lib/$(SONAME): $(LIB_SOURCES:%.c=$(B)/%.o) tools/scripts/libforetell.map
 	@mkdir -p $(@D)
 	$(call say,link)$(CC) $(BASE_FLAGS) -shared -Wl,-soname,$(SONAME) \
-	    -Wl,--version-script=tools/scripts/libforetell.map $(filter %.o,$^) $(filter-out -pie,$(LINK_$(config))) $(LDFLAGS) $(LDLIBS) -o $@
+	    -Wl,--version-script=tools/scripts/libforetell.map $(filter %.o,$^) $(filter-out -pie,$(LINK_$(config))) \
+	    $(LDFLAGS) $(LDLIBS) -o $@
 
 $(B)/foretell.3: foretell.h tools/scripts/man3
 	$(call say,manual)tools/scripts/man3 foretell.h $(VERSION) > $@
@@ -188,7 +189,7 @@ install: $(B)/foretell lib $(B)/foretell.3 $(SHIPPED)  ## program, libraries, he
 	install -m 644 $(B)/foretell.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 644 $(SHIPPED) $(DESTDIR)$(PREFIX)/share/foretell/
 	@echo "$$PKG_CONFIG_FILE" > $(DESTDIR)$(PREFIX)/lib/pkgconfig/foretell.pc
-	@if [ -z "$(DESTDIR)" ] && [ -w /etc/ld.so.cache ]; then ldconfig; fi  # so that $(SONAME) is found
+	@if [ -z "$(DESTDIR)" ] && [ -w /etc/ld.so.cache ]; then ldconfig; fi
 
 uninstall:                           ## remove what install put there
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)

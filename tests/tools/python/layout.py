@@ -1,4 +1,4 @@
-"""Prints a C program that prints sizes, offsets and constants of foretell.h as ctypes has them, or says what differs."""
+"""Prints a C program that compares sizes, offsets and constants of foretell.h with those of ctypes."""
 
 import ctypes
 

@@ -11,7 +11,8 @@ cp -r tools/python tests/tools/python "$root/work/" # the tests beside the packa
 site=$work/site
 
 if $python -m pip --version >/dev/null 2>&1; then
-    run $python -m pip install --no-index --disable-pip-version-check --root-user-action ignore --target "$site" "$work/python"
+    run $python -m pip install --no-index --disable-pip-version-check --root-user-action ignore --target "$site" \
+        "$work/python"
     check 'pip install, without a network' '[ $status -eq 0 ]'
     run /bin/bash -c "ls $site/foretell $site"
     check 'its type hints are there' 'contains py.typed && contains foretell-'
@@ -22,7 +23,8 @@ fi
 # Under sanitizers their libraries have to be loaded first; Python keeps memory until its end.
 environment=(PYTHONPATH="$site" PREFIX="$prefix" PYTHONDONTWRITEBYTECODE=1)
 if [ "$config" = sanitize ]; then
-    environment+=(LD_PRELOAD="$(${CC:-cc} -print-file-name=libasan.so) $(${CC:-cc} -print-file-name=libubsan.so)"
+    asan=$(${CC:-cc} -print-file-name=libasan.so) ubsan=$(${CC:-cc} -print-file-name=libubsan.so)
+    environment+=(LD_PRELOAD="$asan $ubsan"
         ASAN_OPTIONS=detect_leaks=0)
 fi
 

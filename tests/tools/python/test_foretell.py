@@ -58,6 +58,12 @@ class Write(unittest.TestCase):
             next(steps)
             steps.close()
 
+    def test_text_held_back_for_a_stop_string(self):
+        whole = written("The dragon", 20, seed=1)
+        steps = list(model.write("The dragon", 20, seed=1, stop=[whole[-4:] + "@"]))
+        self.assertEqual("The dragon" + "".join(step.text for step in steps), whole)
+        self.assertEqual(len(steps), 20)
+
     def test_tokens_as_prompt(self):
         self.assertEqual("".join(s.text for s in model.write(model.encode("A", bos=True), 9, seed=2)),
                          "".join(s.text for s in model.write("A", 9, seed=2)))

@@ -10,8 +10,8 @@ Keyword arguments with "_" for "-" are settings of the sampler: top_p=0.9, fe_k=
 lists them. Model, Session and Text are the three handles of foretell.h, whose comments say more; every call that fails
 raises a subclass of foretell.Error.
 
-The library is libforetell.so.0: the one that FORETELL_LIBRARY names, else the one that the dynamic loader finds, else the
-one in the lib folder of Python's prefix or in /usr/local/lib.
+The library is libforetell.so.0: the one that FORETELL_LIBRARY names, else the one that the dynamic loader finds, else
+the one in the lib folder of Python's prefix or in /usr/local/lib.
 """
 
 from ._c import CancelledError, End, Error, FailedError, FullError, InvalidError, NoMemoryError, version

@@ -12,8 +12,9 @@ from ._text import Step, Text
 class Model(Owner):
     """The weights and the vocabulary of a model file; without a path $FORETELL_MODEL or the shipped model.
 
-    vocab_size, context_length, dim, n_layers, n_heads, n_kv_heads, bos and eos (-1: none), weight_bytes, name and format
-    are attributes. progress(done, total) is called with bytes while the file is read and cancels if it returns True."""
+    vocab_size, context_length, dim, n_layers, n_heads, n_kv_heads, bos and eos (-1: none), weight_bytes, name and
+    format are attributes. progress(done, total) is called with bytes while the file is read and cancels if it returns
+    True."""
 
     vocab_size: int
     context_length: int
@@ -73,20 +74,29 @@ class Model(Owner):
     def write(self, prompt: Union[Bytes, Sequence[int]], n: int = 200, *, stop: Sequence[Bytes] = (),
               ban: Sequence[Bytes] = (), candidates: bool = False, futures: bool = False, threads: int = 0,
               **settings: Any) -> Iterator[Step]:
-        """Continues a prompt by at most n tokens, a step each; see Session.text and Text.write."""
+        """Continues a prompt by at most n tokens, a step each; see Session.text and Text.write.
+
+        The last of n tokens also brings the text that was held back because a stop string might have followed."""
         tokens = list(prompt) if not isinstance(prompt, (str, bytes)) else self.encode(prompt, bos=True)
         with Session(self, context=min(len(tokens) + n, self.context_length), threads=threads,
                      candidates=settings.get("fe_k", 0), depth=settings.get("fe_depth", 0)) as session:
             with session.text(candidates=candidates, futures=futures, stop=stop, ban=ban, **settings) as text:
                 text.append(tokens)
-                yield from text.write(n)
+                written = b""
+                for step in text.write(n):
+                    written += step.bytes
+                    if len(text) == len(tokens) + n and step.end == _c.End.GOES_ON:
+                        rest = b"".join(map(self.token_bytes, text.tokens[len(tokens):]))[len(written):]
+                        text_of_rest = rest.decode("utf-8", "replace")
+                        step = step._replace(text=step.text + text_of_rest, bytes=step.bytes + rest)
+                    yield step
 
 
 class Session(Owner):
     """The memory to compute with: one key/value cache, in which its texts share what they have in common.
 
-    context: positions a text may reach; texts: open at once; candidates, depth: the largest fe-k and fe-depth of any text;
-    threads: 0 for the processors this process may run on; kv_f32: 32-bit keys and values. progress(done, total) is
+    context: positions a text may reach; texts: open at once; candidates, depth: the largest fe-k and fe-depth of any
+    text; threads: 0 for the processors this process may run on; kv_f32: 32-bit keys and values. progress(done, total) is
     called with tokens while a prompt is read and cancels if it returns True."""
 
     def __init__(self, model: Model, *, context: int = 0, texts: int = 0, candidates: int = 0, depth: int = 0,

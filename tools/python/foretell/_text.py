@@ -199,12 +199,13 @@ class Text(Owner):
         return self._step("force", token)
 
     def write(self, n: Optional[int] = None) -> Iterator[Step]:
-        """Draws at most n tokens, or up to the end of the text. A banned string takes steps back: their positions come
-        again."""
+        """Draws at most n tokens, or up to the end of the text or of the context.
+
+        A banned string takes steps back: their positions come again."""
         target = sys.maxsize if n is None else len(self) + n
         while len(self) < target:
             step = self.next()
-            if step.end != _c.End.REWOUND:
+            if step.text or step.end not in (_c.End.REWOUND, _c.End.CONTEXT_FULL):
                 yield step
             if step.end not in (_c.End.GOES_ON, _c.End.REWOUND):
                 return
