@@ -124,10 +124,10 @@ $(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
 
 $(B)/tests/fuzz_trace: $(B)/tools/trace/trace_read.o
 $(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
-# These two make models and check sessions as the tests do.
-$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: $(SUPPORT:%.c=$(B)/%.o)
-$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDLIBS += -lcmocka
-$(B)/tests/fuzz_forward $(B)/tests/fuzz_session: LDFLAGS += -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free
+# These make models and check sessions as the tests do.
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session $(B)/tests/fuzz_foretell: $(SUPPORT:%.c=$(B)/%.o)
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session $(B)/tests/fuzz_foretell: LDLIBS += -lcmocka
+$(B)/tests/fuzz_forward $(B)/tests/fuzz_session $(B)/tests/fuzz_foretell: LDFLAGS += -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
 

@@ -9,8 +9,10 @@
  *         foretell_text_open(&text, session, NULL) || foretell_text_set(text, "preset", "future-entropy") ||
  *         foretell_text_append(text, "Once upon a time", 16, 0))
  *         return fprintf(stderr, "%s\n", foretell_message()), 1;
- *     while (step.end == FORETELL_GOES_ON && foretell_text_next(text, &step) == FORETELL_OK)
- *         fwrite(step.bytes, 1, step.n_bytes, stdout);
+ *     do {
+ *         if (foretell_text_next(text, &step)) return fprintf(stderr, "%s\n", foretell_message()), 1;
+ *         fwrite(step.bytes, 1, step.n_bytes, stdout); // the last step has bytes, too
+ *     } while (step.end == FORETELL_GOES_ON);
  *
  * Three kinds of handles. A model is the weights and the vocabulary; nothing changes it. A session is the memory to compute
  * with: one key/value cache, in which any number of texts share what they have in common. A text is a sequence of tokens, the
@@ -30,7 +32,8 @@
  *
  * Reproducible. A text is a function of the model, the settings, the seed, the number of the text and the kernel table
  * (the environment variable KERNELS, which is read once, names another). It does not depend on other texts of the session, on the
- * number of threads, or on whether it was forked, rewound and written again.
+ * number of threads, or on whether it was forked, rewound and written again. (With KERNELS=generic and float weights,
+ * OpenBLAS reads long prompts; then a text that is rewound into its prompt may differ by rounding.)
  *
  * The library touches nothing of the process: no signals, no environment, no locale, no output. Its only threads are
  * OpenMP's.
@@ -137,7 +140,8 @@ FORETELL_API foretell_status foretell_session_open(foretell_session **session, f
                                                    const foretell_session_options *options);
 FORETELL_API void foretell_session_close(foretell_session *session);
 
-/* The call that is running, or else the next one that computes, returns FORETELL_CANCELLED at the next pass. */
+/* One call that computes returns FORETELL_CANCELLED and changes nothing: the append or score that is running, at its next
+ * batch of tokens, or else the next call. A step that has begun is finished. */
 FORETELL_API void foretell_session_cancel(foretell_session *session);
 
 /* Passes through the model and rows computed since the session was opened. Either may be NULL. */
@@ -164,7 +168,8 @@ FORETELL_API void foretell_text_close(foretell_text *text);
 
 /* Sets one setting of the sampler by name ("temp", "top-p", "alpha", "wave", "preset", "samplers": foretell_setting lists all), or
  * a list: name "settings", value "temp 0.8, fe, alpha 0.5". A switch is set by value "on" or NULL and cleared by "off". Takes
- * effect with the next step. Errors name the setting, the range and the value; also a contradiction between settings. */
+ * effect with the next step. fe-k and fe-depth may be at most what the session was opened for, so set them first where that
+ * is less than their default; edt-instance has to be set before the prompt; kld is not for texts of this interface. Errors name the setting, the range and the value; also a contradiction between settings. */
 FORETELL_API foretell_status foretell_text_set(foretell_text *text, const char *name, const char *value);
 /* The exact value, as foretell_text_set takes it; "" where nothing was set. As foretell_encode: FORETELL_FULL if too long, *n
  * is its length without the NUL. */
@@ -179,7 +184,7 @@ FORETELL_API foretell_status foretell_text_stop(foretell_text *text, const char 
 FORETELL_API foretell_status foretell_text_ban(foretell_text *text, const char *bytes, size_t n);
 
 /* Reads more of the prompt: bytes (an empty text gets the begin-of-text token first, where the vocabulary wants one; flags:
- * FORETELL_SPECIAL), or tokens as they are. Allowed at any time, also after steps. Errors: FORETELL_FULL, the context;
+ * FORETELL_SPECIAL; a vocabulary that puts a space before each text does so here, too), or tokens as they are. Allowed at any time, also after steps. Errors: FORETELL_FULL, the context;
  * FORETELL_CANCELLED: the text is as it was. */
 FORETELL_API foretell_status foretell_text_append(foretell_text *text, const char *bytes, size_t n, unsigned flags);
 FORETELL_API foretell_status foretell_text_append_tokens(foretell_text *text, const int32_t *tokens, size_t n);
@@ -221,8 +226,8 @@ typedef struct {
     int32_t rank;               /* in that distribution, from 1 */
     int32_t survivors;          /* candidates that truncation left */
     double entropy, varentropy; /* of the model's own distribution, nats, nats^2 */
-    double temperature, alpha;  /* used in this step */
-    double hhat;                /* worth of the drawn token's future; NaN without lookahead */
+    double temperature, alpha;  /* used in this step; alpha is NaN without lookahead */
+    double hhat;                /* worth of the token's future; NaN without lookahead, or if it was not evaluated */
     uint64_t passes, rows;      /* computed in this step */
     const foretell_candidate *candidates; /* (n_candidates,) likeliest first: those looked at, or else the survivors, at
                                              most 64 of them; FORETELL_CANDIDATES */
@@ -230,20 +235,24 @@ typedef struct {
     int32_t chosen; /* the drawn token's place among them, -1 if it is not there */
 } foretell_step;
 
-/* Draws the next token and appends it. After an end other than FORETELL_REWOUND the next call says the same end again, unless more was
+/* Draws the next token and appends it. A step that draws no token has the token -1. After an end other than FORETELL_REWOUND the next call says the same end again, unless more was
  * appended or the text was rewound. Errors: FORETELL_INVALID for an empty text; FORETELL_FAILED, nothing is left possible. */
 FORETELL_API foretell_status foretell_text_next(foretell_text *text, foretell_step *step);
-/* A step of each of n different texts of one session in one shared pass; each gets the token that it would get alone. */
+/* A step of each of n different texts of one session in one shared pass; each gets the token that it would get alone. All
+ * steps have the same size. If a text's own step fails, the others are still made, and the first failure is returned; the
+ * failed text's step is not written. */
 FORETELL_API foretell_status foretell_texts_next(foretell_text *const *texts, size_t n, foretell_step *steps);
-/* Appends this token instead of drawing one; the sampler's state moves on as if it had been drawn, and the step tells the figures
- * that the token has. */
+/* Appends this token instead of drawing one. The step is computed as if a token were drawn, with the same passes, and tells
+ * the figures that this token has; hhat is NaN if its future was not evaluated (fe-eager evaluates all). The sampler's state
+ * moves on as if the token had been drawn. foretell_text_append_tokens is cheaper where no figures are wanted. */
 FORETELL_API foretell_status foretell_text_force(foretell_text *text, int32_t token, foretell_step *step);
 
-/* A second text that is equal in all, and shares the memory of what both have in common. Takes constant time. */
+/* A second text that is equal in all, and shares the keys and values of what both have in common; computes nothing. Either may
+ * be rewound to before the fork, and closed before the other. */
 FORETELL_API foretell_status foretell_text_fork(foretell_text *text, foretell_text **copy);
 /* Gives the text another number, so that it is drawn with other noise from here on. */
 FORETELL_API foretell_status foretell_text_renumber(foretell_text *text, int32_t number);
-/* Takes the text back to n_tokens, the sampler's state too, as if the rest had never been. */
+/* Takes the text back to n_tokens, the sampler's state too, as if the rest had never been; computes nothing. */
 FORETELL_API foretell_status foretell_text_rewind(foretell_text *text, size_t n_tokens);
 
 /* The tokens so far, the prompt's included; valid until the next call on this text. */

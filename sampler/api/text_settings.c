@@ -114,7 +114,7 @@ foretell_status foretell_setting(size_t index, foretell_setting_info *info) {
     if (index < (size_t)n) sampler_setting((int)index, &setting);
     foretell_setting_info full = {.name = setting.name, .metavar = setting.metavar, .help = setting.help};
     memcpy(full.range, setting.range, sizeof full.range);
-    snprintf(full.value, sizeof full.value, "%s", setting.default_text);
+    snprintf(full.value, sizeof full.value, "%.63s", setting.default_text);
     api_fill(info, &full, sizeof full);
     return FORETELL_OK;
 }
