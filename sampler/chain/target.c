@@ -40,9 +40,9 @@ int target_count(const Candidates *candidates) {
     return count;
 }
 
-/* Newton's method in x = ln T, between a lower end with too little entropy and an upper end with too much. A step that
- * leads past an end, or that shrinks too slowly, is replaced: by a step to the end of the range as long as that was not
- * evaluated, later by a bisection. */
+/* Newton's method in x = ln T, within an interval: its lower end has too little entropy, its upper end too much. A step
+ * that leaves the interval, or that shrinks too slowly, is replaced: by a step to the end of the range if H there is not
+ * known yet, otherwise by a bisection. */
 double target_temperature(const Candidates *candidates, double entropy, double low, double high) {
     enum { MOST = 200 };
     double max, begin = log(fmax(low, DRAW_GREEDY_BELOW)), end = log(fmax(high, DRAW_GREEDY_BELOW));
@@ -66,7 +66,7 @@ double target_temperature(const Candidates *candidates, double entropy, double l
             if (missing > 0 && !end_known) next = end;
             if (missing < 0 && !begin_known) next = begin;
         }
-        if (next == x) break; /* no number lies between the ends */
+        if (next == x) break; /* no double lies between the ends */
         last = fabs(next - x);
         x = next;
     }
