@@ -2,8 +2,8 @@
  * (truncate.h has the other stages, plain_truncate.h each definition in a few lines).
  *
  * prob is the natural probability: the softmax of the logits over the whole vocabulary. Truncation never renormalises
- * it. Of equal candidates the lower token id always comes first. Each stage leaves at least one candidate. No stage sorts the
- * vocabulary: it selects, and sorts only what it keeps. */
+ * it. Of equal candidates the lower token id always comes first. Each stage leaves at least one candidate. No stage
+ * sorts the vocabulary: it selects, and sorts only what it keeps. */
 #ifndef SAMPLER_CHAIN_CANDIDATES_H
 #define SAMPLER_CHAIN_CANDIDATES_H
 
@@ -49,8 +49,8 @@ double candidates_log_mass(const Candidates *candidates);
 
 void candidates_sort(Candidates *candidates);
 
-/* For stages that keep a prefix of unknown length. items[0, ready) are already the first ones in this order. Sorts twice as
- * many (64 at first), at most all, and returns the number of sorted items. */
+/* For stages that keep a prefix of unknown length. items[0, ready) are already the first ones in this order. Sorts
+ * twice as many (64 at first), at most all, and returns the number of sorted items. */
 typedef enum {
     ORDER_LOGIT,  /* largest logit first: what `sorted` means */
     ORDER_TYPICAL /* smallest |-ln p - H| first */

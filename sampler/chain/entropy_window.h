@@ -1,6 +1,6 @@
 /* Entropy window: the entropies of the last steps and their exact percentiles. Without the setting entropy-range these
- * tell what counts as low and high entropy in this text. Plain data of fixed size: copied with `=`, it forks and rewinds
- * with its sequence. */
+ * tell what counts as low and high entropy in this text. Plain data of fixed size: copied with `=`, it forks and
+ * rewinds with its sequence. */
 #ifndef SAMPLER_CHAIN_ENTROPY_WINDOW_H
 #define SAMPLER_CHAIN_ENTROPY_WINDOW_H
 

@@ -28,8 +28,8 @@ bool number_check_float(float value, NumberRange range, const char *what, Error 
 /* "0 to 1", "above 0 and below 1". Cut to capacity, and returns the uncut length, as snprintf does. */
 int number_range_print(NumberRange range, char *out, size_t capacity);
 
-/* The fewest digits, at least 6, that give the same double or float when they are parsed. Cut to capacity, and returns the
- * uncut length, as snprintf does. */
+/* The fewest digits, at least 6, that give the same double or float when they are parsed. Cut to capacity, and returns
+ * the uncut length, as snprintf does. */
 int number_print(double value, char *out, size_t capacity);
 int number_print_float(float value, char *out, size_t capacity);
 

@@ -15,8 +15,8 @@ static bool any_possible(const Candidates *candidates) {
     return false;
 }
 
-/* The logit after a stage has changed it from `before` to z. Only a ban makes a token impossible: z is clamped to the range
- * of floats, and an impossible token stays impossible. */
+/* The logit after a stage has changed it from `before` to z. Only a ban makes a token impossible: z is clamped to the
+ * range of floats, and an impossible token stays impossible. */
 static float bounded(float before, float z) {
     if (before == -INFINITY) return before;
     return fminf(fmaxf(z, -FLT_MAX), FLT_MAX);

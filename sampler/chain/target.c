@@ -7,8 +7,8 @@
 #include "sampler/chain/floats.h"
 
 /* H and its slope at one T. With d_i = (z_i - max) / T and weights exp(d_i), Z their sum and E their mean:
- * ln p_i = d_i - ln Z, so H = ln Z - E[d]. In x = ln T, d_i' = -d_i and (ln Z)' = E[d'] = -E[d]; E[d]' = -E[d] - Var[d],
- * since E[f]' = E[f'] + Cov(f, d'). Hence H' = -E[d] + E[d] + Var[d] = Var[d] = Var[ln p]. */
+ * ln p_i = d_i - ln Z, so H = ln Z - E[d]. In x = ln T, d_i' = -d_i and (ln Z)' = E[d'] = -E[d]; E[d]' = -E[d] -
+ * Var[d], since E[f]' = E[f'] + Cov(f, d'). Hence H' = -E[d] + E[d] + Var[d] = Var[d] = Var[ln p]. */
 typedef struct {
     double entropy, slope;
 } Point;
@@ -41,8 +41,8 @@ int target_count(const Candidates *candidates) {
 }
 
 /* Newton's method in x = ln T, within an interval: its lower end has too little entropy, its upper end too much. A step
- * that leaves the interval, or that shrinks too slowly, is replaced: by a step to the end of the range if H there is not
- * known yet, otherwise by a bisection. */
+ * that leaves the interval, or that shrinks too slowly, is replaced: by a step to the end of the range if H there is
+ * not known yet, otherwise by a bisection. */
 double target_temperature(const Candidates *candidates, double entropy, double low, double high) {
     enum { MOST = 200 };
     double max, begin = log(fmax(low, DRAW_GREEDY_BELOW)), end = log(fmax(high, DRAW_GREEDY_BELOW));

@@ -19,8 +19,8 @@ double target_entropy(const Candidates *candidates, double temperature);
 int target_count(const Candidates *candidates);
 
 /* T in [low, high], 0 <= low < high, with |H(T) - entropy| <= TARGET_TOLERANCE. If no T has this entropy, the result is
- * the nearer end of the range: low if the entropy is 0 or less, or below H(low); high if the entropy is ln m or more, or
- * above H(high). If low is below 1e-4, which means argmax, H(1e-4) stands for H(low). Takes a few passes over the
+ * the nearer end of the range: low if the entropy is 0 or less, or below H(low); high if the entropy is ln m or more,
+ * or above H(high). If low is below 1e-4, which means argmax, H(1e-4) stands for H(low). Takes a few passes over the
  * candidates. Uses their scratch memory. */
 double target_temperature(const Candidates *candidates, double entropy, double low, double high);
 

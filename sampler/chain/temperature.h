@@ -2,10 +2,11 @@
  * sequence of a batch has its own entropy, so it has its own T.
  *
  * H is the entropy in nats of the natural distribution: the model's own, over the whole vocabulary, before penalties,
- * bans and truncation. The percentiles of linear and the p1 and p2 of udt are of the natural distribution, too: how sure
- * the model is does not depend on what the chain does with it. Only dynatemp and target read the survivors, renormalised:
- * what penalties, bans and truncation leave (with temp-first: what penalties and bans leave). T0 is the setting temp.
- * T below 1e-4 means argmax, which is done when the token is drawn. The functions in temperature.c have this order:
+ * bans and truncation. The percentiles of linear and the p1 and p2 of udt are of the natural distribution, too: how
+ * sure the model is does not depend on what the chain does with it. Only dynatemp and target read the survivors,
+ * renormalised: what penalties, bans and truncation leave (with temp-first: what penalties and bans leave). T0 is the
+ * setting temp. T below 1e-4 means argmax, which is done when the token is drawn. The functions in temperature.c have
+ * this order:
  *
  *   fixed         T0
  *   linear        Tmin + (Tmax-Tmin) * clamp((min(H,cap) - Hlo) / (Hhi - Hlo), 0, 1)
@@ -29,13 +30,14 @@
  *   dynatemp      Tmin + (Tmax-Tmin) * (Hs / ln m)^e, Hs the entropy of the m survivors of truncation, renormalised
  *                 llama.cpp, koboldcpp. Tmin = max(0, T0 - range), Tmax = T0 + range. Where one candidate is left,
  *                 Hs / ln m is taken as 0 (any T draws that candidate).
- *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target; if
- *                 there is none, the nearer end. The target X is X nats, @F is F ln m, X@F is the smaller of the two.
+ *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target;
+ *                 if there is none, the nearer end. The target X is X nats, @F is F ln m, X@F is the smaller of the two.
  *                 Ours; solved by target.h.
  *
- * To add a policy: here its place in TemperatureKind, the fields of its parameters and this comment; in temperature.c its
- * function, its row of temperature_policies and the default values; in sampler/settings/table.c its name among those of
- * temp-policy and a row for each parameter. Tests that fail until it is done: tests/sampler/chain/test_temperature.c. */
+ * To add a policy: here its place in TemperatureKind, the fields of its parameters and this comment; in temperature.c
+ * its function, its row of temperature_policies and the default values; in sampler/settings/table.c its name among
+ * those of temp-policy and a row for each parameter. Tests that fail until it is done:
+ * tests/sampler/chain/test_temperature.c. */
 #ifndef SAMPLER_CHAIN_TEMPERATURE_H
 #define SAMPLER_CHAIN_TEMPERATURE_H
 

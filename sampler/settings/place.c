@@ -10,7 +10,11 @@ enum { AFTER_OTHER, AFTER_WORD, AFTER_CLOSING };                       /* previo
 enum { NO_CODE, INLINE, FENCE };                                       /* code */
 enum { RUN_IN_LINE, RUN_AT_BEGINNING, RUN_OPENS, RUN_IS_DONE };        /* run, while ticks > 0 */
 enum { NO_NUMBER, DIGITS, MARK, CURRENCY };                            /* number */
-enum { SENTENCE_BEGINS, IN_SENTENCE, AFTER_POINT };                    /* sentence; the last waits for a space */
+enum {
+    SENTENCE_BEGINS,
+    IN_SENTENCE,
+    AFTER_POINT
+}; /* sentence; AFTER_POINT: after a digit's point, which ends a sentence if a space follows */
 enum { FENCE_INDENT = 3, FENCE_TICKS = 3, REPLACEMENT = 0xfffd };
 
 /* ---- Characters ---- */
@@ -34,19 +38,20 @@ static bool is_one_of(uint32_t c, const uint32_t *some, size_t n) {
     return false;
 }
 
-static bool is_closing(uint32_t c) { /* a straight quotation mark after it closes something */
+static bool is_closing(uint32_t c) { /* a straight quotation mark after it opens no quotation */
     static const uint32_t some[] = {'.', ',', '!', '?', 0x2026, 0x2019};
     return is_one_of(c, some, sizeof some / sizeof some[0]);
 }
 
-static bool is_bracket(uint32_t c) { /* or a quotation mark, or one of emphasis: a sentence may begin after it */
+static bool is_bracket(uint32_t c) { /* a bracket, a quotation mark or *: a sentence may begin after it */
     static const uint32_t some[] = {'"', '\'', '(',  ')',    '[',    ']',    '{',    '}',   '*',
                                     '_', 0xab, 0xbb, 0x2018, 0x2019, 0x201c, 0x201d, 0x201e};
     return is_one_of(c, some, sizeof some / sizeof some[0]);
 }
 
 /* ---- The machine ----
- * Each part reads one character. read_character calls the parts in order, so each sees the new state of those before it. */
+ * Each read_* function updates its part of the state for one character. read_character calls them in order: each sees
+ * the new state of the parts before it, and the old state of the parts after it. */
 
 static void read_tick(PlaceState *s) {
     if (s->ticks == 0) s->run = !s->in_line && s->indent <= FENCE_INDENT ? RUN_AT_BEGINNING : RUN_IN_LINE;
@@ -120,7 +125,7 @@ static void read_quote(PlaceState *s, uint32_t c) {
     if (s->quote == NO_QUOTE)
         s->quote = quote_opened_by(s, c);
     else if (closes(s->quote, c) && s->quote == SINGLE && s->previous == AFTER_WORD)
-        s->apostrophe = 1; /* the next character decides */
+        s->apostrophe = 1; /* the next character decides whether it is one */
     else if (closes(s->quote, c))
         s->quote = NO_QUOTE;
 }
@@ -247,7 +252,7 @@ bool place_may_meet(const PlaceRule *a, const PlaceRule *b) {
 
 /* ---- Rules ---- */
 
-/* The length of "/REGEX/" at the beginning of text, which begins with a slash; 0 where none closes it. */
+/* The length of the "/REGEX/" that text begins with; 0 if no slash closes it. */
 static size_t pattern_length(const char *text) {
     for (size_t i = 1; text[i]; i++) {
         if (text[i] == '/') return i + 1;
