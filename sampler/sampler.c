@@ -174,11 +174,11 @@ static double temperature(const Sampler *sampler, SamplerState *state, const Can
         input->observed_high = entropy_window_percentile(&state->window, 0.75);
         break;
     case TEMPERATURE_DYNATEMP:
-        input->n_survivors = target_count(candidates);
+        input->n_survivors = target_count_possible(candidates);
         input->survivors_entropy = entropy_of_survivors(candidates);
         break;
     case TEMPERATURE_TARGET:
-        input->n_survivors = target_count(candidates);
+        input->n_survivors = target_count_possible(candidates);
         input->survivors_entropy = target_entropy(candidates, 1);
         break;
     default:
@@ -215,7 +215,7 @@ static bool is_banning(const SamplerContext *context) {
 /* Returns the number of candidates that are still possible, of `possible` before the stage, and reports the difference.
  * */
 static int count_banned(const SamplerContext *context, const Candidates *candidates, int stage, int possible) {
-    int left = target_count(candidates);
+    int left = target_count_possible(candidates);
     if (context->dropped) context->dropped[stage] = possible - left;
     return left;
 }

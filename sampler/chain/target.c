@@ -34,7 +34,7 @@ double target_entropy(const Candidates *candidates, double temperature) {
     return point_at(logits, candidates->count, max, temperature).entropy;
 }
 
-int target_count(const Candidates *candidates) {
+int target_count_possible(const Candidates *candidates) {
     int count = 0;
     for (int i = 0; i < candidates->count; i++) count += candidates->items[i].logit > -INFINITY;
     return count;
@@ -52,7 +52,7 @@ double target_temperature(const Candidates *candidates, double entropy, double l
     double x = fmin(fmax(0, begin), end), last = INFINITY;
     assert(low >= 0 && low < high);
     if (entropy <= 0) return low;
-    if (entropy >= log(target_count(candidates))) return high;
+    if (entropy >= log(target_count_possible(candidates))) return high;
     for (int i = 0; i < MOST; i++) {
         Point point = point_at(logits, n, max, exp(x));
         double missing = entropy - point.entropy, next = x + missing / point.slope;

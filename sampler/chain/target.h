@@ -16,7 +16,7 @@
 double target_entropy(const Candidates *candidates, double temperature);
 
 /* The number of candidates whose logit is not -inf. */
-int target_count(const Candidates *candidates);
+int target_count_possible(const Candidates *candidates);
 
 /* T in [low, high], 0 <= low < high, with |H(T) - entropy| <= TARGET_TOLERANCE. If no T has this entropy, the result is
  * the nearer end of the range: low if the entropy is 0 or less, or below H(low); high if the entropy is ln m or more,

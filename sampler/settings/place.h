@@ -10,8 +10,8 @@
  *   word               a run of letters, digits and _. Characters beyond ASCII are letters, except punctuation
  *   speech             inside a quotation: straight double marks, curly marks, guillemets both ways. A straight mark
  *                      opens no quotation directly after a word or one of . , ! ?. A straight single mark is always an
- *                      apostrophe, a curly one between two letters is one. Inside a quotation only the matching closing mark
- *                      counts. The end of a paragraph closes it. In code there are no quotation marks
+ *                      apostrophe, a curly one between two letters is one. Inside a quotation only its closing mark is
+ *                      recognised. The end of a paragraph closes it. In code there are no quotation marks
  *   number             after a digit whose word has only digits so far; after . or , directly after such a digit;
  *                      after a currency sign that follows no word: "3", "3.", "$", but not "tok5" or "No. "
  *   code               from ``` at the beginning of a line to ``` at the beginning of another; from ` to ` in one line
@@ -41,7 +41,7 @@
 typedef struct {
     uint8_t held[4], n_held; /* the bytes of an incomplete character */
     uint8_t quote, apostrophe,
-        previous; /* the open quotation; whether the last character is its closing mark or an apostrophe; kind of the last character */
+        previous;                    /* the open quotation; its possible closing mark came last; the last character */
     uint8_t code, fence, ticks, run; /* backticks of the fence and of the present run; the kind of that run */
     uint8_t word[4], n_word;         /* its first characters, its length (at most 255) */
     uint8_t has_letter, is_mixed, last_is_lower;
