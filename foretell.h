@@ -125,7 +125,7 @@ FORETELL_API foretell_status foretell_token_bytes(const foretell_model *model, i
 
 typedef struct {
     size_t size;
-    int32_t context;             /* positions a text may reach; default: the model's context_length */
+    int32_t context;             /* the most tokens of a text; default: the model's context_length */
     int32_t texts;               /* texts open at once; default 1 */
     int32_t candidates;          /* the largest fe-k of any text; default 20 */
     int32_t depth;               /* the largest fe-depth; default 1 */
@@ -167,7 +167,7 @@ FORETELL_API foretell_status foretell_text_open(foretell_text **text, foretell_s
 FORETELL_API void foretell_text_close(foretell_text *text);
 
 /* Sets one setting of the sampler by name ("temp", "top-p", "alpha", "wave", "preset", "samplers": foretell_setting lists all), or
- * a list: name "settings", value "temp 0.8, fe, alpha 0.5". A switch is set by value "on" or NULL and cleared by "off". Takes
+ * a list: name "settings", value "temp 0.8, fe, alpha 0.5, seed 1". A switch is set by value "on" or NULL and cleared by "off". Takes
  * effect with the next step. fe-k and fe-depth may be at most what the session was opened for, so set them first where that
  * is less than their default; edt-instance has to be set before the prompt; kld is not for texts of this interface. Errors name the setting, the range and the value; also a contradiction between settings. */
 FORETELL_API foretell_status foretell_text_set(foretell_text *text, const char *name, const char *value);
@@ -193,7 +193,8 @@ typedef enum {
     FORETELL_GOES_ON = 0,
     FORETELL_END_OF_TEXT = 1,  /* the token that ends a text was drawn; it is in the step, not in the text */
     FORETELL_STOPPED = 2,      /* a stop string is complete; step.bytes ends before it */
-    FORETELL_CONTEXT_FULL = 3, /* no room to draw another token */
+    FORETELL_CONTEXT_FULL = 3, /* no room to draw another token: the text has as many as the context, or fe-depth would
+                                  look past its end; the last token may be in this step */
     FORETELL_REWOUND = 4 /* a banned string was complete: the text has gone back to step.position; call next again */
 } foretell_end;
 
@@ -255,6 +256,10 @@ FORETELL_API foretell_status foretell_text_renumber(foretell_text *text, int32_t
 /* Takes the text back to n_tokens, the sampler's state too, as if the rest had never been; computes nothing. */
 FORETELL_API foretell_status foretell_text_rewind(foretell_text *text, size_t n_tokens);
 
+/* The bytes that steps have held back, because a character, a stop string or a banned one may be incomplete: the end of
+ * the text for a caller who stops here. A later step gives them out again, unless they become such a string. Valid until
+ * the next call on this text. */
+FORETELL_API foretell_status foretell_text_rest(const foretell_text *text, const char **bytes, size_t *n);
 /* The tokens so far, the prompt's included; valid until the next call on this text. */
 FORETELL_API foretell_status foretell_text_tokens(const foretell_text *text, const int32_t **tokens, size_t *n);
 /* (vocab_size,) logits that follow the last token, before any setting; valid until the next call on any text of the session. */
@@ -302,7 +307,8 @@ typedef struct {
     const char *metavar; /* what its value is called, "P"; NULL for a switch */
     const char *help;    /* one line */
     char range[64];      /* "0 to 1", or "" */
-    char value[64];      /* the default, or "" */
+    char value[128];     /* the default, or "" */
+    const char *unit;    /* "nats", "tokens", or "" */
 } foretell_setting_info;
 
 /* The setting at `index`, from 0; FORETELL_INVALID past the last. */

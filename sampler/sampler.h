@@ -121,12 +121,12 @@ extern const SamplerStage sampler_stages[SAMPLER_STAGES]; /* by Stage; those tha
 
 /* What is known of a setting: see sampler/settings/table.c. */
 typedef struct {
-    const char *name;      /* "top-k": llama.cpp's name where it has one */
-    const char *metavar;   /* of its value: "K", the words of a choice "a|b"; NULL for a switch, which takes no value */
-    const char *unit;      /* "nats", "tokens"; "" */
-    const char *help;      /* one line, for people */
-    char range[64];        /* "0 to 1"; "" where the values are no one range of numbers */
-    char default_text[64]; /* as sampler_show, cut if it is longer; "" */
+    const char *name;    /* "top-k": llama.cpp's name where it has one */
+    const char *metavar; /* of its value: "K", the words of a choice "a|b"; NULL for a switch, which takes no value */
+    const char *unit;    /* "nats", "tokens"; "" */
+    const char *help;    /* one line, for people */
+    char range[64];      /* "0 to 1"; "" where the values are no one range of numbers */
+    char default_text[128]; /* as sampler_show; "" */
 } SamplerSetting;
 
 bool sampler_setting(int i, SamplerSetting *setting); /* in the order of the help; false past the last */
@@ -134,7 +134,7 @@ bool sampler_setting_named(const char *name, SamplerSetting *setting);
 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
-/* Sets one setting; value is NULL for a switch. A later setting overrides an earlier one, also one of a preset. wave and
+/* Sets one setting, or the seed ("seed"); value is NULL for a switch. A later setting overrides an earlier one, also one of a preset. wave and
  * alpha look ahead, as fe does. A preset starts from the default settings, but keeps the seed and the rules (at) that no
  * earlier preset has set. A mistake changes nothing. Errors begin with the setting's name, then say the range and the
  * value: "top-k: expected a whole number from 0 to 1000000, got 'x'"; no setting has this name. */

@@ -89,6 +89,9 @@ foretell_end api_end_of(TextEnd end);
 /* Room for all that the next call may give out. */
 bool api_make_room(foretell_text *text, Error *error);
 
+/* Whether n more tokens fit: FORETELL_FULL. */
+foretell_status api_check_room(const foretell_text *text, size_t n);
+
 /* Appends a prompt of n >= 1 tokens that are checked; visit and context as TextsPrompt, may be NULL. */
 foretell_status api_append(foretell_text *text, const int *tokens, size_t n, LogitsVisitor *visit, void *context);
 
