@@ -150,7 +150,7 @@ FORETELL_API foretell_status foretell_token_bytes(const foretell_model *model, i
 
 typedef struct {
     size_t size;
-    int32_t context;             /* positions per text, see below; default: context_length */
+    int32_t context;             /* the most tokens of a text; default: context_length */
     int32_t texts;               /* the most texts open at the same time; default 1 */
     int32_t candidates;          /* the largest fe-k of any text; default 20 */
     int32_t depth;               /* the largest fe-depth of any text; default 1 */
@@ -161,14 +161,7 @@ typedef struct {
     void *context_of_progress;   /* passed to progress */
 } foretell_session_options;
 
-/* The context. A position is the memory for the keys and values of one token. foretell_text_append,
- * foretell_text_append_tokens and foretell_text_score fill at most `context` positions. The last
- * token that is drawn needs no position, because no logits follow it; so without lookahead a text
- * can reach context + 1 tokens. Looking ahead needs fe-depth free positions for each step, so with
- * lookahead (in the settings or in any rule `at`) a text can be drawn up to context + 1 - fe-depth
- * tokens.
- *
- * Opens a session, and allocates the memory for all passes, so that computing itself needs no more.
+/* Opens a session, and allocates the memory for all passes, so that computing itself needs no more.
  * options may be NULL. Errors: FORETELL_INVALID, an option out of range; FORETELL_FAILED, texts and
  * context need too many key/value rows, or OpenBLAS cannot be loaded. *session is then NULL. */
 FORETELL_API foretell_status foretell_session_open(foretell_session **session, foretell_model *model,
@@ -245,7 +238,7 @@ typedef enum {
     FORETELL_GOES_ON = 0,
     FORETELL_END_OF_TEXT = 1,  /* the step's token ends the text; it is not appended to it */
     FORETELL_STOPPED = 2,      /* a stop string is complete; step.bytes ends before it */
-    FORETELL_CONTEXT_FULL = 3, /* no further token can be drawn; this step may have drawn one */
+    FORETELL_CONTEXT_FULL = 3, /* no room for another token; this step may have drawn the last */
     FORETELL_REWOUND = 4       /* a banned string was complete; the text has gone back: it has
                                   step.position tokens, without step.token; call next again */
 } foretell_end;
@@ -292,11 +285,13 @@ typedef struct {
     int32_t chosen; /* the index of the token among them; -1: it is not among them */
 } foretell_step;
 
-/* Draws the next token and appends it. After an end other than FORETELL_REWOUND each further call
- * returns a step with the same end and no token, until the text is appended to, forced or rewound.
- * Errors: FORETELL_INVALID, an empty text, a number of the scorer that is not allowed;
- * FORETELL_FAILED, no token is possible, too many rewinds for banned strings, or logits that are
- * not finite; FORETELL_CANCELLED. The text is then unchanged. */
+/* Draws the next token and appends it. Without lookahead a text can be drawn up to `context`
+ * tokens. A lookahead (in the settings or in any rule `at`) needs fe-depth free positions for each
+ * step, so with it a text can be drawn up to context + 1 - fe-depth tokens. After an end other than
+ * FORETELL_REWOUND each further call returns a step with the same end and no token, until the text
+ * is appended to, forced or rewound. Errors: FORETELL_INVALID, an empty text, a number of the
+ * scorer that is not allowed; FORETELL_FAILED, no token is possible, too many rewinds for banned
+ * strings, or logits that are not finite; FORETELL_CANCELLED. The text is then unchanged. */
 FORETELL_API foretell_status foretell_text_next(foretell_text *text, foretell_step *step);
 /* Makes one step of each of n different texts of one session. One pass serves all texts, and each
  * gets the token that it would get alone. The `size` of all steps must be the same. Errors: those
@@ -327,12 +322,15 @@ FORETELL_API foretell_status foretell_text_renumber(foretell_text *text, int32_t
  * they begin before its end. */
 FORETELL_API foretell_status foretell_text_rewind(foretell_text *text, size_t n_tokens);
 
+/* The bytes that steps have held back, because they may belong to an incomplete character, a stop
+ * string or a banned string: the rest of the text for a caller that ends it here. A later step
+ * gives them out, unless they become such a string. Valid until the next call with this text. */
+FORETELL_API foretell_status foretell_text_rest(const foretell_text *text, const char **bytes, size_t *n);
 /* The tokens of the text, with those of the prompt; valid until the next call with this text. */
 FORETELL_API foretell_status foretell_text_tokens(const foretell_text *text, const int32_t **tokens, size_t *n);
 /* The logits (vocab_size,) that follow the last token, before any setting; computed if they are not
  * known yet. Valid until the next call with any text of the session. Errors: FORETELL_INVALID, an
- * empty text; FORETELL_FULL, the last token has no position (the text has context + 1 tokens);
- * FORETELL_CANCELLED; FORETELL_FAILED, logits that are not finite. */
+ * empty text; FORETELL_CANCELLED; FORETELL_FAILED, logits that are not finite. */
 FORETELL_API foretell_status foretell_text_logits(foretell_text *text, const float **logits, size_t *n);
 
 typedef struct {
@@ -388,7 +386,8 @@ typedef struct {
     const char *metavar; /* stands for the value in help: "P"; NULL for a switch */
     const char *help;    /* one line */
     char range[64];      /* "0 to 1"; "" if the values are not a range of numbers */
-    char value[64];      /* the default; "" if there is none */
+    char value[128];     /* the default; "" if there is none */
+    const char *unit;    /* "nats", "tokens"; "" if there is none */
 } foretell_setting_info;
 
 /* Describes the setting at `index`, from 0. Errors: FORETELL_INVALID, an index past the last. */

@@ -127,10 +127,10 @@ typedef struct {
     const char *name; /* "top-k": llama.cpp's name where it has one */
     const char
         *metavar; /* stands for the value: "K", or the words of a choice "a|b"; NULL for a switch, which has no value */
-    const char *unit;      /* "nats", "tokens"; "" */
-    const char *help;      /* one line */
-    char range[64];        /* "0 to 1"; "" if the values are not one range of numbers */
-    char default_text[64]; /* as sampler_show gives it, perhaps cut; or "" */
+    const char *unit;       /* "nats", "tokens"; "" */
+    const char *help;       /* one line */
+    char range[64];         /* "0 to 1"; "" if the values are not one range of numbers */
+    char default_text[128]; /* as sampler_show gives it; or "" */
 } SamplerSetting;
 
 bool sampler_setting(int i, SamplerSetting *setting); /* in the order of the help; false past the last */
@@ -138,11 +138,11 @@ bool sampler_setting_named(const char *name, SamplerSetting *setting);
 
 Sampler sampler_default(void); /* top-k 40, top-p .95, min-p .05, temp .8; all else off; seed 0 */
 
-/* Sets one setting; value is NULL for a switch. A later setting overrides an earlier one, including those of a preset.
- * wave and alpha turn the lookahead on, as fe does. A preset starts from the default settings, but keeps the seed and
- * the rules (at) that no earlier preset has set. After an error nothing is changed. Errors begin with the setting's
- * name, then give the range and the value: "top-k: expected a whole number from 0 to 1000000, got 'x'"; an unknown
- * name. */
+/* Sets one setting, or the seed ("seed"); value is NULL for a switch. A later setting overrides an earlier one,
+ * including those of a preset. wave and alpha turn the lookahead on, as fe does. A preset starts from the default
+ * settings, but keeps the seed and the rules (at) that no earlier preset has set. After an error nothing is changed.
+ * Errors begin with the setting's name, then give the range and the value: "top-k: expected a whole number from 0 to
+ * 1000000, got 'x'"; an unknown name. */
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error);
 /* Sets a list of settings, in order: "temp 0.3, top-p 0.9, fe" or "temp=0.3,top-p=0.9,fe". A comma ends an item only if
  * another item follows (the name of a switch, or a name and a value), so a value may contain commas. Several settings

@@ -46,7 +46,6 @@ struct foretell_text {
     bool is_carried;    /* the latter */
     int carried_from;   /* the text was that long */
     foretell_step step; /* the last one; its arrays follow */
-    foretell_end last_end;
     foretell_candidate *candidates;
     foretell_future *futures;
 };
@@ -86,8 +85,12 @@ foretell_status api_use_sampler(foretell_text *text, const Sampler *sampler);
 
 /* The listener of the text's Texts; the context is the text. */
 TextListener api_hear;
+foretell_end api_end_of(TextEnd end);
 /* Room for all that the next call may give out. */
 bool api_make_room(foretell_text *text, Error *error);
+
+/* Whether n more tokens fit: FORETELL_FULL. */
+foretell_status api_check_room(const foretell_text *text, size_t n);
 
 /* Appends a prompt of n >= 1 tokens that are checked; visit and context as TextsPrompt, may be NULL. */
 foretell_status api_append(foretell_text *text, const int *tokens, size_t n, LogitsVisitor *visit, void *context);

@@ -14,8 +14,6 @@ foretell_status foretell_text_logits(foretell_text *text, const float **logits, 
     if (!text) return api_refuse("text: expected a handle, got NULL");
     if (!logits || !n) return api_refuse("expected somewhere to write to, got NULL");
     if (api_length(text) == 0) return api_refuse("the text is empty: no logits follow it");
-    if (api_length(text) > api_item(text)->context)
-        return api_full("the context of %d tokens is full: no logits follow the last token", api_item(text)->context);
     foretell_status status = complete(text);
     if (status) return status;
     *logits = session_logits(text->session->session, api_item(text)->item.sequence.branch);
@@ -48,10 +46,8 @@ foretell_status foretell_text_score(foretell_text *text, const int32_t *tokens, 
     if (n > 0 && !scores) return api_refuse("scores: expected room for %zu, got NULL", n);
     foretell_status status = api_check_tokens(text->session->model, tokens, n);
     if (status || n == 0) return status;
-    int length = api_length(text), room = api_item(text)->context - length;
-    if (room < 0 || n > (size_t)room)
-        return api_full("the text holds %d of %d tokens of context, %zu more do not fit", length,
-                        api_item(text)->context, n);
+    int length = api_length(text);
+    if ((status = api_check_room(text, n))) return status;
     Scoring scoring = {text, tokens, n, length, scores};
     if (length > 0 && (status = complete(text))) return status;
     if (length == 0)

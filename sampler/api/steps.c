@@ -46,11 +46,10 @@ static foretell_status take_step(foretell_text *text, int token, foretell_step *
     if (!text->is_carried) text->n_bytes = 0;
     if (!api_make_room(text, &error)) return api_fail(&error);
     if (token < 0 && !item->is_live) {
-        text->step.end = text->last_end;
+        text->step.end = api_end_of(item->item.end);
     } else {
         bool done = token < 0 ? texts_draw(&text->texts, &error) : texts_force(&text->texts, 0, token, &error);
         if (!done) return text->writer.report.refused ? api_refuse_error(&error) : api_fail(&error);
-        text->last_end = text->step.end;
     }
     finish_step(text, before, step);
     return FORETELL_OK;
@@ -83,7 +82,7 @@ static foretell_step *step_at(foretell_step *steps, size_t i) {
 static foretell_status check_texts(foretell_text *const *texts, size_t n, foretell_step *steps) {
     if (!texts || n == 0) return api_refuse("texts: expected at least one");
     for (size_t i = 0; i < n; i++) {
-        foretell_status status = check_step(texts[i], i == 0 || steps ? step_at(steps, i) : NULL);
+        foretell_status status = check_step(texts[i], steps && i > 0 ? step_at(steps, i) : steps);
         if (status) return status;
         if (step_at(steps, i)->size != steps->size)
             return api_refuse("steps: expected the same size in each, got %zu and %zu", steps->size,
@@ -108,11 +107,9 @@ foretell_status foretell_texts_next(foretell_text *const *texts, size_t n, foret
 foretell_status foretell_text_force(foretell_text *text, int32_t token, foretell_step *step) {
     foretell_status status = check_step(text, step);
     if (status || (status = api_check_tokens(text->session->model, &token, 1))) return status;
-    if (api_length(text) + text->writer.positions > api_item(text)->context)
+    if (!texts_has_room(&text->texts, api_item(text)))
         return api_full("the context of %d tokens is full", api_item(text)->context);
     bool was_live = api_item(text)->is_live;
-    if (!was_live && api_length(text) > api_item(text)->context)
-        return api_full("the context of %d tokens is full", api_item(text)->context);
     api_item(text)->is_live = true;
     status = complete(&text, 1);
     api_item(text)->is_live = was_live;

@@ -218,12 +218,17 @@ static void visit_logits(void *context, int position, const float *logits) {
     append->visit(append->context, position, logits);
 }
 
+foretell_status api_check_room(const foretell_text *text, size_t n) {
+    int length = api_length(text), context = api_item(text)->context;
+    if (n <= (size_t)(context - length)) return FORETELL_OK;
+    return api_full("the text holds %d of %d tokens of context, %zu more do not fit", length, context, n);
+}
+
 foretell_status api_append(foretell_text *text, const int *tokens, size_t n, LogitsVisitor *visit, void *context) {
     Error error;
-    int length = api_length(text), room = api_item(text)->context - length;
-    if (room < 0 || n > (size_t)room)
-        return api_full("the text holds %d of %d tokens of context, %zu more do not fit", length,
-                        api_item(text)->context, n);
+    int length = api_length(text);
+    foretell_status status = api_check_room(text, n);
+    if (status) return status;
     AppendContext append = {text, visit, context};
     TextsPrompt prompt = {.tokens = tokens,
                           .n = (int)n,
@@ -269,6 +274,16 @@ foretell_status foretell_text_rewind(foretell_text *text, size_t n_tokens) {
         text->is_carried = false;
         text->n_bytes = 0;
     }
+    return FORETELL_OK;
+}
+
+/* Appending restarts the editor, so only one of the two holds bytes. */
+foretell_status foretell_text_rest(const foretell_text *text, const char **bytes, size_t *n) {
+    if (!text) return api_refuse("text: expected a handle, got NULL");
+    if (!bytes || !n) return api_refuse("expected somewhere to write to, got NULL");
+    Bytes rest = text->is_carried ? (Bytes){text->bytes, text->n_bytes} : editor_held(&api_item(text)->editor);
+    *bytes = rest.size > 0 ? (const char *)rest.data : "";
+    *n = rest.size;
     return FORETELL_OK;
 }
 

@@ -44,17 +44,6 @@ foretell_status api_use_sampler(foretell_text *text, const Sampler *sampler) {
 
 /* ---- Setting ---- */
 
-static foretell_status set_seed(Sampler *sampler, const char *value) {
-    char end;
-    uint64_t seed;
-    if (value && strlen(value) <= 20 && strspn(value, "0123456789") == strlen(value) &&
-        sscanf(value, "%" SCNu64 "%c", &seed, &end) == 1) {
-        sampler->seed = seed;
-        return FORETELL_OK;
-    }
-    return api_refuse("seed: expected a whole number from 0, got '%s'", value ? value : "");
-}
-
 static foretell_status set_switch(Sampler *sampler, const SettingRow *row, const char *value) {
     bool on = !value || strcmp(value, "on") == 0;
     if (!on && strcmp(value, "off") != 0) return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
@@ -66,7 +55,6 @@ static foretell_status set_one(Sampler *sampler, const char *name, const char *v
     Error error;
     const SettingRow *row = settings_find(name);
     if (row && row->kind == KIND_SWITCH) return set_switch(sampler, row, value);
-    if (!row && strcmp(name, "seed") == 0) return set_seed(sampler, value);
     bool is_list = strcmp(name, "settings") == 0;
     if (is_list && !value) return api_refuse("settings: expected a list, got NULL");
     bool done = is_list ? sampler_set_list(sampler, value, &error) : sampler_set(sampler, name, value, &error);
@@ -105,16 +93,19 @@ foretell_status foretell_text_chain(const foretell_text *text, char *chain, size
 }
 
 foretell_status foretell_setting(size_t index, foretell_setting_info *info) {
-    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
+    SamplerSetting setting = {
+        .name = "seed", .metavar = "N", .unit = "", .help = "seed of the noise", .default_text = "0"};
     int n = 0;
-    foretell_status status = api_check_size(info, END_OF(foretell_setting_info, value), "foretell_setting_info");
+    foretell_status status = api_check_size(info, END_OF(foretell_setting_info, unit), "foretell_setting_info");
     if (status) return status;
     while (settings_row(n)) n++;
     if (index > (size_t)n) return api_refuse("index: expected a setting from 0 to %d, got %zu", n, index);
     if (index < (size_t)n) sampler_setting((int)index, &setting);
-    foretell_setting_info full = {.name = setting.name, .metavar = setting.metavar, .help = setting.help};
+    foretell_setting_info full = {
+        .name = setting.name, .metavar = setting.metavar, .help = setting.help, .unit = setting.unit};
+    _Static_assert(sizeof full.range == sizeof setting.range && sizeof full.value == sizeof setting.default_text, "");
     memcpy(full.range, setting.range, sizeof full.range);
-    snprintf(full.value, sizeof full.value, "%.63s", setting.default_text);
+    memcpy(full.value, setting.default_text, sizeof full.value);
     api_fill(info, &full, sizeof full);
     return FORETELL_OK;
 }

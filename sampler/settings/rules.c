@@ -7,9 +7,13 @@
 static const char *settings_of(const PlaceRule *rule) { return rule->text + rule->settings; }
 
 /* A rule may not contain settings of the whole text. alone: the default sampler with the rule's settings. */
-static bool check_alone(const Sampler *alone, Error *error) {
+static bool check_alone(const Sampler *alone, const char *settings, Error *error) {
     Sampler usual = sampler_default();
+    const char *list = settings;
+    char name[8];
     TemperatureKind kind = alone->temperature.kind;
+    while (sampler_next_setting(&list, name, sizeof name))
+        if (strcmp(name, "seed") == 0) return error_set(error, "expected no seed, which applies to the whole text");
     if (alone->n_rules > 0) return error_set(error, "expected no rule (at) within it");
     if (alone->mirostat_tau != usual.mirostat_tau || alone->mirostat_eta != usual.mirostat_eta)
         return error_set(error, "expected no mirostat, whose state is the whole text's");
@@ -26,7 +30,7 @@ bool sampler_add_rule(Sampler *sampler, const char *text, Error *error) {
     alone.lookahead.k = alone.lookahead.depth = 1;
     if (sampler->n_rules == PLACE_RULES) return error_set(error, "at: expected at most %d of them", PLACE_RULES);
     if (!place_parse(&rule, text, error)) return false;
-    if (!sampler_set_list(&alone, settings_of(&rule), error) || !check_alone(&alone, error))
+    if (!sampler_set_list(&alone, settings_of(&rule), error) || !check_alone(&alone, settings_of(&rule), error))
         return place_error(&rule, error);
     rule.k = alone.lookahead.k;
     rule.depth = alone.lookahead.depth;

@@ -1,6 +1,7 @@
 /* Parses settings: a single one, a list, a preset. */
 #include "sampler/settings/settings.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +65,23 @@ static bool set_value(const SettingRow *row, Sampler *sampler, const char *text,
     }
 }
 
+/* The seed is not a row of the table: it selects the noise, and does not change the distribution. */
+static bool is_seed(const char *name, size_t length) { return length == 4 && memcmp(name, "seed", 4) == 0; }
+
+static bool set_seed(Sampler *sampler, const char *value, Error *error) {
+    uint64_t seed = 0;
+    const char *at = value ? value : "";
+    for (; *at >= '0' && *at <= '9' && seed <= (UINT64_MAX - (uint64_t)(*at - '0')) / 10; at++)
+        seed = 10 * seed + (uint64_t)(*at - '0');
+    if (!value || !*value || *at)
+        return error_set(error, "seed: expected a whole number from 0 to %" PRIu64 ", got '%s'", UINT64_MAX,
+                         value ? value : "");
+    sampler->seed = seed;
+    return true;
+}
+
 bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *error) {
+    if (is_seed(name, strlen(name))) return set_seed(sampler, value, error);
     const SettingRow *row = settings_find(name);
     if (!row) return error_set(error, "%s: no such setting of the sampler", name);
     if (row->kind != KIND_SWITCH && !value) return error_set(error, "%s: expected a value", name);
@@ -135,7 +152,8 @@ bool settings_set_wave(Sampler *sampler, const char *text, Error *error) {
 static bool begins_item(const char *text) {
     size_t length = strcspn(text, "=, ");
     const SettingRow *row = settings_find_part(text, length);
-    return length == 0 || (row && (row->kind == KIND_SWITCH || text[length] == '=' || text[length] == ' '));
+    bool has_value = text[length] == '=' || text[length] == ' ';
+    return length == 0 || (row && (row->kind == KIND_SWITCH || has_value)) || (is_seed(text, length) && has_value);
 }
 
 /* The length of the item that begins here. A comma ends it only if another item begins after the comma, because some
