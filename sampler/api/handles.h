@@ -46,7 +46,6 @@ struct foretell_text {
     bool is_carried;    /* the latter */
     int carried_from;   /* the text was that long */
     foretell_step step; /* the last one; its arrays follow */
-    foretell_end last_end;
     foretell_candidate *candidates;
     foretell_future *futures;
 };
@@ -86,6 +85,7 @@ foretell_status api_use_sampler(foretell_text *text, const Sampler *sampler);
 
 /* The listener of the text's Texts; the context is the text. */
 TextListener api_hear;
+foretell_end api_end_of(TextEnd end);
 /* Room for all that the next call may give out. */
 bool api_make_room(foretell_text *text, Error *error);
 

@@ -89,7 +89,7 @@ static void record_drawn(foretell_text *text, const Sequence *sequence) {
     if (text->report & (FORETELL_CANDIDATES | FORETELL_FUTURES)) record_candidates(text, sequence);
 }
 
-static foretell_end end_of(TextEnd end) {
+foretell_end api_end_of(TextEnd end) {
     return end == TEXT_END_OF_TEXT    ? FORETELL_END_OF_TEXT
            : end == TEXT_STOP_STRING  ? FORETELL_STOPPED
            : end == TEXT_CONTEXT_FULL ? FORETELL_CONTEXT_FULL
@@ -124,7 +124,7 @@ bool api_hear(void *context, const TextEvent *event, Error *error) {
         text->n_bytes += event->bytes.size;
         break;
     case TEXT_DONE:
-        text->step.end = end_of(event->text->item.end);
+        text->step.end = api_end_of(event->text->item.end);
         break;
     }
     return true;

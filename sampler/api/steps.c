@@ -46,11 +46,10 @@ static foretell_status take_step(foretell_text *text, int token, foretell_step *
     if (!text->is_carried) text->n_bytes = 0;
     if (!api_make_room(text, &error)) return api_fail(&error);
     if (token < 0 && !item->is_live) {
-        text->step.end = text->last_end;
+        text->step.end = api_end_of(item->item.end);
     } else {
         bool done = token < 0 ? texts_draw(&text->texts, &error) : texts_force(&text->texts, 0, token, &error);
         if (!done) return text->writer.report.refused ? api_refuse_error(&error) : api_fail(&error);
-        text->last_end = text->step.end;
     }
     finish_step(text, before, step);
     return FORETELL_OK;
