@@ -82,7 +82,7 @@ static foretell_step *step_at(foretell_step *steps, size_t i) {
 static foretell_status check_texts(foretell_text *const *texts, size_t n, foretell_step *steps) {
     if (!texts || n == 0) return api_refuse("texts: expected at least one");
     for (size_t i = 0; i < n; i++) {
-        foretell_status status = check_step(texts[i], steps && i > 0 ? step_at(steps, i) : steps);
+        foretell_status status = check_step(texts[i], i == 0 ? steps : step_at(steps, i));
         if (status) return status;
         if (step_at(steps, i)->size != steps->size)
             return api_refuse("steps: expected the same size in each, got %zu and %zu", steps->size,

@@ -47,7 +47,7 @@ check 'an unknown option: usage' '[ $status -eq 2 ] && contains usage'
 deps 0 ''
 check 'no name: what the build needs' '[ $status -eq 0 ] && grep -q "recommends gcc .* libpcre2-dev$" "$work/log"'
 deps 0 '' test
-check 'test: what the tests need too' '[ $status -eq 0 ] && grep -q "recommends gcc .*libstb-dev libjansson-dev libncurses-dev libpcre2-dev libcmocka-dev" "$work/log"'
+check 'test: what the tests need too' '[ $status -eq 0 ] && grep -q "recommends gcc .*libstb-dev libjansson-dev libncurses-dev libpcre2-dev g++ libcmocka-dev" "$work/log"'
 stub apt-get 'exit 100'
 deps 0 '' gone
 check 'a failure of apt-get is one' '[ $status -eq 100 ]'
