@@ -47,8 +47,8 @@ typedef struct {
     float *query, *mixed;   /* (n_rows group, head_dim); mixed: sum of e^(score - largest) value */
     float *scores;          /* (n_rows group, ATTENTION_TILE) */
     float *largest, *total; /* (n_rows group,) largest score so far, and sum of e^(score - largest) */
-    int *first_run;         /* (n_rows,) the next run that the row reads, for itself and the rows that share it */
-    int from, to;           /* the tile's positions: from .. to - 1 */
+    int *first_run; /* (n_rows,) the next run that this row reads, for itself and for the rows that share the run */
+    int from, to;   /* the tile's positions: from .. to - 1 */
 } Batch;
 
 typedef enum { SCORES, MIX } Phase;

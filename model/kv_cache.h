@@ -27,8 +27,8 @@ typedef struct {
 typedef struct {
     Dtype dtype; /* DTYPE_F32 or DTYPE_F16 */
     int n_layers, n_kv_heads, head_dim, block_rows;
-    int n_blocks,
-        max_blocks; /* in total; the most of one branch: ceil(context / block_rows) + 1, where promotion needs the spare one */
+    int n_blocks;   /* in total */
+    int max_blocks; /* of one branch: ceil(context / block_rows), and one more for promotion */
     int n_branches;
     uint8_t *keys, *values;
     Branch *branches;         /* (n_branches,) */

@@ -203,7 +203,7 @@ bool sampler_looks_ahead(const Sampler *sampler);
 /* Whether any step can really look ahead: false if alpha is always -1, or each step has only one candidate. */
 bool sampler_may_look_ahead(const Sampler *sampler);
 /* The lookahead with the largest k and depth of the sampler and its rules: a session must have room for it. */
-Lookahead sampler_widest(const Sampler *sampler);
+Lookahead sampler_largest_lookahead(const Sampler *sampler);
 /* Updates the place after a token of the prompt or the text. After a token that ends a text a new text begins. */
 void sampler_read(const Sampler *sampler, SamplerState *state, const SamplerContext *context, int token);
 

@@ -45,7 +45,7 @@ bool sampler_looks_ahead(const Sampler *sampler) {
     return sampler->future;
 }
 
-Lookahead sampler_widest(const Sampler *sampler) {
+Lookahead sampler_largest_lookahead(const Sampler *sampler) {
     Lookahead widest = sampler->lookahead;
     for (int i = 0; i < sampler->n_rules; i++) {
         widest.k = max_int(widest.k, sampler->rules[i].k);
