@@ -2,7 +2,7 @@
  * `=`.
  *
  *   penalties -> dry -> no-repeat-ngram -> bias                                    rewrite logits
- *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
+ *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat   drop candidates
  *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
  * Truncation reads the distribution of the rewritten logits, and its H and H / ln V (typical, eta, top-h, the steered

@@ -13,7 +13,7 @@
 int threads_processors(void); /* processors this process may run on */
 
 /* Starts the threads of the calling thread's next parallel region. Returns their number, which includes the calling
- * thread: `wanted`, or as many as the system grants, at least 1. If wanted is 0, OpenMP's own default is taken. Costs
+ * thread: `wanted`, or as many as the system grants, at least 1. If wanted is 0, OpenMP's own default is used. Costs
  * nothing if the threads are running already. A region with fewer threads ends the others, except a region with 1. */
 int threads_start(int wanted);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UNFINISHED_MOST 512 /* a trace for each of 256 texts, and as many again */
+#define UNFINISHED_MOST 512 /* twice the 256 traces of the most texts */
 
 enum { FREE, TAKEN, NAMED };
 

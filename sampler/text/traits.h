@@ -1,4 +1,4 @@
-/* Traits: what the sampler's stages need to know of each token's text, read from the vocabulary once. */
+/* Traits: properties of each token's text that the sampler's stages read, computed once from the vocabulary. */
 #ifndef SAMPLER_TEXT_TRAITS_H
 #define SAMPLER_TEXT_TRAITS_H
 
