@@ -356,8 +356,8 @@ FORETELL_API foretell_status foretell_text_score(foretell_text *text, const int3
  * and stops when no further candidate can win. The drawn token is the same as if all were
  * evaluated, with fewer rows. So worth is only called for candidates that are evaluated (fe-eager:
  * all), and a wrong result is only found there; bound is called for each candidate that is looked
- * at. Neither is called for neutral candidates, whose worth is the p-weighted mean of the others.
- * */
+ * at. Neither is called for neutral candidates, whose worth is the p-weighted mean of the
+ * others. */
 typedef struct {
     size_t size;
     /* What the future of the candidate is worth, from the logits (n_logits,) that follow it:

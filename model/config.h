@@ -9,11 +9,12 @@
  *   vocab_size      token ids
  *   context_length  positions that the model was trained on
  *
- * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in model/model.c
- * change the frequencies (fill_frequencies). The forward pass reads the frequencies alone.
+ * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in
+ * model/model.c change the frequencies (fill_frequencies). The forward pass reads the frequencies alone.
  *
- * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in model/part.h, .c;
- * where they are bound in model/model.c; what it computes in model/transformer.c, and in tests/support/naive.c, its twin. */
+ * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in
+ * model/part.h, .c; where they are bound in model/model.c; what it computes in model/transformer.c, and in
+ * tests/support/naive.c, its twin. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
 

@@ -1,4 +1,5 @@
-/* Part: the tensors of a LLaMA model, their GGUF names and shapes. The loaders name them, model.c binds them to layers. */
+/* Part: the tensors of a LLaMA model, their GGUF names and shapes. The loaders name them, model.c binds them to
+ * layers. */
 #ifndef MODEL_PART_H
 #define MODEL_PART_H
 

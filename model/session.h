@@ -9,8 +9,8 @@
  *
  * A branch's logits have the same bits as if its tokens ran alone after the same prompt: they depend neither on the
  * rest of the batch nor on the number of threads. A branch is identified by a small number; TRUNK exists from the
- * start. Only session_open allocates memory. Misuse (a dead branch, a branch twice in one decode) fails an assertion.
- * */
+ * start. Only session_open allocates memory. Misuse (a dead branch, a branch twice in one decode) fails an
+ * assertion. */
 #ifndef MODEL_SESSION_H
 #define MODEL_SESSION_H
 

@@ -1,8 +1,8 @@
 /* Error: one line that says what went wrong, where, and what was expected.
  *
  * Functions that read foreign bytes or user values return bool. When they return false they have filled the Error, and
- * their other outputs must not be read. Parsers name the byte offset; *_open functions begin the message with the path.
- * */
+ * their other outputs must not be read. Parsers name the byte offset; *_open functions begin the message with the
+ * path. */
 #ifndef TENSOR_ERROR_H
 #define TENSOR_ERROR_H
 

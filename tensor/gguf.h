@@ -78,8 +78,8 @@ bool gguf_get_string(const Gguf *gguf, const char *key, bool required, Bytes *ou
 bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType item_type, const GgufValue **out,
                     Error *error);
 
-/* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse has checked it.
- * */
+/* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse has checked
+ * it. */
 Bytes gguf_next_string(Cursor *cursor);
 
 /* The number the format gives to a tensor's form. Asserts that it has one: Q8_GROUP has none. */

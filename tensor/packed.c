@@ -43,8 +43,8 @@ static void write_values(uint8_t *group, const uint8_t *row, int lane, size_t n,
 
 static uint32_t flip(uint32_t four, Dtype dtype) { return dtype == DTYPE_Q8_0 ? four ^ 0x80808080u : four; }
 
-/* Nibbles need no reordering: in files the low ones are also the first half of a block, the high ones the second half.
- * */
+/* Nibbles need no reordering: in files the low ones are also the first half of a block, the high ones the second
+ * half. */
 static void write_blocks(uint8_t *group, const uint8_t *row, int lane, const Tensor *tensor) {
     size_t bytes = quant_bytes(tensor);
     uint8_t *q = group + packed_scale_bytes(tensor);

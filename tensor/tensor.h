@@ -7,7 +7,7 @@
  *   Q8_GROUP         llama2.c version 2: all int8 of the matrix, then one f32 scale for each `group` values of a row
  *
  * To add a form, touch these files:
- *   tensor/tensor.h, .c                its place in Dtype and in this list; its row of dtype_info, its scales in float_run
+ *   tensor/tensor.h, .c                its place in Dtype and in this list; its row of dtype_info, scales in float_run
  *   tensor/quant.h, .c                 its block, from numbers and back to numbers
  *   tensor/gguf.c                      its number in GGUF files
  *   tensor/packed.c                    the order of its bytes in a group of 16 rows
@@ -32,7 +32,8 @@ typedef struct {
 
 extern const DtypeInfo dtype_info[DTYPE_COUNT];
 
-/* (rows, cols); each row is contiguous unless packed; a vector is one row. The data belongs to the mapping of the file. */
+/* (rows, cols); each row is contiguous unless packed; a vector is one row. The data belongs to the mapping of the
+ * file. */
 typedef struct {
     Dtype dtype;
     int rows, cols;

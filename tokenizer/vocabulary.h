@@ -49,8 +49,8 @@ bool vocabulary_index(Vocabulary *vocabulary, Error *error);
 
 Bytes vocabulary_text(const Vocabulary *vocabulary, int token);
 
-/* True for control and unknown tokens: they are not part of a text, and are written only if their names are asked for.
- * */
+/* True for control and unknown tokens: they are not part of a text, and are written only if their names are asked
+ * for. */
 bool vocabulary_hides(const Vocabulary *vocabulary, int token);
 
 /* The normal piece with exactly these bytes; of equal pieces the lowest id; -1 if there is none. */

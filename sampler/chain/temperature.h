@@ -31,7 +31,7 @@
  *                 llama.cpp, koboldcpp. Tmin = max(0, T0 - range), Tmax = T0 + range. Where one candidate is left,
  *                 Hs / ln m is taken as 0 (any T draws that candidate).
  *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target;
- *                 if there is none, the nearer end. The target X is X nats, @F is F ln m, X@F is the smaller of the two.
+ *                 if there is none, the nearer end. The target X is X nats, @F is F ln m, X@F the smaller of the two.
  *                 Ours; solved by target.h.
  *
  * To add a policy: here its place in TemperatureKind, the fields of its parameters and this comment; in temperature.c

@@ -13,8 +13,8 @@
 #include "model/session.h"
 #include "sampler/sampler.h"
 
-/* A text that is being written: branch, tokens and the sampler's state. Plain data; the caller owns what it points to.
- * */
+/* A text that is being written: branch, tokens and the sampler's state. Plain data; the caller owns what it points
+ * to. */
 typedef struct {
     int branch;
     int number;   /* of the sequence, from 0: selects its noise */
