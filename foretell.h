@@ -117,7 +117,7 @@ typedef struct {
     int32_t bos, eos;      /* -1: the vocabulary has none */
     uint64_t weight_bytes; /* of all tensors in the file */
     const char *name;      /* from the file, or ""; valid as long as the model is open */
-    const char *format;    /* such as "GGUF v3"; valid as long */
+    const char *format;    /* such as "GGUF v3"; valid as long as the model is open */
 } foretell_model_info;
 
 /* Fills info. */

@@ -10,7 +10,7 @@
  *   context_length  positions that the model was trained on
  *
  * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in
- * model/model.c change the frequencies (fill_frequencies). The forward pass reads the frequencies alone.
+ * model/model.c change the frequencies (fill_frequencies). The forward pass reads only the frequencies.
  *
  * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in
  * model/part.h, .c; where they are bound in model/model.c; what it computes in model/transformer.c, and in
@@ -26,7 +26,7 @@ typedef struct {
 } Config;
 
 /* The caps bound every product of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
- * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: none overflows a
+ * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: all fit in a
  * size_t. */
 enum {
     CONFIG_MAX_DIM = 1 << 20, /* of dim, hidden_dim and n_heads * head_dim */

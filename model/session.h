@@ -60,7 +60,7 @@ bool session_score(Session *session, int branch, const int *tokens, int n, Logit
  * branch is changed. */
 bool session_decode(Session *session, const BranchToken *steps, int n, Error *error);
 
-/* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL where there are none:
+/* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL if there are none:
  * an empty branch, or one that was rewound. Valid until that branch is decoded, promoted into, rewound or dropped. */
 const float *session_logits(const Session *session, int branch);
 

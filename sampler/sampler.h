@@ -124,7 +124,7 @@ extern const SamplerStage sampler_stages[SAMPLER_STAGES]; /* by Stage; those tha
 
 /* The description of a setting, from sampler/settings/table.c. */
 typedef struct {
-    const char *name; /* "top-k": llama.cpp's name where it has one */
+    const char *name; /* "top-k": the name that llama.cpp uses, if it has the setting */
     const char
         *metavar; /* stands for the value: "K", or the words of a choice "a|b"; NULL for a switch, which has no value */
     const char *unit;       /* "nats", "tokens"; "" */

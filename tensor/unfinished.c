@@ -11,7 +11,7 @@
 
 enum { FREE, TAKEN, NAMED };
 
-/* Rows are never freed: a handler reads valid memory, whatever the other threads do. */
+/* Rows are never freed, so that a handler always reads valid memory. */
 static struct {
     atomic_int state;
     char path[PATH_MAX];

@@ -14,7 +14,7 @@ struct Tokenizer {
     bool adds_bos, adds_space_prefix;
 };
 
-/* Each fills a zeroed Tokenizer; whether it succeeds or fails, tokenizer_close releases what it took.
+/* Each fills a zeroed Tokenizer. After success and after an error tokenizer_close releases its memory.
  *
  * llama2.c's tokenizer.bin, to the file's end (the number of tokens is not stored):
  *   u32 longest piece, then for each id: f32 score, u32 length, bytes

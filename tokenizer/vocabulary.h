@@ -12,7 +12,7 @@ typedef struct {
     size_t at; /* its text is Vocabulary.text[at .. at + size) */
     uint16_t size;
     uint8_t type; /* TokenType */
-    uint8_t byte; /* what a TOKEN_BYTE stands for */
+    uint8_t byte; /* the byte of a TOKEN_BYTE */
     float score;
 } Token;
 

@@ -10,7 +10,7 @@
  *
  * If too few tokens are left, the step fails: at most EDITOR_BANS tokens are banned at one position; without this
  * bound one position could take as many passes as the vocabulary has tokens. Going back further forgets the bans of
- * later positions, so phrases that contain one another could reach the bound of a later position EDITOR_BANS^n times
+ * later positions, so phrases that contain other phrases could reach the bound of a later position EDITOR_BANS^n times
  * for n positions. So there are at most EDITOR_REWINDS rewinds, of all positions together, between two releases of a
  * token (see below). The number of rewinds in the whole text has no bound: a released token is never taken back, so
  * each release is progress.

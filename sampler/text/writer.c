@@ -314,7 +314,7 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
     return writer_score(writer, sequence, n, NULL, NULL, error);
 }
 
-/* Forks both branches, or none. */
+/* Forks the branch and `without`, or neither of them. */
 static bool fork_both(Writer *writer, Sequence *sequence, Error *error) {
     int branch;
     if (!session_fork(writer->session, sequence->start, &branch, error)) return false;
