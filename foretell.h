@@ -28,7 +28,8 @@
  *
  * Threads. Different sessions may be used in different threads at the same time, also on one model. A session, together
  * with its texts, is used by one thread at a time. foretell_session_cancel may be called from any thread and from a signal
- * handler. foretell_message is the calling thread's own.
+ * handler. foretell_message is the calling thread's own. After fork(2) the child may go on with its copies of the handles,
+ * but computes with one thread, because OpenMP's other threads are the parent's; to use all processors, exec.
  *
  * Reproducible. A text is a function of the model, the settings, the seed, the number of the text and the kernel table
  * (the environment variable KERNELS, which is read once, names another). It does not depend on other texts of the session, on the
