@@ -40,7 +40,8 @@
  * OpenMP's.
  *
  * A struct with a `size` field begins with it. The caller sets it to sizeof of the struct, so that fields can be added
- * later without breaking programs that were compiled before. Zero in an option means its default. */
+ * later without breaking programs that were compiled before. The other structs will not change. Zero in an option means its
+ * default. */
 #ifndef FORETELL_H
 #define FORETELL_H
 
@@ -172,7 +173,8 @@ FORETELL_API void foretell_text_close(foretell_text *text);
  * effect with the next step. fe-k and fe-depth may be at most what the session was opened for, so set them first where that
  * is less than their default; edt-instance has to be set before the prompt; kld is not for texts of this interface. Errors name the setting, the range and the value; also a contradiction between settings. */
 FORETELL_API foretell_status foretell_text_set(foretell_text *text, const char *name, const char *value);
-/* The exact value, as foretell_text_set takes it; "" where nothing was set. As foretell_encode: FORETELL_FULL if too long, *n
+/* The exact value, as foretell_text_set takes it; "" where nothing was set, and for "preset", "at" and "logit-bias".
+ * As foretell_encode: FORETELL_FULL if too long, *n
  * is its length without the NUL. */
 FORETELL_API foretell_status foretell_text_get(const foretell_text *text, const char *name, char *value,
                                                size_t capacity, size_t *n);
