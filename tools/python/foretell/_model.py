@@ -120,7 +120,9 @@ class Session(Owner):
         return text
 
     def next(self, texts: Sequence[Text]) -> List[Step]:
-        """A step of each of several different texts in one shared pass; each gets the token that it would get alone."""
+        """A step of each of several different texts in one shared pass; each gets the token that it would get alone.
+
+        If the step of one text fails, the others are still made; their tokens tell them."""
         if any(text.session is not self for text in texts):
             raise _c.InvalidError("the texts are of another session")
         pointers = (ctypes.c_void_p * len(texts))(*(text._pointer.value for text in texts))
