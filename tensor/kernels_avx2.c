@@ -34,14 +34,30 @@ INLINE void add_products_q4_0(__m256i *pairs, __m256i q, const BlockQ8 *x, size_
     }
 }
 
+INLINE __m256i whole_q8_0(__m256i whole, const BlockQ8 *x) {
+    (void)x;
+    return whole;
+}
+
 /* Nibbles are stored plus 8. */
 INLINE __m256i whole_q4_0(__m256i pairs, const BlockQ8 *x) {
     return _mm256_add_epi32(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)), _mm256_set1_epi32(-8 * x->sum));
 }
 
+/* How the codes of a form are multiplied; each call gets a constant one. */
+typedef struct {
+    int n_fours; /* bytes of a row's codes in a block, in fours */
+    /* sum[r] += the products of the k-th fours with row r of x */
+    void (*add_products)(__m256i *sum, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k);
+    __m256i (*whole)(__m256i sum, const BlockQ8 *x); /* the products of a whole block, from their sum */
+} Int8Form;
+
+static const Int8Form form_q8_0 = {Q_BLOCK / 4, add_products_q8_0, whole_q8_0};
+static const Int8Form form_q4_0 = {Q_BLOCK / 8, add_products_q4_0, whole_q4_0};
+
 /* Computes n_halves halves of a group's rows; scales and q are those of the first half. */
 INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                        size_t x_stride, int n_x, int n_halves, bool q8, Share ahead) {
+                        size_t x_stride, int n_x, int n_halves, const Int8Form *form, Share ahead) {
     __m256 sum[2][4];
     for (int h = 0; h < n_halves; h++) {
         for (int r = 0; r < n_x; r++) sum[h][r] = _mm256_load_ps(sums + r * PACK_ROWS + h * LANES);
@@ -52,10 +68,10 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
         for (int h = 0; h < n_halves; h++) {
             for (int r = 0; r < n_x; r++) whole[h][r] = _mm256_setzero_si256();
         }
-        for (int k = 0; k < (q8 ? 8 : 4); k++, q += 4 * PACK_ROWS) {
+        for (int k = 0; k < form->n_fours; k++, q += 4 * PACK_ROWS) {
             for (int h = 0; h < n_halves; h++) {
                 __m256i four = _mm256_loadu_si256((const void *)(q + 4 * h * LANES));
-                (q8 ? add_products_q8_0 : add_products_q4_0)(whole[h], four, x, x_stride, n_x, k);
+                form->add_products(whole[h], four, x, x_stride, n_x, k);
             }
         }
         for (int h = 0; h < n_halves; h++) {
@@ -63,7 +79,7 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
             for (int r = 0; r < n_x; r++) {
                 const BlockQ8 *block = x + (size_t)r * x_stride;
                 __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(block->scale));
-                __m256i exact = q8 ? whole[h][r] : whole_q4_0(whole[h][r], block);
+                __m256i exact = form->whole(whole[h][r], block);
                 sum[h][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), both, sum[h][r]);
             }
         }
@@ -75,13 +91,13 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
 
 /* The registers suffice for four rows of x and half a group, or for two rows and a whole group. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8, Share ahead) {
+                      size_t x_stride, int n_x, const Int8Form *form, Share ahead) {
     if (n_x <= 2) {
-        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, q8, ahead);
+        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, form, ahead);
         return;
     }
-    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, q8, ahead);
-    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, q8, (Share){0, 0});
+    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, form, ahead);
+    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, form, (Share){0, 0});
 }
 
 /* The sum of 32 integers. */
@@ -133,6 +149,7 @@ INLINE __m256 widen(Dtype dtype, const uint8_t *at, int n) {
     if (dtype == DTYPE_F32) return _mm256_loadu_ps((const void *)at);
     __m128i half = _mm_loadu_si128((const void *)at);
     if (dtype == DTYPE_F16) return _mm256_cvtph_ps(half);
+    assert(dtype == DTYPE_BF16);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 

@@ -44,6 +44,16 @@ INLINE Columns load_q4_0(const uint8_t *q) {
                      vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(both, 4)), offset)};
 }
 
+/* How the codes of a form are multiplied; each call gets a constant one. */
+typedef struct {
+    Columns (*load)(const uint8_t *q); /* the k-th columns of four rows */
+    int bytes;                         /* from q to those of k + 1 */
+    int step, second;                  /* the fours of columns: a is the step k-th, b the (step k + second)-th */
+} Int8Form;
+
+static const Int8Form form_q8_0 = {load_q8_0, 2 * 4 * PACK_ROWS, 2, 1};
+static const Int8Form form_q4_0 = {load_q4_0, 4 * PACK_ROWS, 1, 4};
+
 /* Four halves as floats, from any address. */
 INLINE float32x4_t widen_f16(const uint8_t *at) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(at))); }
 
@@ -55,7 +65,7 @@ INLINE void add_block(float *sum, const int32x4_t *whole, const uint8_t *scales,
 }
 
 INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8, Share ahead) {
+                      size_t x_stride, int n_x, const Int8Form *form, Share ahead) {
     enum { PAIRS = 4 }; /* of fours of columns in a block */
     for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
         fetch(q, scales, ahead);
@@ -63,12 +73,13 @@ INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n
         for (int r = 0; r < n_x; r++) {
             for (int v = 0; v < GROUP_VECTORS; v++) whole[r][v] = vdupq_n_s32(0);
         }
-        for (int k = 0; k < PAIRS; k++, q += 4 * PACK_ROWS * (q8 ? 2 : 1)) {
+        for (int k = 0; k < PAIRS; k++, q += form->bytes) {
             Columns w[GROUP_VECTORS];
-            for (int v = 0; v < GROUP_VECTORS; v++) w[v] = q8 ? load_q8_0(q + 16 * v) : load_q4_0(q + 16 * v);
+            for (int v = 0; v < GROUP_VECTORS; v++) w[v] = form->load(q + 16 * v);
             for (int r = 0; r < n_x; r++) {
                 const BlockQ8 *block = x + (size_t)r * x_stride;
-                int8x16_t a = four_inputs(block, q8 ? 2 * k : k), c = four_inputs(block, q8 ? 2 * k + 1 : 4 + k);
+                int8x16_t a = four_inputs(block, form->step * k);
+                int8x16_t c = four_inputs(block, form->step * k + form->second);
                 for (int v = 0; v < GROUP_VECTORS; v++)
                     whole[r][v] = add_products_int8(whole[r][v], w[v].a, a, w[v].b, c);
             }
@@ -109,6 +120,7 @@ INLINE float32x4_t widen(Dtype dtype, const uint8_t *at, int n) {
     if (n < LANES) at = memcpy(padded, at, (size_t)n * (dtype == DTYPE_F32 ? 4 : 2));
     if (dtype == DTYPE_F32) return vreinterpretq_f32_u8(vld1q_u8(at));
     if (dtype == DTYPE_F16) return widen_f16(at);
+    assert(dtype == DTYPE_BF16);
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(at)), 16));
 }
 

@@ -1,5 +1,7 @@
 #include "tools/files/shapes.h"
 
+#include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "tools/cli/options.h"
@@ -19,7 +21,15 @@ const Shape *shapes_find(const char *option, const char *name) {
     option_usage_error("--%s: expected one of " SHAPES_NAMES ", got '%s'", option, name);
 }
 
-Dtype shapes_dtype(int choice) {
-    static const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
-    return dtypes[choice];
+const char *shapes_dtypes(void) {
+    static char text[256];
+    char *end = text;
+    for (int dtype = 0; dtype < DTYPE_Q8_GROUP; dtype++) {
+        const char *name = dtype_info[dtype].name;
+        assert(end + strlen(name) + 2 < text + sizeof text);
+        if (dtype > 0) *end++ = '|';
+        while (*name) *end++ = (char)tolower(*name++);
+    }
+    *end = '\0';
+    return text;
 }
