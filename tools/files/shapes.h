@@ -15,7 +15,7 @@ typedef struct {
 /* The shape of that name. An unknown name is a usage error that names the option. */
 const Shape *shapes_find(const char *option, const char *name);
 
-/* "f32|f16|...": the forms that foretell writes, a choice of tools/cli/options.h. The value's place in it is its Dtype. */
+/* "f32|f16|...": the forms that foretell writes, a choice of tools/cli/options.h. A form's place in it is its Dtype. */
 const char *shapes_dtypes(void);
 
 #endif
