@@ -105,7 +105,8 @@ static bool measure_product(const Bench *b, const Tensor *w, const float *x, con
 /* The matrix is the output matrix of a tiny model, so it has the memory layout that the engine uses. */
 static bool measure_dtype(const Bench *b, Dtype dtype, const float *x, const BlockQ8 *x_q8, Error *error) {
     const DtypeInfo *info = &dtype_info[dtype];
-    Config config = {COLS, 32, 1, 32, 4, 64, 64, 0, 16, 1e4f, 1e-5f};
+    Config config = {.dim = COLS, .hidden_dim = 32, .n_layers = 1, .n_heads = 32, .n_kv_heads = 4, .head_dim = 64};
+    config.rope_dim = 64, config.context_length = 16, config.rope_theta = 1e4f, config.rms_epsilon = 1e-5f;
     config.vocab_size = (int)(WEIGHT_BYTES / (size_t)(COLS / info->block * info->block_bytes)) / 64 * 64;
     Model *model;
     bench_progress("%s: drawing weights", info->name);
