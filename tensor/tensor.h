@@ -7,12 +7,12 @@
  *   Q8_GROUP         llama2.c version 2: all int8 of the matrix, then one f32 scale for each `group` values of a row
  *
  * To add a form whose blocks are an f16 scale and then codes in a multiple of 4 bytes, touch these 8 files:
- *   tensor/tensor.h                    its place in Dtype, before Q8_GROUP, and in this list; its block
- *   tensor/quant.c                     its conversion from numbers and to numbers, its row of dtype_info
- *   tensor/kernels_generic.c           its dot product, the specification, in dot_block and in the table
- *   tensor/kernels_table_inline.h      its tile and its place in the tables
+ *   tensor/tensor.h                      its place in Dtype, before Q8_GROUP, and in this list; its block
+ *   tensor/quant.c                       its conversion from numbers and to numbers; its row of dtype_info
+ *   tensor/kernels_generic.c             its dot product, the specification: dot_block, and the table
+ *   tensor/kernels_table_inline.h        its tile, its dot, and its place in the table
  *   tensor/kernels_{avx2,avx512,neon}.c  its Int8Form: its dot product in these instructions
- *   tools/foretell.1                   its name for --type and --dtype
+ *   tools/foretell.1                     its name, at --type and --dtype and in the list of what foretell reads
  * Another kind of block also needs tensor/packed.h and .c, which order the bytes of a group of 16 rows, and a look at
  * tensor_is_finite. Files, options and messages read the row. Tests that fail until the form has a case in them:
  * tests/tensor/test_quant.c, test_packed.c; tests/tools/cli/manual.sh. */

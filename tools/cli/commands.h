@@ -1,9 +1,12 @@
 /* The subcommands, each in a file of its own. Their mains return the exit status: 0, or 1 for a failure; options_parse exits
  * with 2.
  *
- * To add a subcommand: a file in the room of tools/ where it belongs, which defines its Command (options.h) as
- * tools/files/tokenize.c does; its name in COMMANDS; its section of tools/foretell.1. The Makefile finds the file.
- * tests/tools/cli/help.sh and manual.sh fail until help and man page are complete. */
+ * To add a subcommand, touch three files:
+ *   tools/ROOM/NAME.c       new, in the room where it belongs: its Command (options.h), as in tools/files/tokenize.c
+ *   tools/cli/commands.h    its name in COMMANDS
+ *   tools/foretell.1        its line in the synopsis and its section
+ * The Makefile finds the new file. Tests that fail until it is done: tests/tools/cli/help.sh, which has a list of all
+ * names, and manual.sh. */
 #ifndef TOOLS_CLI_COMMANDS_H
 #define TOOLS_CLI_COMMANDS_H
 
