@@ -13,9 +13,9 @@
 #include "tools/cli/terminal.h"
 #include "tools/cli/text.h"
 
-static const Command *const commands[] = {&run_command,      &tokenize_command, &inspect_command, &perplexity_command,
-                                          &quantize_command, &bench_command,    &export_command,  &replay_command,
-                                          &explore_command,  &look_command};
+#define ADDRESS(name) &name##_command,
+static const Command *const commands[] = {COMMANDS(ADDRESS)};
+#undef ADDRESS
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {
