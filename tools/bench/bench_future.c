@@ -153,7 +153,7 @@ static void report(const Subject *s, Measured *g, const bool *measured) {
         if (way == PLAIN)
             bench_report(s->bench, line, t, 1 / t.median, "%9.1f tok/s", 1 / t.median);
         else
-            bench_report(s->bench, line, t, 1 / t.median, "%9.1f tok/s, %.2f x decode, %.2f passes a token",
+            bench_report(s->bench, line, t, 1 / t.median, "%9.1f tok/s, %.2f x decode, %.2f passes per token",
                          1 / t.median, bench_timing(g->ratios[way], runs).median, passes);
     }
 }

@@ -173,7 +173,7 @@ static int perplexity_main(int argc, char **argv) {
         OPEN_MODEL_OPTION(&s.model),
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the text; - is standard input", "standard input"},
-        {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "lines equal to this separate documents", "one"},
+        {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "a line equal to this separates two documents", "one"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "window length in tokens",
          "the model's context"},
         OPEN_THREADS_OPTION(&s.threads),
@@ -189,9 +189,9 @@ static int perplexity_main(int argc, char **argv) {
 }
 
 const Command perplexity_command = {
-    "perplexity", "[FILE]", "Measures how well a model foresees a text: nats, perplexity and bits.",
+    "perplexity", "[FILE]", "Measures how well a model predicts a text: nats and perplexity per token, bits per byte.",
     "The text is cut into windows that do not overlap; each begins with the token that begins a text,\n"
     "and every token is scored once. With --documents each document is encoded by itself, without the\n"
-    "newlines around it, and followed by the token that ends a text, which is scored too.\n"
+    "newlines around it, and followed by the token that ends a text, which is scored, too.\n"
     "bits/byte counts the documents' bytes.\n" OPEN_NOTES,
     perplexity_main};

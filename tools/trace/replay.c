@@ -242,8 +242,7 @@ static int replay_main(int argc, char **argv) {
 }
 
 const Command replay_command = {
-    "replay", "FILE", "Does again what a trace of run tells of, and names the first step and field that differ.",
-    "Standard output has the number of steps that agree, all of them, or nothing: then the exit status is 1.\n"
-    "It must be the same model and vocabulary, which the trace knows by their hashes. On the same inner loops\n"
-    "(KERNELS) every number is the same, bit for bit.\n" OPEN_NOTES,
+    "replay", "FILE", "Repeats the run that a trace recorded, and names the first step and field that differ.",
+    "If all steps agree, their number is printed; otherwise the exit status is 1. Model and vocabulary must be those of\n"
+    "the recorded run; the trace has their hashes. With the same kernels (KERNELS) every number is the same, bit for bit.\n" OPEN_NOTES,
     replay_main};

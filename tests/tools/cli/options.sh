@@ -35,7 +35,7 @@ usage_error "run: unexpected argument 'more' (-p TEXT is the prompt)" -p text mo
 usage_error "run: expected one of --prompt and --file, got both" -p text -f file
 usage_error "run: expected one of --prompt and --file, got both" -p text -
 usage_error "unknown option '--temp' (foretell tokenize --help lists them)" tokenize --temp 1
-usage_error "--decode: cannot be had together with --bos or --pieces" tokenize --decode --pieces 1
+usage_error "--decode: expected no --bos and no --pieces" tokenize --decode --pieces 1
 usage_error "tokenize: unexpected argument '5' (-p TEXT is the text)" tokenize 5
 usage_error "tokenize: expected one of --prompt, --file and arguments, got more" tokenize --decode -p 5 5
 usage_error "inspect: unexpected argument 'b'" inspect a b

@@ -89,7 +89,7 @@ cp "$work/tree.json" "$work/saved.json"
 keys s
 check 'it is saved to where it came from' 'wait_for "saved " && cmp -s "$work/tree.json" "$work/saved.json"'
 keys f f f f f f f
-check '8 branches are the most' 'wait_for "there are 8 branches, no more fit" && contains "branch 7 of 8"'
+check '8 branches are the maximum' 'wait_for "there are already 8 branches, the maximum" && contains "branch 7 of 8"'
 tm resize-window -x 60 -y 20
 check 'it follows the size of the window' 'for _ in {1..200}; do said=$(tm capture-pane -p); [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ] && break; sleep 0.05; done; [ "$(printf "%s\n" "$said" | sed -n 19p | cut -c 1-6)" = branch ]'
 keys C-c
@@ -179,5 +179,5 @@ message='header.model.fnv1a64: recorded'
 hostile 'another model' "$message" 't["header"]["model"]["fnv1a64"] = "0"'
 message='type: expected "tree"'
 hostile 'another kind of file' "$message" 't["type"] = "trace"'
-usage_error 'explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE' explore --alpha 0.5 some.tree
+usage_error 'explore: expected no settings, seed, -c or --kv with a FILE: a tree has its own' explore --alpha 0.5 some.tree
 done_testing

@@ -193,13 +193,13 @@ refused() { local message=$1; shift; usage_error "$message" -m "$model" "$@"; }
 refused 'expected one of --beam and --best-of, got both' --beam 2 --best-of 2
 refused 'expected one of --beam and --samples, got both' --beam 2 -N 2
 refused 'expected one of --best-of and --samples, got both' --best-of 2 -N 2
-refused '--beam: cannot be had together with --fe (--rerank future ranks the finished beams)' --beam 2 --fe
-refused '--beam: searches by natural probabilities, cannot be had together with settings of sampling' --beam 2 --temp 1
+refused '--beam: expected no --fe (--rerank future ranks the finished beams)' --beam 2 --fe
+refused '--beam: expected no settings of sampling: a beam search uses the model'\''s own probabilities' --beam 2 --temp 1
 refused '--rank: expected --best-of with it' --rank logprob
 refused '--rank: expected --best-of with it' --rank logprob -N 3
 refused '--rank-all: expected --best-of or --beam with it' --rank-all
 refused '--rerank: expected --beam with it' --best-of 2 --rerank future
-refused '--rerank: expected no --then, whose texts --rank ranks' --beam 2 --then temp=1 --rerank future
+refused '--rerank: expected no --then: --rank ranks the texts of --then' --beam 2 --then temp=1 --rerank future
 refused '--then: expected --beam with it' --then temp=1
 refused "--then: temp: expected a number from 0 to 100, got 'warm'" --beam 2 --then 'temp=warm'
 refused '--then: expected at most 256 texts, got 100 beams with 3 each' --beam 100 --then temp=1 -N 3

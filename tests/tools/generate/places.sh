@@ -127,7 +127,7 @@ foretell run -m "$model" -p '"In 19' -s 3 -n 1 --at number:temp=0.2 --at speech:
 check 'and the prompt in which two rules hold' '[ $status -eq 0 ] && holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.6"'
 
 foretell run -m "$model" -p "$(printf 'a%.0s' {1..200})" -n 30 -s 1 --ignore-eos --at '/(a+)+[bc]/:temp=0.1'
-check 'a pattern that runs into its limits is said once' '[ $status -eq 0 ] && [ "$(grep -c "foretell: --at /(a+)+\[bc\]/: the pattern ran into its limits, which counts as no match" "$work/err")" -eq 1 ]'
+check 'a pattern that reaches its limit of steps is reported once' '[ $status -eq 0 ] && [ "$(grep -c "foretell: --at /(a+)+\[bc\]/: the pattern reached its limit of steps, which counts as no match" "$work/err")" -eq 1 ]'
 foretell --list-samplers
 check '--list-samplers has the places' '[ $status -eq 0 ] && (for p in speech number code identifier sentence-start paragraph-start line-start; do out_has "--at $p:" || exit 1; done) && out_has "/REGEX/"'
 

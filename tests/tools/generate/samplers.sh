@@ -34,7 +34,7 @@ check 'what follows a preset overrides it' 'contains "temp 0.7 -> draw"'
 foretell -m "$model" -n 3 -s 1 --temp 1.7 --preset precise
 check 'and what stands before it does not' 'contains "temp 0.3 -> draw"'
 foretell -m "$model" -n 20 -s 1 --fe
-check 'it counts what looking ahead took' 'contains "rows and" && contains "passes a token"'
+check 'it counts what looking ahead took' 'contains "rows and" && contains "passes per token"'
 foretell -m "$model" -c 20 -n 100 -s 1 --fe --ignore-eos --fe-depth 4
 check 'a full context is told' '[ $status -eq 0 ] && contains "the context of 20 tokens is full"'
 check 'a ban holds' '[ "$(text "--temp 0 --logit-bias 13-inf -n 200" | wc -l)" -eq 0 ]'
