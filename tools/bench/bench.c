@@ -11,7 +11,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/open.h"
 
-/* Options that are parsed after all of them are known. */
+/* Options whose values are parsed after all options are known. */
 typedef struct {
     const char *threads, *rows, *contexts, *k, *looks;
     int dtype, prompt;

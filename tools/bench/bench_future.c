@@ -1,6 +1,6 @@
 /* The cost of looking ahead: future entropy (alpha 0, T 1), compared with plain decoding in the same run.
  *
- *   naive     k + 1 passes per token, one row each: every candidate, then the winner again
+ *   naive     k + 1 passes per token, one row each: every candidate, then the winner a second time
  *   batched   all k candidates in one pass, whose winner is the next step's (eager)
  *   lazy      only the candidates whose bound can win
  *
@@ -201,7 +201,7 @@ static bool measure_all(Future *f, Error *error) {
     if (!f->subject->path)
         bench_note(
             b,
-            "(random weights: every token is about as likely as any, so lazy looks are settled sooner than in a text)");
+            "(random weights: all tokens are about equally likely, so lazy searches end earlier than in a real text)");
     return true;
 }
 

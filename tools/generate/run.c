@@ -99,7 +99,7 @@ static void keep_results(Run *run, const Texts *texts) {
     run->future_rows = texts->future_rows;
 }
 
-/* Bytes held back are part of the text, also if an error ends it. */
+/* Bytes that were held back are part of the text, even if an error ends it. */
 static void write_rest(Run *run, Texts *texts) {
     Error other;
     if (texts->count == 0) return;

@@ -129,7 +129,7 @@ if [ -d $shared/models/stories260K ]; then
     hash=$(field logits)
     keep story
     foretell -m $stories/stories260K_v1.bin -t 1 --temp 0 -n 200
-    check 'its GGUF form gives the same bits' 'same story && [ "$(field logits)" = "$hash" ]'
+    check 'version 1 of the file gives the same bits' 'same story && [ "$(field logits)" = "$hash" ]'
     failure "$model: expected the 512 tokens of $stories/stories260K.bin, got 4096" -m $stories/stories260K.bin --tokenizer "$model"
     cp $stories/stories260K.bin "$work/model.bin"
     failure "$work/model.bin: expected its vocabulary beside it, tokenizer.bin or one tok*.bin, got 0 of them (--tokenizer FILE names one)" -m "$work/model.bin"

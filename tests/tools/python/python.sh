@@ -43,7 +43,7 @@ grep -E '^test_.*(skipped|ok$|FAIL|ERROR)' <<<"$said" | sed 's/^/# /'
 run env "${environment[@]}" $python "$work/python/examples/plot_hhat.py" 'The dragon' "$work/hhat.svg"
 check 'plot_hhat.py writes a picture' '[ $status -eq 0 ] && grep -q "<svg" "$root/work/hhat.svg"'
 run env "${environment[@]}" FORETELL_MODEL=/nowhere $python "$work/python/examples/plot_hhat.py"
-check 'without matplotlib plot_hhat.py prints one line' '[ $status -eq 1 ] && contains "plot_hhat: " && [ "$(wc -l <<<"$said")" = 1 ]'
+check 'with a missing model plot_hhat.py prints one line' '[ $status -eq 1 ] && contains "plot_hhat: " && [ "$(wc -l <<<"$said")" = 1 ]'
 run env FORETELL_LIBRARY=/nowhere/lib.so PYTHONPATH="$site" $python -c 'import foretell'
 check 'a missing library raises ImportError' '[ $status -eq 1 ] && contains "ImportError: foretell: the library is not installed"'
 done_testing

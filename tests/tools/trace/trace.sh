@@ -9,7 +9,7 @@ trace=$work/trace.jsonl
 write() { foretell run -m "$model" -p 'Once upon a time' -n 20 -s 5 --trace "$trace" "$@"; }
 replay() { foretell replay -m "$model" "${@:-$trace}"; }
 agrees() { [ $status -eq 0 ] && out_is "$1 steps agree"; }
-# A condition in python over h (header), s (steps) and e (end); a file of lines that are no JSON is no trace.
+# A condition in python over h (header), s (steps) and e (end); a file with a line that is not JSON is not a trace.
 holds() {
     python3 - "$trace" "$work/out" <<PYTHON
 import base64, json, math, sys
@@ -161,7 +161,7 @@ changed 's[2]["id"] += 1' '4: step 2 (position 7): id: recorded '
 changed 's[0]["H"] = None' '2: step 0 (position 5): H: recorded null, now '
 changed 's[0]["T"] = "0.8"' '2: step 0 (position 5): T: recorded "0.8", now 0.8'
 changed 'del s[0]["alpha"]' '2: step 0 (position 5): alpha: not recorded'
-changed 's[0]["more"] = 1' '2: step 0 (position 5): more: no field of this line'
+changed 's[0]["more"] = 1' '2: step 0 (position 5): more: expected no such field in this line'
 changed 's[0]["candidates"][0]["p"] = 2' '2: step 0 (position 5): candidates.0.p: recorded 2, now '
 changed 's[0]["candidates"].pop()' '2: step 0 (position 5): candidates.length: recorded '
 changed 's[0]["ghosts"] = []' '2: step 0 (position 5): ghosts.recorded an array, now an object'
@@ -181,7 +181,7 @@ changed 'del h["settings"]' '1: settings: expected an object, got nothing'
 changed 'h["settings"]["top-p"] = "7"' '1: settings: top-p: expected a number from 0 to 1'
 changed 'h["settings"]["top-p"] = 0.9' '1: settings: top-p: expected a string'
 changed 'h["settings"]["top-q"] = "1"' '1: settings: top-q: no such setting of the sampler'
-changed 'h["settings"]["preset"] = "wave"' '1: settings: preset is none that a header has'
+changed 'h["settings"]["preset"] = "wave"' '1: settings: preset: expected no such setting in a header'
 changed 'h["settings"]["fe"] = "off"' '1: settings: fe: expected "on", got "off"'
 changed 'h["settings"]["repeat-penalty"] = "1e-40"' '1: settings: repeat-penalty: expected a number from 0.01 to 100, got '\''1e-40'\'
 changed 'h["settings"]["typical"] = "1e-320"' '1: settings: typical: expected a number above 0 and at most 1, got '
@@ -201,7 +201,7 @@ changed 'h["prompt"][1] = -1' '1: prompt: 1: expected a token id'
 changed 'h["prompt"][1] = 4096' '1: prompt: 1: expected an id below 4096, got 4096'
 changed 'h["sequence"] = 0' '1: sequence: expected a whole number from 1 to 2147483647, got 0'
 changed 'h["sequence"] = 2' '2: step 0 (position 5): candidates.0.noise: recorded '
-changed 'h["sequence"] = 1' '1: sequence: no field of this line'
+changed 'h["sequence"] = 1' '1: sequence: expected no such field in this line'
 changed 'h["prefix"] = 5' '1: prefix: expected a whole number from 1 to 4, got 5'
 changed 'h["without"] = [1, 2]' '1: without: expected with temp-policy kld, and only with it'
 changed 'h["without"] = []' '1: without: expected 1 to '
@@ -223,7 +223,7 @@ replay
 check 'a line that is not an object is named' '[ $status -eq 1 ] && [ "$said" = "foretell: $trace:1: expected an object" ]'
 printf 'once upon a time\n' >"$trace"
 replay
-check 'a line that is not JSON is named' '[ $status -eq 1 ] && [[ $said = "foretell: $trace:1: byte "*": no JSON: "* ]]'
+check 'a line that is not JSON is named' '[ $status -eq 1 ] && [[ $said = "foretell: $trace:1: byte "*": not JSON: "* ]]'
 printf '{"type":"header","type":"header"}\n' >"$trace"
 replay
 check 'a duplicate key is named' '[ $status -eq 1 ] && [[ $said = "foretell: $trace:1: byte "*duplicate* ]]'
