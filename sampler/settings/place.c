@@ -232,17 +232,17 @@ enum { SPEECH, NUMBER, CODE, IDENTIFIER, SENTENCE, PARAGRAPH, LINE };
 const PlaceRow place_table[PLACE_KINDS] = {
     {"speech", "in quotation marks, up to the closing one or the end of the paragraph", "speech:alpha=0.6", in_speech,
      1u << PARAGRAPH},
-    {"number", "after a digit, after . or , that follows one, after a currency sign", "number:temp=0.2", in_number,
+    {"number", "after a digit, after . or , that follows a digit, or after a currency sign", "number:temp=0.2", in_number,
      STARTS | 1u << IDENTIFIER},
-    {"code", "between ``` fences, and between ` and ` in a line", "code:preset=precise", in_code,
+    {"code", "between ``` fences, or between two ` in one line", "code:preset=precise", in_code,
      1u << SENTENCE | 1u << PARAGRAPH},
-    {"identifier", "in a word like utf8, max_k or fooBar; in code in any word", "identifier:temp=0.3", in_identifier,
+    {"identifier", "inside a word like utf8, max_k or fooBar; in code, inside any word", "identifier:temp=0.3", in_identifier,
      STARTS | 1u << NUMBER},
-    {"sentence-start", "after . ! ? and what closes with them, after a newline", "sentence-start:temp=1.3", at_sentence,
+    {"sentence-start", "after . ! ? and closing quotes or brackets, or after a newline", "sentence-start:temp=1.3", at_sentence,
      1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
-    {"paragraph-start", "at the beginning, after an empty line", "paragraph-start:top-k=0", at_paragraph,
+    {"paragraph-start", "at the beginning, or after an empty line", "paragraph-start:top-k=0", at_paragraph,
      1u << SPEECH | 1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
-    {"line-start", "at the beginning, after a newline", "line-start:temp=1.2", at_line,
+    {"line-start", "at the beginning, or after a newline", "line-start:temp=1.2", at_line,
      1u << NUMBER | 1u << IDENTIFIER},
 };
 

@@ -119,8 +119,8 @@ static int export_main(int argc, char **argv) {
 }
 
 const Command export_command = {
-    "export", "", "Writes random weights of a known shape as a GGUF file, to measure other programs with.",
+    "export", "", "Writes random weights of a known shape as a GGUF file, for measuring other programs.",
     "Shapes: " SHAPES_NAMES ".\n"
-    "The weights are those of `foretell bench --shape`; the vocabulary has the right size and means nothing.\n"
+    "The weights are those of `foretell bench --shape`; the vocabulary has the right size, but its tokens mean nothing.\n"
     "FILE appears only when it is complete.",
     export_main};

@@ -147,7 +147,7 @@ static int quantize_main(int argc, char **argv) {
     const Option options[] = {
         {"type", 0, shapes_dtypes(), OPTION_CHOICE, &s.type, 0, 0, "number format of the matrices", NULL},
         {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0,
-         "in the order that foretell computes with: loads at once, for foretell alone", NULL},
+         "arrange the matrices for fast loading; only foretell reads such a file", NULL},
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
     };
     int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);
@@ -159,9 +159,9 @@ static int quantize_main(int argc, char **argv) {
 }
 
 const Command quantize_command = {
-    "quantize", "IN OUT", "Writes any model as a GGUF file, its matrices in the form of --type.",
+    "quantize", "IN OUT", "Converts a model to a GGUF file with matrices of the number format --type.",
     "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.\n"
-    "--packed: the matrices lie as foretell computes with them, so nothing is rearranged when the file is loaded, and\n"
-    "several programs share its pages. No other program reads such a file; quantize turns it back, the same bits.\n"
-    "A .bin model's vocabulary lies beside it: tokenizer.bin, or the only tok*.bin.",
+    "--packed stores the matrices as foretell computes with them, so loading rearranges nothing, and several processes\n"
+    "share the file's pages. No other program reads such a file; quantize converts it back to the same bits.\n"
+    "The vocabulary of a .bin model is in its folder: tokenizer.bin, or the only tok*.bin.",
     quantize_main};

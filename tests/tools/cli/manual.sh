@@ -22,7 +22,7 @@ for command in $commands; do
     said=$(diff <("$foretell" "$command" --help | choices) <(section "$command" | choices))
     check "and the words of each choice" '[ -z "$said" ]'
     said=$command
-    check "and lists $command" 'grep -q "\.B foretell $command\|\.RB \[ $command \]" tools/foretell.1'
+    check "the manual lists $command" 'grep -q "\.B foretell $command\|\.RB \[ $command \]" tools/foretell.1'
 done
 # The settings of the sampler are described by the same words, from --preset on; the manual may say more.
 plain() { tr '\n' ' ' | sed -e 's/\\-/-/g'; }
@@ -35,6 +35,6 @@ for command in run explore; do
 done
 if command -v man >/dev/null; then
     said=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -l tools/foretell.1 2>&1 >/dev/null)
-    check 'roff has nothing to say against it' '[ -z "$said" ]'
+    check 'roff reports no warning' '[ -z "$said" ]'
 fi
 done_testing
