@@ -118,9 +118,10 @@ static int export_main(int argc, char **argv) {
     return export_random(out, shape, (Dtype)dtype, seed, &error) ? 0 : command_fail(&error);
 }
 
-const Command export_command = {
-    "export", "", "Writes random weights of a known shape as a GGUF file, for measuring other programs.",
-    "Shapes: " SHAPES_NAMES ".\n"
-    "The weights are those of `foretell bench --shape`; the vocabulary has the right size, but its tokens mean nothing.\n"
-    "FILE appears only when it is complete.",
-    export_main};
+const Command export_command = {"export", "",
+                                "Writes random weights of a known shape as a GGUF file, for measuring other programs.",
+                                "Shapes: " SHAPES_NAMES ".\n"
+                                "The weights are those of `foretell bench --shape`; the vocabulary has the right size, "
+                                "but its tokens mean nothing.\n"
+                                "FILE appears only when it is complete.",
+                                export_main};

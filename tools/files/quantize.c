@@ -161,7 +161,8 @@ static int quantize_main(int argc, char **argv) {
 const Command quantize_command = {
     "quantize", "IN OUT", "Converts a model to a GGUF file with matrices of the number format --type.",
     "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.\n"
-    "--packed stores the matrices as foretell computes with them, so loading rearranges nothing, and several processes\n"
+    "--packed stores the matrices as foretell computes with them, so loading rearranges nothing, and several "
+    "processes\n"
     "share the file's pages. No other program reads such a file; quantize converts it back to the same bits.\n"
     "The vocabulary of a .bin model is in its folder: tokenizer.bin, or the only tok*.bin.",
     quantize_main};
