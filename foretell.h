@@ -36,7 +36,9 @@
  *
  * Threads. Different sessions may be used in different threads at the same time, even with the same
  * model. A session and its texts may be used by only one thread at a time. Any thread and any
- * signal handler may call foretell_session_cancel. Each thread has its own foretell_message.
+ * signal handler may call foretell_session_cancel. Each thread has its own foretell_message. After
+ * fork(2) the child may go on with its copies of the handles, but computes with one thread, because
+ * OpenMP's other threads are the parent's; it gets all processors again after exec.
  *
  * Reproducibility. A text is a function of the model, the settings (with the seed), the number of
  * the text, and the kernel table (by default the fastest that the processor can run; the
@@ -50,8 +52,8 @@
  * those of OpenMP. foretell_limit_spinning is the only exception.
  *
  * Structs. A struct with a `size` field begins with it. The caller sets it to sizeof of the struct,
- * so that later versions can add fields without breaking compiled programs. Zero in an option means
- * its default. */
+ * so that later versions can add fields without breaking compiled programs. The other structs will
+ * not change. Zero in an option means its default. */
 #ifndef FORETELL_H
 #define FORETELL_H
 
@@ -205,9 +207,10 @@ FORETELL_API void foretell_text_close(foretell_text *text);
  * kld is not available here. Errors: FORETELL_INVALID, an unknown setting, a value out of range,
  * settings that contradict each other; the message names the setting, the range and the value. */
 FORETELL_API foretell_status foretell_text_set(foretell_text *text, const char *name, const char *value);
-/* The exact value of a setting, in the form that foretell_text_set takes; "" if it is not set. A
- * terminating NUL is written if there is room for it. *n: the length without the NUL. Errors:
- * FORETELL_INVALID, an unknown setting; FORETELL_FULL, *n is above capacity (the value is cut). */
+/* The exact value of a setting, in the form that foretell_text_set takes; "" if it is not set, and
+ * for "preset", "at" and "logit-bias". A terminating NUL is written if there is room for it. *n:
+ * the length without the NUL. Errors: FORETELL_INVALID, an unknown setting; FORETELL_FULL, *n is
+ * above capacity (the value is cut). */
 FORETELL_API foretell_status foretell_text_get(const foretell_text *text, const char *name, char *value,
                                                size_t capacity, size_t *n);
 /* The whole chain in one line: "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42".

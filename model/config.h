@@ -9,8 +9,11 @@
  *   vocab_size      token ids
  *   context_length  positions that the model was trained on
  *
- * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in
- * model/model.c change the frequencies (fill_frequencies). The forward pass reads only the frequencies.
+ * To add a RoPE scaling, touch three files:
+ *   model/config.h      its parameters, where 0 means none, so that other code that fills a Config stays as it is
+ *   model/load_gguf.c   its keys, which check_supported refuses now
+ *   model/model.c       the frequencies (fill_frequencies); the forward pass and its twin read only these
+ * tests/bad/make.py makes files with such keys, which are refused until then.
  *
  * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in
  * model/part.h, .c; where they are bound in model/model.c; what it computes in model/transformer.c, and in

@@ -12,13 +12,14 @@
  * natural distribution, before any logit is rewritten, except dynatemp and target, which read the survivors
  * (temperature.h).
  *
- * To add a stage, touch three files:
+ * To add a stage, touch three files, and describe its settings in the man page (tools/foretell.1):
  *   sampler/sampler.h            its place in Stage, the fields of its settings in Sampler
- *   sampler/sampler.c            its function, its row in sampler_stages
- *   sampler/settings/table.c     a row for each of its settings, the default values
- * A truncation algorithm has its function in sampler/chain/truncate.c, and its page in SAMPLERS.md. The order of Stage
- * is the usual order of the chain. The program's options, help and lists, the printed chain, traces and foretell.h read
- * the rows. Tests that fail until it is done: tests/sampler/test_sampler.c, tests/tools/cli/manual.sh (man page). */
+ *   sampler/sampler.c            its function, its row of sampler_stages
+ *   sampler/settings/table.c     a row for each of its settings, the default values if they are not 0
+ * The order of Stage is the usual order of the chain. The program's options, help and lists, the printed chain, traces
+ * and foretell.h read the rows. A truncation algorithm that is more than a few lines has its function in
+ * sampler/chain/truncate.h and .c, its plain form in plain_truncate.h and .c, and its page in SAMPLERS.md. Tests that
+ * fail until it is done: tests/sampler/test_sampler.c, tests/tools/cli/manual.sh. */
 #ifndef SAMPLER_SAMPLER_H
 #define SAMPLER_SAMPLER_H
 

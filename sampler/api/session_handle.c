@@ -35,22 +35,23 @@ Lookahead api_largest_lookahead(const foretell_session *session) {
 /* Forked texts share hidden branches (session_split). Each of these has at least two children, so there are fewer of
  * them than texts. Each row belongs to at least one text, and each branch leaves at most one block partly empty. The
  * trunk stays empty. */
-static bool open_session(foretell_session *session, const foretell_session_options *o, Error *error) {
-    enum { BLOCK_ROWS = 16 };
+static foretell_status open_session(foretell_session *session, const foretell_session_options *o) {
+    enum { BLOCK_ROWS = 16, MAX_ROWS = 1 << 30 };
+    Error error;
     Lookahead widest = api_largest_lookahead(session);
     int branches = 2 * o->texts - 1;
     long long rows =
         (long long)o->texts * o->context + (long long)branches * BLOCK_ROWS + lookahead_rows(&widest, BLOCK_ROWS);
-    if (rows > 1 << 30)
-        return error_set(error, "%d texts of %d tokens need %lld key/value rows, more than %d", o->texts, o->context,
-                         rows, 1 << 30);
+    if (rows > MAX_ROWS)
+        return api_refuse("%d texts of %d tokens need %lld key/value rows, more than %d", o->texts, o->context, rows,
+                          MAX_ROWS);
     SessionOptions options = {.context = o->context,
                               .branches = 1 + branches + lookahead_branches(&widest),
                               .rows = (int)rows,
                               .threads = o->threads,
                               .kv = o->kv_f32 ? KV_F32 : KV_F16,
                               .block_rows = BLOCK_ROWS};
-    return session_open(&session->session, session->model->model, options, error);
+    return session_open(&session->session, session->model->model, options, &error) ? FORETELL_OK : api_fail(&error);
 }
 
 foretell_status foretell_session_open(foretell_session **session, foretell_model *model,
@@ -77,9 +78,9 @@ foretell_status foretell_session_open(foretell_session **session, foretell_model
                                  .max_depth = options.depth,
                                  .progress = options.progress,
                                  .progress_context = options.context_of_progress};
-    if (!open_session(opened, &options, &error)) {
+    if ((status = open_session(opened, &options))) {
         memory_free(opened);
-        return api_fail(&error);
+        return status;
     }
     api_hold_model(model);
     *session = opened;

@@ -255,7 +255,7 @@ foretell_status foretell_text_append(foretell_text *text, const char *bytes, siz
     int *tokens;
     size_t n_tokens;
     if (!text) return api_refuse("text: expected a handle, got NULL");
-    if (flags & FORETELL_BOS) return api_refuse("flags: expected FORETELL_SPECIAL or 0, got %#x", flags);
+    if (flags & ~(unsigned)FORETELL_SPECIAL) return api_refuse("flags: expected FORETELL_SPECIAL or 0, got %#x", flags);
     foretell_status status = api_encode(text->session->model, bytes, n,
                                         api_length(text) == 0 ? flags | FORETELL_BOS : flags, &tokens, &n_tokens);
     if (status) return status;

@@ -180,7 +180,8 @@ bool tree_undo(Tree *tree, Error *error) {
 }
 
 bool tree_fork(Tree *tree, Error *error) {
-    if (tree->count == TREE_BRANCHES) return error_set(error, "there are %d branches, no more fit", TREE_BRANCHES);
+    if (tree->count == TREE_BRANCHES)
+        return error_set(error, "there are already %d branches, the maximum", TREE_BRANCHES);
     forget(tree);
     const TreeBranch *from = tree_current(tree);
     const Sequence *old = &from->sequence;

@@ -368,6 +368,12 @@ static void sizes_that_were_never_set_are_refused(void **state) {
     invalid(foretell_texts_next(texts, 2, NULL));
     invalid(foretell_text_next(texts[0], NULL));
     assert_int_equal(length_of(texts[0]), 3);
+    invalid(foretell_text_append(texts[0], "a", 1, 8));
+    assert_non_null(strstr(foretell_message(), "got 0x8"));
+    foretell_session_options options = {.size = sizeof options, .texts = 4096, .context = 1 << 24};
+    foretell_session *none;
+    invalid(foretell_session_open(&none, model, &options));
+    assert_null(none);
     foretell_text_close(texts[0]);
     foretell_text_close(texts[1]);
     foretell_session_close(session);
