@@ -164,9 +164,10 @@ typedef struct {
     void *context_of_progress;   /* passed to progress */
 } foretell_session_options;
 
-/* Opens a session, and allocates the memory for all passes, so that computing needs no more. options
- * may be NULL. Errors: FORETELL_INVALID, an option out of range, or texts and context that need too
- * many key/value rows; FORETELL_FAILED, OpenBLAS cannot be loaded. *session is then NULL. */
+/* Opens a session, and allocates the memory for all passes, so that computing needs no more.
+ * options may be NULL. Errors: FORETELL_INVALID, an option out of range, or texts and context that
+ * need too many key/value rows; FORETELL_FAILED, OpenBLAS cannot be loaded. *session is then
+ * NULL. */
 FORETELL_API foretell_status foretell_session_open(foretell_session **session, foretell_model *model,
                                                    const foretell_session_options *options);
 FORETELL_API void foretell_session_close(foretell_session *session);
@@ -202,11 +203,12 @@ FORETELL_API void foretell_text_close(foretell_text *text);
 
 /* Sets one setting of the sampler by its name ("temp", "top-p", "alpha", "wave", "preset",
  * "samplers"; foretell_setting lists all), or several: name "settings", value
- * "temp 0.8, fe, alpha 0.5, seed 1". The value "on" or NULL sets a switch, "off" clears it. A setting takes effect with the next
- * step. Some limits: fe-k and fe-depth may not exceed what the session was opened for; if that is
- * less than a default, set fe-k and fe-depth before fe. edt-instance must be set before the prompt.
- * kld is not available here. Errors: FORETELL_INVALID, an unknown setting, a value out of range,
- * settings that contradict each other; the message names the setting, the range and the value. */
+ * "temp 0.8, fe, alpha 0.5, seed 1". The value "on" or NULL sets a switch, "off" clears it. A
+ * setting takes effect with the next step. Some limits: fe-k and fe-depth may not exceed what the
+ * session was opened for; if that is less than a default, set fe-k and fe-depth before fe.
+ * edt-instance must be set before the prompt. kld is not available here. Errors: FORETELL_INVALID,
+ * an unknown setting, a value out of range, settings that contradict each other; the message names
+ * the setting, the range and the value. */
 FORETELL_API foretell_status foretell_text_set(foretell_text *text, const char *name, const char *value);
 /* The exact value of a setting, in the form that foretell_text_set takes; "" if it is not set, and
  * for "preset", "at" and "logit-bias". A terminating NUL is written if there is room for it. *n:
