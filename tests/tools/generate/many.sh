@@ -166,6 +166,8 @@ then_ 'temp 1' --beam-until length --beam-length 40
 check 'a beam of all tokens is not continued' '[ $status -eq 0 ] && [[ $said != *"tok/s"*"rows"* ]] && [ "$(listed | wc -l)" -eq 1 ]'
 then_ 'temp 1' --temp 0.9
 check 'settings of sampling beside --beam stay refused' '[ $status -eq 2 ] && silent'
+then_ 'temp 1, seed 3'
+check 'the seed is that of --seed alone' '[ $status -eq 2 ] && silent && contains "--then: expected no seed"'
 then_ 'temp 1' --rank future --ban the --stop king --rank-all -N 3
 check 'ranked by --rank, with phrases' '[ $status -eq 0 ] && [ "$(figure future)" = "$(figure future | sort -gr)" ] && ! grep -q -e the -e king "$work/out"'
 then_ 'temp 1' --trace "$work/no.such/run.jsonl"
