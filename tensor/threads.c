@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 int threads_processors(void) { return omp_get_num_procs(); }
 
@@ -77,11 +78,14 @@ static int open_region(int n) {
 
 /* OpenMP's threads belong to the thread that opens the region. */
 static _Thread_local int n_running = 1;
+static _Thread_local pid_t process; /* in which they run */
 
 int threads_start(int wanted) {
     if (wanted <= 0) wanted = omp_get_max_threads();
     if (wanted <= 1) return 1;
+    if (n_running > 1 && process != getpid()) return 1;
     if (wanted > n_running) {
+        process = getpid();
         int n = n_running + try_threads(wanted - n_running);
         return n_running = n > 1 ? open_region(n) : 1;
     }

@@ -13,9 +13,9 @@
 #include "tools/cli/terminal.h"
 #include "tools/cli/text.h"
 
-static const Command *const commands[] = {&run_command,      &tokenize_command, &inspect_command, &perplexity_command,
-                                          &quantize_command, &bench_command,    &export_command,  &replay_command,
-                                          &explore_command,  &look_command};
+#define ADDRESS(name) &name##_command,
+static const Command *const commands[] = {COMMANDS(ADDRESS)};
+#undef ADDRESS
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {
@@ -40,7 +40,8 @@ static void print_help(void) {
     printf("usage: foretell [SUBCOMMAND] [options]\n\n"
            "Runs LLaMA models and looks one token ahead. The default subcommand is run.\n\n");
     for (int i = 0; i < N_COMMANDS; i++) printf("  %-12s%s\n", commands[i]->name, commands[i]->summary);
-    printf("  %-12s%s\n\n", "help", "Prints the options of a subcommand: foretell help SUBCOMMAND, or foretell SUBCOMMAND --help");
+    printf("  %-12s%s\n\n", "help",
+           "Prints the options of a subcommand: foretell help SUBCOMMAND, or foretell SUBCOMMAND --help");
     printf("      --help      print this and exit\n"
            "      --version   print the version and exit\n\n"
            "Exit status: 0 for success, 1 for a failure, 2 for a mistake in the command line, 130 after Ctrl-C.\n"

@@ -1,4 +1,4 @@
-/* Logits of a text, and the figures of a text that is given. */
+/* The logits that follow a text, and the scores of given tokens. */
 #include <math.h>
 
 #include "sampler/api/handles.h"
@@ -6,7 +6,8 @@
 
 static foretell_status complete(foretell_text *text) {
     Error error;
-    if (!api_go_on(text->session, &error) || !texts_complete(&text->texts, 0, &error)) return api_fail(&error);
+    if (!api_check_cancelled(text->session, &error) || !texts_complete(&text->texts, 0, &error))
+        return api_fail(&error);
     return FORETELL_OK;
 }
 
@@ -14,8 +15,6 @@ foretell_status foretell_text_logits(foretell_text *text, const float **logits, 
     if (!text) return api_refuse("text: expected a handle, got NULL");
     if (!logits || !n) return api_refuse("expected somewhere to write to, got NULL");
     if (api_length(text) == 0) return api_refuse("the text is empty: no logits follow it");
-    if (api_length(text) > api_item(text)->context)
-        return api_full("the context of %d tokens is full: no logits follow the last token", api_item(text)->context);
     foretell_status status = complete(text);
     if (status) return status;
     *logits = session_logits(text->session->session, api_item(text)->item.sequence.branch);
@@ -36,7 +35,7 @@ static void score(const Scoring *scoring, size_t i, const float *logits) {
     scoring->scores[i] = (foretell_score){is.logprob, is.entropy, is.varentropy, is.rank};
 }
 
-/* The logits that follow a token say how likely the next one was. */
+/* Scores the token at position + 1 with the logits that follow the token at position. */
 static void score_next(void *context, int position, const float *logits) {
     const Scoring *scoring = context;
     size_t next = (size_t)(position - scoring->first) + 1;
@@ -48,10 +47,8 @@ foretell_status foretell_text_score(foretell_text *text, const int32_t *tokens, 
     if (n > 0 && !scores) return api_refuse("scores: expected room for %zu, got NULL", n);
     foretell_status status = api_check_tokens(text->session->model, tokens, n);
     if (status || n == 0) return status;
-    int length = api_length(text), room = api_item(text)->context - length;
-    if (room < 0 || n > (size_t)room)
-        return api_full("the text holds %d of %d tokens of context, %zu more do not fit", length,
-                        api_item(text)->context, n);
+    int length = api_length(text);
+    if ((status = api_check_room(text, n))) return status;
     Scoring scoring = {text, tokens, n, length, scores};
     if (length > 0 && (status = complete(text))) return status;
     if (length == 0)

@@ -50,7 +50,8 @@ foretell_status api_refuse_error(const Error *error) {
     return status == FORETELL_FAILED ? FORETELL_INVALID : status;
 }
 
-foretell_status api_give(const void *result, size_t length, bool terminated, char *out, size_t capacity, size_t *n) {
+foretell_status api_copy_out(const void *result, size_t length, bool terminated, char *out, size_t capacity,
+                             size_t *n) {
     if (!n || (!out && capacity > 0)) return api_refuse("expected somewhere to write to, got NULL");
     size_t needed = length + terminated, written = needed <= capacity ? length : capacity;
     if (terminated && written == capacity && capacity > 0) written--;
@@ -61,12 +62,15 @@ foretell_status api_give(const void *result, size_t length, bool terminated, cha
                               : api_full("the result has %zu bytes, there is room for %zu", needed, capacity);
 }
 
+#define MAX_SIZE 65536 /* above the size of any version; an uninitialised size is usually larger */
+
 foretell_status api_check_size(const void *given, size_t first_version, const char *name) {
     size_t size;
     if (!given) return api_refuse("%s: expected a struct, got NULL", name);
     memcpy(&size, given, sizeof size);
-    if (size >= first_version) return FORETELL_OK;
-    return api_refuse("%s.size: expected sizeof(%s), at least %zu, got %zu", name, name, first_version, size);
+    if (size >= first_version && size <= MAX_SIZE) return FORETELL_OK;
+    return api_refuse("%s.size: expected sizeof(%s), from %zu to %d, got %zu", name, name, first_version, MAX_SIZE,
+                      size);
 }
 
 void api_fill(void *out, const void *from, size_t size) {

@@ -25,31 +25,33 @@ static foretell_status check_options(foretell_session_options *o, const Config *
     return api_refuse("foretell_session_options.kv_f32: expected 0 or 1, got %d", o->kv_f32);
 }
 
-Lookahead api_widest(const foretell_session *session) {
+Lookahead api_largest_lookahead(const foretell_session *session) {
     Lookahead widest = lookahead_default();
     widest.k = session->max_candidates;
     widest.depth = session->max_depth;
     return widest;
 }
 
-/* Texts that have forked share hidden branches, each of at least two others: at most one fewer than texts. Each row is
- * in one text at least, and each branch leaves at most one block partly empty. The trunk stays empty. */
-static bool open_session(foretell_session *session, const foretell_session_options *o, Error *error) {
-    enum { BLOCK_ROWS = 16 };
-    Lookahead widest = api_widest(session);
+/* Forked texts share hidden branches (session_split). Each of these has at least two children, so there are fewer of
+ * them than texts. Each row belongs to at least one text, and each branch leaves at most one block partly empty. The
+ * trunk stays empty. */
+static foretell_status open_session(foretell_session *session, const foretell_session_options *o) {
+    enum { BLOCK_ROWS = 16, MAX_ROWS = 1 << 30 };
+    Error error;
+    Lookahead widest = api_largest_lookahead(session);
     int branches = 2 * o->texts - 1;
     long long rows =
         (long long)o->texts * o->context + (long long)branches * BLOCK_ROWS + lookahead_rows(&widest, BLOCK_ROWS);
-    if (rows > 1 << 30)
-        return error_set(error, "%d texts of %d tokens need %lld key/value rows, more than %d", o->texts, o->context,
-                         rows, 1 << 30);
+    if (rows > MAX_ROWS)
+        return api_refuse("%d texts of %d tokens need %lld key/value rows, more than %d", o->texts, o->context, rows,
+                          MAX_ROWS);
     SessionOptions options = {.context = o->context,
                               .branches = 1 + branches + lookahead_branches(&widest),
                               .rows = (int)rows,
                               .threads = o->threads,
                               .kv = o->kv_f32 ? KV_F32 : KV_F16,
                               .block_rows = BLOCK_ROWS};
-    return session_open(&session->session, session->model->model, options, error);
+    return session_open(&session->session, session->model->model, options, &error) ? FORETELL_OK : api_fail(&error);
 }
 
 foretell_status foretell_session_open(foretell_session **session, foretell_model *model,
@@ -76,9 +78,9 @@ foretell_status foretell_session_open(foretell_session **session, foretell_model
                                  .max_depth = options.depth,
                                  .progress = options.progress,
                                  .progress_context = options.context_of_progress};
-    if (!open_session(opened, &options, &error)) {
+    if ((status = open_session(opened, &options))) {
         memory_free(opened);
-        return api_fail(&error);
+        return status;
     }
     api_hold_model(model);
     *session = opened;
@@ -101,7 +103,7 @@ void foretell_session_cancel(foretell_session *session) {
     if (session) atomic_store(&session->cancelled, 1);
 }
 
-bool api_go_on(foretell_session *session, Error *error) {
+bool api_check_cancelled(foretell_session *session, Error *error) {
     return !atomic_exchange(&session->cancelled, 0) || error_set_kind(error, ERROR_CANCELLED, "the call was cancelled");
 }
 

@@ -5,10 +5,10 @@
 #include "sampler/api/handles.h"
 #include "sampler/settings/settings.h"
 
-/* ---- What a text can have ---- */
+/* ---- Limits of a text ---- */
 
 static foretell_status check_room(const foretell_session *session, const Sampler *sampler) {
-    Lookahead widest = sampler_widest(sampler);
+    Lookahead widest = sampler_largest_lookahead(sampler);
     if (!sampler_looks_ahead(sampler)) return FORETELL_OK;
     if (widest.k > session->max_candidates)
         return api_refuse("fe-k: expected at most the %d candidates that the session was opened for, got %d",
@@ -22,10 +22,10 @@ static foretell_status check_room(const foretell_session *session, const Sampler
 static foretell_status check_policy(const foretell_text *text, const Sampler *sampler) {
     TemperatureKind kind = sampler->temperature.kind, old = text->sampler.temperature.kind;
     if (kind == TEMPERATURE_KLD)
-        return api_refuse("temp-policy kld: reads a second prompt, which a text does not have here");
+        return api_refuse("temp-policy kld: not available here, because it reads a second prompt");
     if (kind == TEMPERATURE_EDT_INSTANCE && old != kind && api_length(text) > 0)
         return api_refuse(
-            "temp-policy edt-instance: reads the prompt's entropy, so it has to be set before the prompt");
+            "temp-policy edt-instance: must be set before the prompt, because it reads the prompt's entropy");
     return FORETELL_OK;
 }
 
@@ -44,17 +44,6 @@ foretell_status api_use_sampler(foretell_text *text, const Sampler *sampler) {
 
 /* ---- Setting ---- */
 
-static foretell_status set_seed(Sampler *sampler, const char *value) {
-    char end;
-    uint64_t seed;
-    if (value && strlen(value) <= 20 && strspn(value, "0123456789") == strlen(value) &&
-        sscanf(value, "%" SCNu64 "%c", &seed, &end) == 1) {
-        sampler->seed = seed;
-        return FORETELL_OK;
-    }
-    return api_refuse("seed: expected a whole number from 0, got '%s'", value ? value : "");
-}
-
 static foretell_status set_switch(Sampler *sampler, const SettingRow *row, const char *value) {
     bool on = !value || strcmp(value, "on") == 0;
     if (!on && strcmp(value, "off") != 0) return api_refuse("%s: expected on, off or NULL, got '%s'", row->name, value);
@@ -66,7 +55,6 @@ static foretell_status set_one(Sampler *sampler, const char *name, const char *v
     Error error;
     const SettingRow *row = settings_find(name);
     if (row && row->kind == KIND_SWITCH) return set_switch(sampler, row, value);
-    if (!row && strcmp(name, "seed") == 0) return set_seed(sampler, value);
     bool is_list = strcmp(name, "settings") == 0;
     if (is_list && !value) return api_refuse("settings: expected a list, got NULL");
     bool done = is_list ? sampler_set_list(sampler, value, &error) : sampler_set(sampler, name, value, &error);
@@ -94,27 +82,30 @@ foretell_status foretell_text_get(const foretell_text *text, const char *name, c
         sampler_show(&text->sampler, name, shown, sizeof shown);
     else
         snprintf(shown, sizeof shown, "%" PRIu64, text->sampler.seed);
-    return api_give(shown, strlen(shown), true, value, capacity, n);
+    return api_copy_out(shown, strlen(shown), true, value, capacity, n);
 }
 
 foretell_status foretell_text_chain(const foretell_text *text, char *chain, size_t capacity, size_t *n) {
     char shown[SAMPLER_CHAIN_BYTES];
     if (!text) return api_refuse("text: expected a handle, got NULL");
     sampler_print(&text->sampler, shown, sizeof shown);
-    return api_give(shown, strlen(shown), true, chain, capacity, n);
+    return api_copy_out(shown, strlen(shown), true, chain, capacity, n);
 }
 
 foretell_status foretell_setting(size_t index, foretell_setting_info *info) {
-    SamplerSetting setting = {.name = "seed", .metavar = "N", .help = "seed of the noise", .default_text = "0"};
+    SamplerSetting setting = {
+        .name = "seed", .metavar = "N", .unit = "", .help = "seed of the noise", .default_text = "0"};
     int n = 0;
-    foretell_status status = api_check_size(info, END_OF(foretell_setting_info, value), "foretell_setting_info");
+    foretell_status status = api_check_size(info, END_OF(foretell_setting_info, unit), "foretell_setting_info");
     if (status) return status;
     while (settings_row(n)) n++;
     if (index > (size_t)n) return api_refuse("index: expected a setting from 0 to %d, got %zu", n, index);
     if (index < (size_t)n) sampler_setting((int)index, &setting);
-    foretell_setting_info full = {.name = setting.name, .metavar = setting.metavar, .help = setting.help};
+    foretell_setting_info full = {
+        .name = setting.name, .metavar = setting.metavar, .help = setting.help, .unit = setting.unit};
+    _Static_assert(sizeof full.range == sizeof setting.range && sizeof full.value == sizeof setting.default_text, "");
     memcpy(full.range, setting.range, sizeof full.range);
-    snprintf(full.value, sizeof full.value, "%.63s", setting.default_text);
+    memcpy(full.value, setting.default_text, sizeof full.value);
     api_fill(info, &full, sizeof full);
     return FORETELL_OK;
 }

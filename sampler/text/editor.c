@@ -242,3 +242,5 @@ Bytes editor_ready(Editor *editor, size_t kept) {
 }
 
 Bytes editor_rest(Editor *editor) { return give(editor, editor->size); }
+
+Bytes editor_held(const Editor *editor) { return (Bytes){editor->text + editor->given, editor->size - editor->given}; }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tensor/memory.h"
+#include "tensor/minmax.h"
 
 /* ---- The session ---- */
 
@@ -12,6 +13,11 @@ static long long whole_blocks(long long rows, int block_rows) {
 }
 
 int texts_room(int context, int n_prompt) { return context - n_prompt + 1; }
+
+bool texts_has_room(const Texts *texts, const Text *text) {
+    int needed = max_int(texts->setup.writer->positions, text->states != NULL);
+    return text->item.sequence.length + needed <= text->context;
+}
 
 /* Rows of the text's own branches and, with banned phrases, of a mark for each at the end of the prompt. */
 static long long rows_in_place(const SessionOptions *options, TextsSize size) {
@@ -235,7 +241,8 @@ static bool read_drawn(Texts *texts, Text *text, Error *error) {
     if (verdict == EDITOR_GOES_ON &&
         !give(texts, text, editor_ready(&text->editor, (size_t)text->stream.n_held), error))
         return false;
-    bool is_last = sequence->length + 1 - text->n_prompt == text->limit, is_full = sequence->length == text->context;
+    bool is_last = sequence->length + 1 - text->n_prompt == text->limit;
+    bool is_full = sequence->length + (text->states != NULL) == text->context;
     bool stops = verdict == EDITOR_STOPS, goes_on = !stops && !is_last && !is_full;
     if (goes_on)
         append(texts, text);
@@ -250,7 +257,7 @@ static bool take_turn(Texts *texts, Text *text, Error *error) {
     const Writer *writer = texts->setup.writer;
     const Sequence *sequence = &text->item.sequence;
     if (sequence->length - text->n_prompt == text->limit) return finish(texts, text, TEXT_LIMIT, error);
-    if (sequence->length + writer->positions > text->context) return finish(texts, text, TEXT_CONTEXT_FULL, error);
+    if (!texts_has_room(texts, text)) return finish(texts, text, TEXT_CONTEXT_FULL, error);
     if (!draw(texts, text, error)) return false;
     bool ends = writer->flags[writer_drawn(writer).token] & TOKEN_ENDS_TEXT && !texts->setup.ignore_ends;
     return ends ? finish(texts, text, TEXT_END_OF_TEXT, error) : read_drawn(texts, text, error);

@@ -131,6 +131,8 @@ typedef struct {
 bool texts_size(SessionOptions *options, const Sampler *sampler, TextsSize size, Error *error);
 /* The number of tokens that can be drawn after a prompt; the last one needs no position. */
 int texts_room(int context, int n_prompt);
+/* Whether another token can be drawn. An open text has at most `context` tokens, because more may be appended to it. */
+bool texts_has_room(const Texts *texts, const Text *text);
 
 /* 1 <= capacity <= TEXTS_MAX. Errors: out of memory. */
 bool texts_open(Texts *texts, const TextsSetup *setup, int capacity, Error *error);

@@ -19,6 +19,7 @@ typedef struct {
     Random random;
     foretell_session *session;
     foretell_text *texts[TEXTS]; /* NULL: not open */
+    bool cancels;                /* the progress callback does */
 } World;
 
 static foretell_model *open_model(void) {
@@ -40,6 +41,12 @@ static void check(foretell_status status) {
 }
 
 static int pick(World *w, int low, int high) { return random_int(&w->random, low, high); }
+
+static int progress(void *context, uint64_t done, uint64_t total) {
+    World *w = context;
+    require(done <= total);
+    return w->cancels && pick(w, 0, 3) == 0;
+}
 
 static int random_token(World *w) {
     if (random_chance(&w->random, 0.05)) return pick(w, -2, TINY_VOCAB + 2);
@@ -75,7 +82,13 @@ static void set_something(World *w, foretell_text *text) {
                                         "logit-bias 300-inf",
                                         "fe-eog exclude",
                                         "no such, thing",
-                                        "dry-multiplier 1"};
+                                        "dry-multiplier 1",
+                                        "temp 0.7, seed 5",
+                                        "mirostat-tau 0",
+                                        "temp-policy edt",
+                                        "repeat-penalty 1.3",
+                                        "samplers none",
+                                        "no-repeat-ngram 2"};
     static int kinds[3] = {0, 1, 2};
     const char *list = lists[pick(w, 0, (int)(sizeof lists / sizeof *lists) - 1)];
     foretell_scorer scorer = {sizeof scorer, any_worth, pick(w, 0, 1) ? any_bound : NULL, &kinds[pick(w, 0, 2)]};
@@ -95,9 +108,18 @@ static void set_something(World *w, foretell_text *text) {
     }
 }
 
+static void check_rest(foretell_text *text) {
+    const char *rest;
+    size_t n;
+    foretell_status status = foretell_text_rest(text, &rest, &n);
+    check(status);
+    if (!status) require(strnlen(rest, n) <= n);
+}
+
 static void check_step(World *w, foretell_text *text, const foretell_step *step) {
     const int32_t *tokens;
     size_t n;
+    check_rest(text);
     (void)w;
     check(foretell_text_tokens(text, &tokens, &n));
     require(step->n_bytes == 0 || step->bytes != NULL);
@@ -198,6 +220,8 @@ static void do_something(World *w) {
         break;
     case 11:
         if (pick(w, 0, 9) == 0) foretell_session_cancel(w->session);
+        w->cancels = pick(w, 0, 1);
+        check_rest(text);
         break;
     default:
         step_one(w, text);
@@ -218,7 +242,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .candidates = pick(&w, 0, 6),
                                         .depth = pick(&w, 0, 2),
                                         .kv_f32 = pick(&w, 0, 1),
-                                        .threads = 1};
+                                        .threads = 1,
+                                        .progress = progress,
+                                        .context_of_progress = &w};
     check(foretell_session_open(&w.session, model, &options));
     for (int i = 0; i < CALLS && w.session && !random_ended(&w.random); i++) do_something(&w);
     if (pick(&w, 0, 1)) foretell_session_close(w.session), w.session = NULL;

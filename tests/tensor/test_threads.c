@@ -72,10 +72,31 @@ static void as_many_run_as_are_started(void **state) {
     assert_that(threads_processors(), >=, 1);
 }
 
+/* The child has a copy of this thread alone; a region of more would wait for the others forever. */
+static void a_forked_child_computes_alone(void **state) {
+    (void)state;
+    assert_int_equal(threads_start(3), 3);
+    assert_int_equal(region(3), 3);
+    pid_t child = fork();
+    assert_that(child, >=, 0);
+    if (child == 0) {
+        alarm(20);
+        for (int wanted = 0; wanted < 5; wanted++)
+            if (threads_start(wanted) != 1 || region(1) != 1) _exit(1);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(threads_start(3), 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_on_memory_makes_them_fewer),
         cmocka_unit_test(as_many_run_as_are_started),
+        cmocka_unit_test(a_forked_child_computes_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,7 @@ static void fill_defaults(Bench *b, const BenchSettings *given) {
     if (given->k) parse_list("k", given->k, false, 1, BENCH_MAX_ROWS, &b->k);
     qsort(b->contexts.items, (size_t)b->contexts.count, sizeof b->contexts.items[0], compare_ints);
     b->looks = parse_looks(given->looks);
-    b->dtype = shapes_dtype(given->dtype);
+    b->dtype = (Dtype)given->dtype;
     b->prompt = given->prompt >= 0 ? given->prompt : only_model ? 128 : 0;
     if (only_model) b->rows = (BenchList){5, {1, 2, 4, 8, 20}};
     if (b->contexts.count && b->rows.count == 0) b->rows = (BenchList){3, {1, 8, 20}};
@@ -165,11 +165,11 @@ static void fill_defaults(Bench *b, const BenchSettings *given) {
 static int bench_main(int argc, char **argv) {
     Bench b = {.runs = 7};
     BenchList threads = {1, {threads_processors()}};
-    BenchSettings given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
+    BenchSettings given = {.looks = "naive,batched,lazy", .dtype = DTYPE_Q8_0, .prompt = -1};
     const Option options[] = {
         OPEN_MODEL_OPTION(&b.model),
         {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of this shape instead", NULL},
-        {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &given.dtype, 0, 0, "number format of the random weights", NULL},
+        {"dtype", 0, shapes_dtypes(), OPTION_CHOICE, &given.dtype, 0, 0, "number format of the random weights", NULL},
         {"rows", 0, "N,N,...", OPTION_STRING, &given.rows, 0, 0, "rows per pass, all after one prefix", "1,2,4,8,20"},
         {"prompt", 0, "N", OPTION_INT, &given.prompt, 0, 1 << 20, "tokens of a prompt; 0: none", "128"},
         {"contexts", 0, "N,N,...", OPTION_STRING, &given.contexts, 0, 0,

@@ -19,7 +19,7 @@
     { "threads", 't', "N", OPTION_INT, target, 1, 1024, "threads to compute with", "all processors" }
 /* What the end of the help says about the model and the vocabulary. */
 #define OPEN_NOTES                                                                                                     \
-    "Without -m the model is $FORETELL_MODEL, or the shipped model if that is not set. A GGUF file contains its\n"      \
+    "Without -m the model is $FORETELL_MODEL, or the shipped model if that is not set. A GGUF file contains its\n"     \
     "vocabulary; that of a .bin model is in its folder: tokenizer.bin, or the only tok*.bin."
 
 typedef char Path[PATH_MAX];

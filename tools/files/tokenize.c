@@ -125,7 +125,8 @@ static int tokenize_main(int argc, char **argv) {
 }
 
 const Command tokenize_command = {
-    "tokenize", "[-] [ID ...]", "Prints a text's token ids on one line. --decode converts ids back to the text, byte for byte.",
+    "tokenize", "[-] [ID ...]",
+    "Prints a text's token ids on one line. --decode converts ids back to the text, byte for byte.",
     "--decode reads the ids from the arguments, or from -p, -f or standard input, separated by white space.\n"
     "Some vocabularies put a space before a text: the ids include it, and --decode removes it.\n" OPEN_NOTES,
     tokenize_main};

@@ -59,6 +59,7 @@ static void read_then(const Many *many, Sampler *sampler) {
     then.seed = sampler->seed;
     if (!sampler_set_list(&then, many->then, &error) || !sampler_check(&then, &error))
         option_usage_error("--then: %s", error.message);
+    if (then.seed != sampler->seed) option_usage_error("--then: expected no seed in it, which --seed gives");
     *sampler = then;
 }
 

@@ -1,12 +1,18 @@
 """The Python package against the installed library and program: PREFIX in the environment."""
 
+import contextlib
+import copy
 import gc
+import io
 import math
 import os
+import pickle
 import random
 import signal
 import subprocess
+import sys
 import threading
+import time
 import unittest
 
 import foretell
@@ -64,6 +70,27 @@ class Write(unittest.TestCase):
         self.assertEqual("The dragon" + "".join(step.text for step in steps), whole)
         self.assertEqual(len(steps), 20)
 
+    def test_held_back_at_the_callers_own_limit(self):
+        whole = written("The dragon", 20, seed=1)
+        with model.session() as session, session.text(seed=1, stop=[whole[-4:] + "@"]) as text:
+            text.append("The dragon")
+            given = b"".join(step.bytes for step in text.write(20))
+            self.assertTrue(text.rest)
+            self.assertEqual("The dragon" + (given + text.rest).decode(), whole)
+
+    def test_settings_in_any_order(self):
+        for k in (3, 30):
+            self.assertEqual(written("The dragon", 9, fe=True, fe_k=k, fe_depth=2, seed=1),
+                             written("The dragon", 9, fe_depth=2, fe_k=k, fe=True, seed=1))
+        self.assertEqual(written("The dragon", 9, settings="fe, alpha 0.5, seed 4"),
+                         written("The dragon", 9, fe=True, alpha=0.5, seed=4))
+
+    def test_the_whole_context(self):
+        with model.session(context=12) as session, session.text(fe=True, seed=1) as text:
+            text.append("The dragon")
+            steps = list(text.write())
+            self.assertEqual((len(text), steps[-1].end), (12, foretell.End.CONTEXT_FULL))
+
     def test_tokens_as_prompt(self):
         self.assertEqual("".join(s.text for s in model.write(model.encode("A", bos=True), 9, seed=2)),
                          "".join(s.text for s in model.write("A", 9, seed=2)))
@@ -83,6 +110,12 @@ class Models(unittest.TestCase):
     def test_settings(self):
         names = [setting.name for setting in foretell.settings()]
         self.assertTrue({"top-p", "temp", "alpha", "fe", "seed"} <= set(names))
+        self.assertIn(("mirostat-tau", "bits"), [(setting.name, setting.unit) for setting in foretell.settings()])
+
+    def test_help(self):
+        with contextlib.redirect_stdout(io.StringIO()) as page:
+            help(foretell)
+        self.assertTrue(all(word in page.getvalue() for word in ("class Text", "rewind", "FORETELL_LIBRARY")))
 
 
 class Errors(unittest.TestCase):
@@ -104,6 +137,92 @@ class Errors(unittest.TestCase):
             text.next()
         with self.assertRaisesRegex(foretell.InvalidError, "the session is closed"):
             session.text()
+
+    def test_wrong_types(self):
+        session = model.session(context=64)
+        text = session.text()
+        text.append("The dragon")
+        tokens = text.tokens
+        for call, error in ((lambda: text.append(None), TypeError), (lambda: text.append([1.5]), TypeError),
+                            (lambda: text.append(["a"]), TypeError), (lambda: model.encode(3), TypeError),
+                            (lambda: text.append([2 ** 32 + 5]), foretell.InvalidError),
+                            (lambda: text.score([2 ** 32 + 5]), foretell.InvalidError),
+                            (lambda: model.decode([2 ** 32 + 5]), foretell.InvalidError),
+                            (lambda: model.token_bytes(2 ** 32 + 5), foretell.InvalidError),
+                            (lambda: text.force(2 ** 32 + 5), foretell.InvalidError),
+                            (lambda: text.force("a"), TypeError), (lambda: text.renumber(2 ** 32), foretell.InvalidError),
+                            (lambda: text.rewind(-1), foretell.InvalidError),
+                            (lambda: text.rewind(2 ** 64 + 1), foretell.InvalidError),
+                            (lambda: model.session(context=2 ** 32 + 9), foretell.InvalidError),
+                            (lambda: model.session(threads="2"), TypeError), (lambda: text.stop(1), TypeError),
+                            (lambda: text.set(temp=[1]), TypeError), (lambda: text.set(temp=True), foretell.InvalidError),
+                            (lambda: text.set(temp="1\0"), ValueError), (lambda: text.set("temp\0", 1), ValueError),
+                            (lambda: text.set(temp=float("nan")), foretell.InvalidError)):
+            with self.assertRaises(error):
+                call()
+        self.assertEqual(text.tokens, tokens)
+        text.rewind(0)
+        text.append(bytearray(b"The dragon"))
+        self.assertEqual(text.tokens, tokens)
+        text.set(temp=None, fe=None)
+        self.assertEqual((float(text.get("temp")), text.get("fe")), (0.8, ""))
+        text.set("fe")
+        self.assertEqual(text.get("fe"), "on")
+
+    def test_numpy(self):
+        try:
+            import numpy
+        except ImportError:
+            self.skipTest("numpy is not installed")
+        with model.session(context=numpy.int64(64)) as session, session.text() as text:
+            text.append(numpy.array(model.encode("The dragon"), dtype=numpy.int64))
+            text.force(numpy.int64(5))
+            text.set(temp=numpy.float32(0.5), fe=numpy.bool_(True), alpha=numpy.float64(0.25), fe_k=numpy.int32(7))
+            self.assertEqual([text.get(name) for name in ("temp", "fe", "alpha", "fe-k")], ["0.5", "on", "0.25", "7"])
+            text.rewind(numpy.uint8(2))
+            self.assertEqual(len(text.score(numpy.array([5, 6], dtype=numpy.int32))), 2)
+            logits = text.logits().copy()
+            text.force(int(logits.argmax()))
+
+    def test_handles_are_not_copied(self):
+        session = model.session()
+        for handle in (model, session, session.text()):
+            for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+                with self.assertRaisesRegex(TypeError, "cannot be copied or pickled"):
+                    copied(handle)
+
+    def test_cancel_from_another_thread(self):
+        with model.session() as session, session.text(fe=True) as text:
+            text.append("The dragon")
+            before, cancelled, stop = text.tokens, 0, threading.Event()
+
+            def cancel():
+                while not stop.is_set():
+                    session.cancel()
+                    time.sleep(0.002)
+
+            thread = threading.Thread(target=cancel)
+            thread.start()
+            try:
+                for _ in range(40):
+                    try:
+                        text.append("The dragon was here. " * 40)
+                        text.next()
+                    except foretell.CancelledError:
+                        cancelled += 1
+                    text.rewind(len(before))
+            finally:
+                stop.set()
+                thread.join()
+            self.assertGreater(cancelled, 0)
+            self.assertEqual(text.tokens, before)
+
+    def test_exit_with_everything_open(self):
+        program_text = ("import foretell\nmodel = foretell.Model()\nsession = model.session(texts=2)\n"
+                        "text = session.text()\ntext.append('A')\nsteps = text.write()\nnext(steps)\n"
+                        "other = model.write('The', seed=1)\nnext(other)\nfork = text.fork()\nlogits = text.logits()\n")
+        done = subprocess.run([sys.executable, "-W", "error", "-c", program_text], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_cancel(self):
         with model.session() as session, session.text() as text:

@@ -1,13 +1,15 @@
 """foretell.h in ctypes: its structs, its functions with their types, and exceptions for its statuses."""
 
+import array
 import ctypes
 import enum
+import operator
 import os
 import pathlib
 import sys
 from ctypes import (CDLL, CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint,
                     c_uint64, c_void_p)
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterable, Iterator, List, Union
 
 SONAME = "libforetell.so.0"
 
@@ -54,10 +56,38 @@ ERRORS = {1: InvalidError, 2: FailedError, 3: NoMemoryError, 4: FullError, 5: Ca
 Progress = CFUNCTYPE(c_int, c_void_p, c_uint64, c_uint64)
 
 
+def integer(value: Any, kind: Any, name: str) -> int:
+    """A whole number, also one of numpy's, that the type holds; ctypes would drop its upper bits."""
+    number = operator.index(value)
+    if kind(number).value != number:
+        raise InvalidError(f"{name}: expected a number of {8 * ctypes.sizeof(kind)} bits, got {number}")
+    return number
+
+
+def string(text: Union[str, bytes, "os.PathLike[str]"], name: str) -> bytes:
+    """A string for C, which a NUL would cut off."""
+    data = os.fsencode(text)
+    if b"\0" in data:
+        raise InvalidError(f"{name}: expected a string without NUL")
+    return data
+
+
+def integers(values: Iterable[int], name: str) -> "ctypes.Array[c_int32]":
+    """An array of whole numbers of 32 bits."""
+    try:
+        numbers = array.array("i", values)
+    except OverflowError as error:
+        raise InvalidError(f"{name}: expected numbers of 32 bits") from error
+    return (c_int32 * len(numbers))(*numbers)
+
+
 class Sized(ctypes.Structure):
     """A struct that begins with its size."""
 
     def __init__(self, **fields: Any) -> None:
+        kinds = dict(self._fields_)
+        for name, value in fields.items():
+            fields[name] = integer(value, kinds[name], name) if kinds[name] in (c_int32, c_uint) else value
         super().__init__(size=ctypes.sizeof(self), **fields)
 
 
@@ -113,7 +143,7 @@ class Scorer(Sized):
 
 class SettingInfo(Sized):
     _fields_ = [("size", c_size_t), ("name", c_char_p), ("metavar", c_char_p), ("help", c_char_p),
-                ("range", c_char * 64), ("value", c_char * 64)]
+                ("range", c_char * 64), ("value", c_char * 128), ("unit", c_char_p)]
 
 
 # By the names of foretell.h without foretell_.
@@ -145,6 +175,7 @@ FUNCTIONS = {
     "text_fork": [HANDLE, OUT],
     "text_renumber": [HANDLE, c_int32],
     "text_rewind": [HANDLE, c_size_t],
+    "text_rest": [HANDLE, OUT, COUNT],
     "text_tokens": [HANDLE, POINTER(TOKENS), COUNT],
     "text_logits": [HANDLE, POINTER(c_void_p), COUNT],
     "text_score": [HANDLE, TOKENS, c_size_t, POINTER(Score)],

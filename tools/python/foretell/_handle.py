@@ -11,11 +11,17 @@ from typing import Any, Callable, Deque, Iterator, Optional, Tuple, Union
 from . import _c
 
 Progress = Callable[[int, int], Optional[bool]]
-Bytes = Union[str, bytes]
+Bytes = Union[str, bytes, bytearray, memoryview]
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, (str, bytes, bytearray, memoryview))
 
 
 def as_bytes(text: Bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
+    if not is_text(text):
+        raise TypeError(f"expected str or bytes, got {type(text).__name__}")
+    return text.encode() if isinstance(text, str) else bytes(text)
 
 
 class Handle:
@@ -34,6 +40,9 @@ class Owner:
     def close(self) -> None:
         """Frees the memory as soon as nothing else uses it; later calls raise InvalidError."""
         self._handle = None
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__.lower()} cannot be copied or pickled (a text can be forked)")
 
     def __enter__(self) -> Any:
         return self
@@ -97,10 +106,10 @@ class Calls:
         if self.owner == threading.get_ident():
             raise _c.InvalidError("a callback must not use the session that calls it")
         with self.lock:
-            self.owner = threading.get_ident()
             noted = (callbacks and threading.current_thread() is threading.main_thread()
                      and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
             try:
+                self.owner = threading.get_ident()
                 self.close_dropped()
                 if noted:
                     signal.signal(signal.SIGINT, self.interrupt)

@@ -5,8 +5,8 @@ import os
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _c
-from ._handle import Bytes, Calls, Handle, Owner, Progress, as_bytes
-from ._text import Step, Text
+from ._handle import Bytes, Calls, Handle, Owner, Progress, as_bytes, is_text
+from ._text import Step, Text, as_tokens
 
 
 class Model(Owner):
@@ -32,10 +32,10 @@ class Model(Owner):
                  tokenizer: Union[str, "os.PathLike[str]", None] = None, progress: Optional[Progress] = None) -> None:
         self.path = os.fspath(path) if path is not None else _c.shipped_model()
         calls = Calls(progress)
-        options = _c.ModelOptions(tokenizer=os.fsencode(tokenizer) if tokenizer else None, progress=calls.progress)
+        options = _c.ModelOptions(tokenizer=_c.string(tokenizer, "tokenizer") if tokenizer else None, progress=calls.progress)
         pointer = ctypes.c_void_p()
         with calls.running(callbacks=True):
-            _c.library.foretell_model_open(pointer, os.fsencode(self.path), options)
+            _c.library.foretell_model_open(pointer, _c.string(self.path, "path"), options)
         self._handle = Handle(pointer, _c.library.foretell_model_close)
         info = _c.ModelInfo()
         _c.library.foretell_model_describe(pointer, info)
@@ -52,9 +52,9 @@ class Model(Owner):
 
     def decode_bytes(self, tokens: Sequence[int], *, special: bool = False) -> bytes:
         """Converts tokens to the exact bytes of the text."""
-        array = (ctypes.c_int32 * len(tokens))(*tokens)
-        return _c.filled(ctypes.c_char, 8 * len(tokens) + 1,
-                         lambda *out: _c.library.foretell_decode(self._pointer, array, len(tokens),
+        array = as_tokens(tokens)
+        return _c.filled(ctypes.c_char, 8 * len(array) + 1,
+                         lambda *out: _c.library.foretell_decode(self._pointer, array, len(array),
                                                                  _c.SPECIAL * special, *out))
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
@@ -64,6 +64,7 @@ class Model(Owner):
     def token_bytes(self, token: int, *, special: bool = False) -> bytes:
         """The bytes of one token, which may be only part of a character."""
         pointer, n = ctypes.c_void_p(), ctypes.c_size_t()
+        token = _c.integer(token, ctypes.c_int32, "token")
         _c.library.foretell_token_bytes(self._pointer, token, _c.SPECIAL * special, pointer, n)
         return ctypes.string_at(pointer, n.value) if n.value else b""
 
@@ -77,18 +78,16 @@ class Model(Owner):
         """Continues a prompt by at most n tokens, a step each; see Session.text and Text.write.
 
         The last of n tokens also brings the text that was held back because a stop string might have followed."""
-        tokens = list(prompt) if not isinstance(prompt, (str, bytes)) else self.encode(prompt, bos=True)
-        with Session(self, context=min(len(tokens) + n, self.context_length), threads=threads,
-                     candidates=settings.get("fe_k", 0), depth=settings.get("fe_depth", 0)) as session:
+        tokens = self.encode(prompt, bos=True) if is_text(prompt) else list(prompt)
+        depth = int(settings.get("fe_depth") or 1)
+        with Session(self, context=min(len(tokens) + n + depth, self.context_length), threads=threads, depth=depth,
+                     candidates=max(20, int(settings.get("fe_k") or 0))) as session:
             with session.text(candidates=candidates, futures=futures, stop=stop, ban=ban, **settings) as text:
                 text.append(tokens)
-                written = b""
                 for step in text.write(n):
-                    written += step.bytes
-                    if len(text) == len(tokens) + n and step.end == _c.End.GOES_ON:
-                        rest = b"".join(map(self.token_bytes, text.tokens[len(tokens):]))[len(written):]
-                        text_of_rest = rest.decode("utf-8", "replace")
-                        step = step._replace(text=step.text + text_of_rest, bytes=step.bytes + rest)
+                    if len(text) == len(tokens) + n:
+                        step = step._replace(text=step.text + text.rest.decode("utf-8", "replace"),
+                                             bytes=step.bytes + text.rest)
                     yield step
 
 
@@ -121,7 +120,9 @@ class Session(Owner):
         return text
 
     def next(self, texts: Sequence[Text]) -> List[Step]:
-        """Makes a step of several different texts in one shared pass; each text gets the token that it would get alone."""
+        """Makes a step of several different texts in one shared pass; each text gets the token that it would get alone.
+
+        If the step of one text fails, the others are still made; their tokens show them."""
         if any(text.session is not self for text in texts):
             raise _c.InvalidError("the texts are of another session")
         pointers = (ctypes.c_void_p * len(texts))(*(text._pointer.value for text in texts))
@@ -146,13 +147,14 @@ class Session(Owner):
 
 
 class Setting(NamedTuple):
-    """A setting of the sampler: metavar is None for a switch."""
+    """A setting of the sampler: metavar is None for a switch; unit is "" where there is none."""
 
     name: str
     metavar: Optional[str]
     help: str
     range: str
     value: str
+    unit: str
 
 
 def settings() -> List[Setting]:
@@ -165,4 +167,4 @@ def settings() -> List[Setting]:
         except _c.InvalidError:
             return found
         found.append(Setting(info.name.decode(), info.metavar.decode() if info.metavar else None, info.help.decode(),
-                             info.range.decode(), info.value.decode()))
+                             info.range.decode(), info.value.decode(), info.unit.decode()))

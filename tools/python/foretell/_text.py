@@ -1,11 +1,12 @@
 """Text: a sequence of tokens with the settings of its sampler. Step: the results of one step."""
 
 import ctypes
+import numbers
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _c
-from ._handle import Bytes, Handle, Owner, as_bytes
+from ._handle import Bytes, Handle, Owner, as_bytes, is_text
 
 if TYPE_CHECKING:
     from ._model import Session
@@ -77,14 +78,20 @@ class Score(NamedTuple):
 
 
 def as_value(value: Any) -> Optional[bytes]:
-    """A setting's value as the library reads it: True switches on, False off."""
-    if value is None or isinstance(value, bool):
-        return b"off" if value is False else None
-    return repr(value).encode() if isinstance(value, float) else str(value).encode()
+    """A setting's value as the library reads it: True switches on, False off. numpy's numbers are Python's."""
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return None if value else b"off"
+    if isinstance(value, (str, bytes)):
+        return _c.string(value, "value")
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"expected a number, a string or a bool, got {type(value).__name__}")
+    return repr(float(value) if isinstance(value, float) else value).encode()
 
 
 def as_tokens(tokens: Sequence[int]) -> "ctypes.Array[ctypes.c_int32]":
-    return (ctypes.c_int32 * len(tokens))(*tokens)
+    return _c.integers(tokens, "tokens")
 
 
 def floats(address: int, n: int, *keeps: Any) -> Any:
@@ -122,18 +129,21 @@ class Text(Owner):
 
     # ---- settings ----
 
-    def set(self, name: Optional[str] = None, value: Any = None, /, **settings: Any) -> None:
-        """Sets one setting by name, or several: text.set("top-p", 0.9), text.set(fe=True, alpha=0.5)."""
-        if name is not None:
-            self._call("set", name.encode(), as_value(value))
-        for key, value in settings.items():
-            self._call("set", key.replace("_", "-").encode(), as_value(value))
+    def set(self, name: Optional[str] = None, value: Any = True, /, **settings: Any) -> None:
+        """Sets one setting by name, or several: text.set("top-p", 0.9), text.set(fe=True, alpha=0.5).
+
+        A setting with the value None stays as it is."""
+        named = {} if name is None else {name: value}
+        for key, value in {**named, **{key.replace("_", "-"): value for key, value in settings.items()}}.items():
+            if value is not None:
+                self._call("set", _c.string(key, "name"), as_value(value))
 
     def get(self, name: str) -> str:
         """The exact value of a setting; "" if it was not set."""
+        wanted = _c.string(name, "name")
         with self.session._calls.running():
             return _c.filled(ctypes.c_char, 256,
-                             lambda *out: _c.library.foretell_text_get(self._pointer, name.encode(), *out)).decode()
+                             lambda *out: _c.library.foretell_text_get(self._pointer, wanted, *out)).decode()
 
     @property
     def chain(self) -> str:
@@ -178,11 +188,12 @@ class Text(Owner):
 
     def append(self, prompt: Union[Bytes, Sequence[int]], *, special: bool = False) -> None:
         """Appends to the prompt: text, which is encoded, or tokens."""
-        if isinstance(prompt, (str, bytes)):
+        if is_text(prompt):
             data = as_bytes(prompt)
             self._call("append", data, len(data), _c.SPECIAL * special, callbacks=True)
         else:
-            self._call("append_tokens", as_tokens(prompt), len(prompt), callbacks=True)
+            tokens = as_tokens(prompt)
+            self._call("append_tokens", tokens, len(tokens), callbacks=True)
 
     def _step(self, name: str, *arguments: Any) -> Step:
         step = _c.Step()
@@ -196,7 +207,7 @@ class Text(Owner):
 
     def force(self, token: int) -> Step:
         """Appends this token instead of drawing one; the sampler goes on as if it had been drawn."""
-        return self._step("force", token)
+        return self._step("force", _c.integer(token, ctypes.c_int32, "token"))
 
     def write(self, n: Optional[int] = None) -> Iterator[Step]:
         """Draws at most n tokens, or up to the end of the text or of the context.
@@ -218,6 +229,15 @@ class Text(Owner):
             _c.library.foretell_text_tokens(self._pointer, tokens, n)
             return tokens[:n.value] if n.value else []
 
+    @property
+    def rest(self) -> bytes:
+        """The bytes that steps have held back, because a character or a stop string may be incomplete: the end of the
+        text for a caller who stops here."""
+        pointer, n = ctypes.c_void_p(), ctypes.c_size_t()
+        with self.session._calls.running():
+            _c.library.foretell_text_rest(self._pointer, pointer, n)
+            return ctypes.string_at(pointer, n.value) if n.value else b""
+
     def __len__(self) -> int:
         tokens, n = _c.TOKENS(), ctypes.c_size_t()
         self._call("tokens", tokens, n)
@@ -237,10 +257,9 @@ class Text(Owner):
 
     def score(self, tokens: Union[Bytes, Sequence[int]]) -> List[Score]:
         """Appends tokens (or text) and returns how likely each was."""
-        if isinstance(tokens, (str, bytes)):
-            tokens = self.session.model.encode(tokens, bos=len(self) == 0)
-        scores = (_c.Score * len(tokens))()
-        self._call("score", as_tokens(tokens), len(tokens), scores, callbacks=True)
+        array = as_tokens(self.session.model.encode(tokens, bos=len(self) == 0) if is_text(tokens) else tokens)
+        scores = (_c.Score * len(array))()
+        self._call("score", array, len(array), scores, callbacks=True)
         return [Score(s.logprob, s.entropy, s.varentropy, s.rank) for s in scores]
 
     # ---- branches ----
@@ -254,8 +273,8 @@ class Text(Owner):
 
     def renumber(self, number: int) -> None:
         """Gives the text another number, so that its next tokens are drawn with other noise."""
-        self._call("renumber", number)
+        self._call("renumber", _c.integer(number, ctypes.c_int32, "number"))
 
     def rewind(self, n_tokens: int) -> None:
         """Takes the text back to n_tokens, including the sampler's state."""
-        self._call("rewind", n_tokens)
+        self._call("rewind", _c.integer(n_tokens, ctypes.c_size_t, "n_tokens"))
