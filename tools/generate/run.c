@@ -300,7 +300,7 @@ static void print_statistics(const Run *run) {
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
     text_end_line();
     if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
-    if (run->rewinds) fprintf(stderr, "ban     rewound %d times to where a phrase began\n", run->rewinds);
+    if (run->rewinds) fprintf(stderr, "ban     %d rewinds to where a phrase began\n", run->rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
                 session_options(run->session).context);

@@ -92,7 +92,7 @@ check 'the first text is that of a single run' '[ "$(sed "/^---$/,\$d" "$work/th
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --best-of 2
 check '--best-of works with rules' '[ $status -eq 0 ]'
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --ban , --ban ' the' --ban ' a'
-check 'a ban takes the text back into a place' '[ $status -eq 0 ] && contains "times back" && ! grep -q " the" "$work/out"'
+check 'a ban takes the text back into a place' '[ $status -eq 0 ] && contains "rewinds to" && ! grep -q " the" "$work/out"'
 foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:alpha=0.5
 check 'a setting that has an effect only with a rule is not reported' '[ $status -eq 0 ] && ! contains "without effect"'
 foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:temp=0.5
