@@ -9,7 +9,7 @@ say      = $(if $(V),,@echo '$(1)	$@'; )
 
 MACHINE  := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
-# What makes mistakes with memory harder to use, and ends the program where it sees one.
+# These make memory errors harder to exploit, and end the program when one is detected.
 HARDENING_x86_64  := -fcf-protection
 HARDENING_aarch64 := -mbranch-protection=standard
 HARDENING         := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
@@ -21,19 +21,19 @@ FLAGS_debug    := -O0 -g3
 FLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_tsan     := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 # No -ffast-math: it deletes NaN checks. No contraction: a*b+c keeps its two roundings unless the code says fma.
-# The program and both libraries are made of the same objects. Position-independent code costs the program no time,
+# The program and both libraries share their objects. Position-independent code costs the program no time,
 # because a hidden symbol needs no indirection.
 BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. -isystem /usr/include/stb -fopenmp -fPIC \
               -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow \
               -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wconversion -Wsign-conversion -Wformat=2 \
               -Werror=format-security -DFORETELL_VERSION='"$(VERSION)"' $(FLAGS_$(config)) $(WERROR)
 BLAS_LIBS := $(shell pkg-config --libs openblas 2>/dev/null || echo -lopenblas)
-# --at /REGEX/ matches with it.
+# For --at /REGEX/.
 PCRE_LIBS := $(shell pkg-config --libs libpcre2-8 2>/dev/null || echo -lpcre2-8)
 LDLIBS    := $(PCRE_LIBS) -lm
 # The program alone writes and reads traces, so the library needs no JSON.
 JSON_LIBS := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
-# explore draws its screen with it.
+# For the screen of explore.
 CURSES_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 # Each instruction set is a translation unit of its own; the table is chosen at run time, so the binary stays portable.
@@ -45,13 +45,13 @@ FLAGS_avx2    := -mavx2 -mfma -mf16c
 FLAGS_neondot := -march=armv8.2-a+dotprod
 FLAGS_avx512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c -mprefer-vector-width=512
 
-# Every room is found by itself: a new file or a new room needs no line here.
+# Rooms and files are found by name: a new file or a new room needs no line here.
 below         = $(shell find $(1) -name '$(2)' | LC_ALL=C sort)
 LIB_ROOMS    := tensor tokenizer model sampler
 LIB_SOURCES  := $(filter-out $(OTHER_ISA:%=tensor/kernels_%.c),$(call below,$(LIB_ROOMS),*.c))
 TOOL_SOURCES := $(filter-out tools/examples/%,$(call below,tools,*.c))
 SUPPORT      := $(wildcard tests/support/*.c)
-# A test program lies in build/CONFIG/tests/, whatever room its source is in, so its name is unique.
+# All test programs are in build/CONFIG/tests/, so the name of each must be unique.
 TEST_SOURCES  := $(call below,tests,test_*.c)
 BENCH_SOURCES := $(call below,tests,bench_*.c)
 FUZZ_SOURCES  := $(wildcard tests/fuzz/fuzz_*.c)
@@ -83,7 +83,7 @@ $(B)/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 
 # The installed libraries export foretell.h alone. The archive is one object whose other symbols are local, so that
 # none of them can clash with a program's own.
-lib: $(B)/lib/libforetell.a $(B)/lib/$(SONAME)  ## the libraries for other programs, in build/CONFIG/lib
+lib: $(B)/lib/libforetell.a $(B)/lib/$(SONAME)  ## build the libraries for other programs in build/CONFIG/lib
 
 $(B)/lib/libforetell.a: $(LIB_SOURCES:%.c=$(B)/%.o)
 	@mkdir -p $(@D) && rm -f $@
@@ -104,14 +104,14 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) $(BASE_FLAGS) $(FLAGS_$(patsubst tensor/kernels_%,%,$*)) $(CFLAGS) -MMD -MP -c $< -o $@
 
-# gcc 12 for AArch64 crashes where it vectorises a loop of fmax(double, float), as some tests have.
+# gcc 12 for AArch64 crashes when it vectorises a loop of fmax(double, float), which some tests have.
 ifeq ($(MACHINE),aarch64)
 $(B)/tests/%.o: BASE_FLAGS += -fno-tree-vectorize
 endif
 
 $(foreach source,$(TEST_SOURCES) $(BENCH_SOURCES),$(eval $(B)/tests/$(notdir $(source:.c=)): $(B)/$(source:.c=.o)))
 
-# The tests reach every allocation and may make it fail.
+# The tests intercept every allocation and can make it fail.
 $(TESTS): $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free $(filter %.o,$^) $(filter %.a,$^) \
 	    $(LINK_$(config)) $(LDFLAGS) -lcmocka $(LDLIBS) -o $@
@@ -119,22 +119,22 @@ $(TESTS): $(SUPPORT:%.c=$(B)/%.o) $(B)/libforetell.a
 $(BENCHES): $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
 
-# The library loads OpenBLAS by itself where it wants it (tensor/blas.h).
+# The library loads OpenBLAS itself when it needs it (tensor/blas.h).
 $(B)/tests/bench_gemm: LDLIBS += $(BLAS_LIBS)
 
 $(B)/tests/fuzz_trace: $(B)/tools/trace/trace_read.o
 $(B)/tests/fuzz_trace: LDLIBS += $(JSON_LIBS)
-# These make models and check sessions as the tests do.
+# These use the support code of the tests: random models, checks of sessions.
 $(B)/tests/fuzz_forward $(B)/tests/fuzz_session $(B)/tests/fuzz_foretell: $(SUPPORT:%.c=$(B)/%.o)
 $(B)/tests/fuzz_forward $(B)/tests/fuzz_session $(B)/tests/fuzz_foretell: LDLIBS += -lcmocka
 $(B)/tests/fuzz_forward $(B)/tests/fuzz_session $(B)/tests/fuzz_foretell: LDFLAGS += -Wl,--wrap=memory_alloc -Wl,--wrap=memory_free
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libforetell.a
 	$(call say,link)$(CC) $(BASE_FLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LINK_$(config)) $(LDFLAGS) $(LDLIBS) -o $@
 
-run: foretell                        ## tell a story with the shipped model
+run: foretell                        ## write a story with the shipped model
 	./foretell -p "Once upon a time"
 
-# Files that lie, each with what must be said of it.
+# Wrong files, each with the message that it must cause.
 $(B)/tests/bad/manifest: tests/bad/make.py tests/bad/formats.py
 	python3 tests/bad/make.py $(@D)
 
@@ -150,11 +150,11 @@ test: test-programs                  ## all tests, or those named by only=NAME; 
 
 # libgomp is not built for the thread sanitizer, which would see races in it: so each session has one thread, and the
 # threads of the test are pthreads.
-test-threads:                        ## sessions in several threads, under the thread sanitizer
+test-threads:                        ## test sessions in several threads under the thread sanitizer
 	@$(MAKE) --no-print-directory config=tsan build/tsan/tests/test_threads_apart
 	@OMP_NUM_THREADS=1 build/tsan/tests/test_threads_apart
 
-bench: foretell $(BENCHES)           ## speed against this machine's own limits
+bench: foretell $(BENCHES)           ## speed, compared with this machine's limits
 	@for program in $(BENCHES); do $$program && echo || exit 1; done
 	@./foretell bench
 

@@ -16,7 +16,7 @@ void attention_scores_plain(double *scores, const double *query, const double *k
     }
 }
 
-/* Less the largest, so that no exponential overflows. */
+/* The largest score is subtracted first, so that no exponential overflows. */
 void attention_softmax_plain(double *scores, int n_positions) {
     double largest = -INFINITY, total = 0;
     for (int p = 0; p < n_positions; p++) largest = fmax(largest, scores[p]);
@@ -38,7 +38,8 @@ void attention_plain(double *out, double *weights, const double *query, const do
  * memory, for all rows and heads that attend to it. Between tiles, each query keeps the largest score so far, the sum
  * of e^(score - largest) and the sum of e^(score - largest) value; a new largest score rescales both sums. */
 
-/* One call's rows and what is computed for them. A query is one head of a row: number row * group + head. */
+/* The rows of one call and their intermediate results. A query is one head of a row: its number is row * group + head.
+ * */
 typedef struct {
     const KvCache *cache;
     int layer, kv_head, group, n_rows;
@@ -46,8 +47,8 @@ typedef struct {
     float *query, *mixed;   /* (n_rows group, head_dim); mixed: sum of e^(score - largest) value */
     float *scores;          /* (n_rows group, ATTENTION_TILE) */
     float *largest, *total; /* (n_rows group,) largest score so far, and sum of e^(score - largest) */
-    int *first_run;         /* (n_rows,) the next run that the row reads, for itself and the rows that share it */
-    int from, to;           /* the tile's positions: from .. to - 1 */
+    int *first_run; /* (n_rows,) the next run that this row reads, for itself and for the rows that share the run */
+    int from, to;   /* the tile's positions: from .. to - 1 */
 } Batch;
 
 typedef enum { SCORES, MIX } Phase;
@@ -110,7 +111,8 @@ static void compute_rows(const Batch *b, Phase phase, int first, int last, int r
     compute_rows(b, phase, (first + last) / 2, last, run, max_int(least, from));
 }
 
-/* The row after the last one that shares this run with row r; *end: where the longest of their spans in it ends. */
+/* Returns the row after the last one that shares this run with row r. *end: the end of the longest of their spans in
+ * it. */
 static int sharing_rows(const Batch *b, int r, int run, int *end) {
     int last = r + 1;
     *end = end_of(b, r, run);
@@ -118,7 +120,7 @@ static int sharing_rows(const Batch *b, int r, int run, int *end) {
     return last;
 }
 
-/* Each run is read at the first of the rows that share it, in the order of the positions. */
+/* The first of the rows that share a run reads it for all of them. Runs are read in the order of the positions. */
 static void compute_tile(const Batch *b, Phase phase) {
     for (int r = 0; r < b->n_rows; r++) {
         const AttentionSpan *span = &b->spans[r];
@@ -136,7 +138,8 @@ static float largest_of(const float *x, int n) {
     return largest;
 }
 
-/* Replaces the tile's scores of one row by e^(score - largest). A new largest score rescales the sums of earlier tiles. */
+/* Replaces the tile's scores of one row by e^(score - largest). A new largest score rescales the sums of earlier tiles.
+ * */
 static void weigh(const Batch *b, int r) {
     int n = min_int(b->spans[r].n_positions, b->to) - b->from, head_dim = b->cache->head_dim;
     if (n <= 0) return;

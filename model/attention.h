@@ -7,16 +7,16 @@
  *
  * Positions are processed in tiles that begin at multiples of ATTENTION_TILE, with a running maximum and sum (Milakov
  * and Gimelshein 2018, 1805.02867). Within a tile, scores, sums and weighted values are computed in the order of the
- * positions. So memory does not grow with the context, and a row's bits depend on its own positions alone: not on the
- * other rows of the batch, and not on where a block or branch ends. */
+ * positions. So scratch memory does not grow with the context, and a row's bits depend on its own positions alone: not
+ * on the other rows of the batch, and not on where a block or branch ends. */
 #ifndef MODEL_ATTENTION_H
 #define MODEL_ATTENTION_H
 
 #include "model/kv_cache.h"
 
 #define ATTENTION_TILE 256
-#define ATTENTION_QUERIES                                                                                              \
-    64 /* most queries of one call, unless one row has more: with their scores they fit the cache */
+/* The most queries of one call, unless one row has more: together with their scores they fit in the cache. */
+#define ATTENTION_QUERIES 64
 
 /* The definition, for one query over n_positions keys and values; attention() computes the same faster.
  *   query, out        (head_dim,)
@@ -35,7 +35,7 @@ void attention_plain(double *out, double *weights, const double *query, const do
 typedef struct {
     const KvRun *runs;
     int n_runs, n_positions;
-    int shared; /* how many of its first runs the previous row of the batch has too (kv_cache.h) */
+    int shared; /* the number of its first runs that the previous row of the batch has, too (kv_cache.h) */
 } AttentionSpan;
 
 /* Sets `shared` of n consecutive rows. */

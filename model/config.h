@@ -9,8 +9,11 @@
  *   vocab_size      token ids
  *   context_length  positions that the model was trained on
  *
- * To add a RoPE scaling: its parameters here; in model/load_gguf.c read its keys, which are refused now; in model/model.c
- * change the frequencies (fill_frequencies). The forward pass reads the frequencies alone.
+ * To add a RoPE scaling, touch three files:
+ *   model/config.h      its parameters, of which 0 means none, so that no other place that makes a Config changes
+ *   model/load_gguf.c   its keys, which check_supported refuses now
+ *   model/model.c       the frequencies (fill_frequencies); the forward pass and its twin read them alone
+ * tests/bad/make.py holds the files that are refused until then.
  *
  * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in model/part.h, .c;
  * where they are bound in model/model.c; what it computes in model/transformer.c, and in tests/support/naive.c, its twin. */

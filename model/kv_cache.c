@@ -23,7 +23,7 @@ uint8_t *kv_row(const KvCache *cache, uint8_t *storage, int layer, int head, int
            (size_t)(own % cache->block_rows) * kv_row_bytes(cache);
 }
 
-/* Every ancestor ends in at most one partly filled block. */
+/* The rows of each ancestor end in at most one partly filled block. */
 int kv_max_runs(const KvCache *cache) { return cache->max_blocks + cache->n_branches; }
 
 /* Moves the runs to the front of the list and joins those that are adjacent in memory. */
@@ -78,7 +78,7 @@ void kv_cut(KvCache *cache, int branch, int length) {
         cache->free_blocks[cache->n_free++] = b->blocks[--b->n_blocks];
 }
 
-/* The first from `from` on that is not alive; n_branches if there is none. */
+/* The first branch from `from` on that is not alive; n_branches: all are alive. */
 static int free_branch(const KvCache *cache, int from) {
     while (from < cache->n_branches && cache->branches[from].alive) from++;
     return from;
@@ -92,8 +92,8 @@ int kv_new_branch(KvCache *cache, int parent) {
     return i;
 }
 
-/* Drops the children that left the branch at `position` or later, but for `kept`. Depth is bounded by the number of
- * branches. */
+/* Drops the children that were forked at `position` or later, except `kept`. The recursion is at most as deep as the
+ * number of branches. */
 static void drop_children(KvCache *cache, int branch, int position, int kept) {
     for (int i = 0; i < cache->n_branches; i++) {
         const Branch *child = &cache->branches[i];
@@ -131,8 +131,8 @@ static void adopt_children(KvCache *cache, int from, int to) {
         if (cache->branches[i].alive && cache->branches[i].parent == from) cache->branches[i].parent = to;
 }
 
-/* The parent takes over the child's blocks, so nothing is allocated. Where its own last block has room left, the
- * child's rows move up to fill it, in order, each to a place that is free or already moved away:
+/* The parent takes over the child's blocks, so nothing is allocated. If the parent's last block has room, the child's
+ * rows move up to fill it. They move in order, each to a row that is free or has been moved already:
  *
  *     parent [a b c .] + child [x y z u] [v . . .]   ->   [a b c x] [y z u v]   and one block is free again
  */
@@ -152,7 +152,7 @@ void kv_promote(KvCache *cache, int branch) {
             copy_row(cache, parent->blocks[to / cache->block_rows], to % cache->block_rows,
                      child->blocks[i / cache->block_rows], i % cache->block_rows);
         }
-        kv_cut(cache, child->parent, parent->length); /* frees the block that the move emptied, if any */
+        kv_cut(cache, child->parent, parent->length); /* frees the last block if the move has emptied it */
     }
     adopt_children(cache, branch, child->parent);
     child->n_blocks = 0;
@@ -190,15 +190,15 @@ static int shared_parent(const KvCache *cache, int branch) {
     return parent >= 0 && cache->branches[parent].shared ? parent : -1;
 }
 
-int kv_first_cut(const KvCache *cache, int branch) {
+int kv_min_length(const KvCache *cache, int branch) {
     for (int next; (next = shared_parent(cache, branch)) >= 0;) branch = next;
     return cache->branches[branch].start;
 }
 
-void kv_leave(KvCache *cache, int branch, int length) {
+void kv_cut_into_shared(KvCache *cache, int branch, int length) {
     Branch *b = &cache->branches[branch];
     int only, from = b->parent;
-    assert(kv_children(cache, branch, &only) == 0 && length >= kv_first_cut(cache, branch) && length < b->start);
+    assert(kv_children(cache, branch, &only) == 0 && length >= kv_min_length(cache, branch) && length < b->start);
     kv_cut(cache, branch, b->start);
     while (cache->branches[from].start >= length && shared_parent(cache, from) >= 0) from = shared_parent(cache, from);
     b->parent = length > cache->branches[from].start ? from : cache->branches[from].parent;

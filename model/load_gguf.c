@@ -7,7 +7,7 @@
 #include "tensor/gguf.h"
 #include "tensor/memory.h"
 
-/* Keys that change what is computed. A file with another value than the neutral one is rejected. */
+/* Keys that change the computation. A file with a value other than the neutral one is rejected. */
 static const struct {
     const char *key;
     float neutral;

@@ -4,7 +4,7 @@
  *   v1   "ak42" i32 version, seven i32 sizes, u8 shared classifier, zeros to byte 256, then f32 tensors
  *   v2   the same with i32 group_size after the flag; norms f32, matrices int8 followed by their f32 scales
  *
- * The tables below give the order of the tensors. A part of the layers stands for that part of all layers in turn. */
+ * The tables below give the order of the tensors. A part of a layer stands for that part of all layers, in order. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -52,7 +52,8 @@ static void append(Model *model, size_t offset, Tensor tensor, Part part, int la
     if (tensor.dtype == DTYPE_Q8_GROUP) named->tensor.scales = data + (size_t)tensor.rows * (size_t)tensor.cols;
 }
 
-/* Goes through the tensors in the order of the file and returns where they end; fills model->tensors unless it is NULL. */
+/* Goes through the tensors in the order of the file and returns where they end; fills model->tensors unless it is NULL.
+ * */
 static size_t lay_out(Model *model, const Layout *layout) {
     const Config *config = &model->config;
     const Part *order = layout->version == 0 ? order_v0 : order_v1;

@@ -1,6 +1,6 @@
 /* The loaders behind model_parse: each fills model->config, format, name and the table of named tensors, and nothing
- * else (model.c then binds names to layers). The table is memory_alloc'ed; on failure what was set is released by
- * model_close.
+ * else (model.c then binds names to layers). The table is allocated by memory_alloc; model_close frees it, also after a
+ * failure.
  *
  * To add an architecture, touch these files:
  *   model/load_gguf.c           accept its name as general.architecture, read the keys under it

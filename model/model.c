@@ -36,9 +36,8 @@ static bool check_shape(const NamedTensor *named, Part part, const Config *confi
     return true;
 }
 
-/* Assigns each tensor of the file to its part. An unknown tensor is an error: a model without it would compute
- * something else. */
-static bool find_places(const Model *model, Parts *parts, Error *error) {
+/* Assigns each tensor of the file to its part. An unknown tensor is an error: ignoring it would change the results. */
+static bool assign_parts(const Model *model, Parts *parts, Error *error) {
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
         Part part;
@@ -147,7 +146,7 @@ static bool find_parts(const Model *model, Parts *parts, Error *error) {
     parts->n_layers = model->config.n_layers;
     size_t n_parts = (size_t)parts->n_layers * PART_OF_LAYER + (PART_COUNT - PART_OF_LAYER);
     parts->of = memory_alloc(n_parts, sizeof *parts->of, "table of parts", error);
-    return parts->of && find_places(model, parts, error) && check_complete(parts, error);
+    return parts->of && assign_parts(model, parts, error) && check_complete(parts, error);
 }
 
 bool model_bind(Model *model, Error *error) {
@@ -172,7 +171,7 @@ static Tensor as_packed(const Tensor *rows, const void *data) {
 }
 
 static size_t bytes_to_pack(const Model *model) {
-    size_t bytes = 0; /* little more than what is in memory already: no overflow */
+    size_t bytes = 0; /* little more than the model in memory, so the sum cannot overflow */
     for (int i = 0; i < model->n_tensors; i++) {
         Tensor packed = as_packed(&model->tensors[i].tensor, NULL);
         if (wants_packing(model, &model->tensors[i])) bytes += tensor_bytes(&packed);

@@ -1,5 +1,5 @@
-/* Model: immutable weights, in the mapped file, under names that say what they do. Any number of sessions may share
- * them. */
+/* Model: the immutable weights in the mapped file, each under a descriptive name. Any number of sessions may share a
+ * model. */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
@@ -9,11 +9,11 @@
 
 #define MODEL_NAME_BYTES 64
 
-/* A tensor under its GGUF name ("blk.0.attn_q.weight"), whatever file it came from. */
+/* A tensor under its GGUF name ("blk.0.attn_q.weight"), for any file format. */
 typedef struct {
     char name[MODEL_NAME_BYTES];
     Tensor tensor;
-    size_t offset; /* of its data in the file, bytes, even after model_pack has moved it */
+    size_t offset; /* of its data in the file, in bytes; model_pack does not change it */
 } NamedTensor;
 
 typedef struct {
@@ -27,18 +27,18 @@ typedef struct {
     Config config;
     char format[32];             /* "llama2.c v0", "GGUF v3", ... */
     char name[MODEL_NAME_BYTES]; /* general.name, or empty */
-    Bytes file;                  /* what the tensors point into; owned by model_open, not by model_parse */
+    Bytes file;                  /* the tensors point into it; the model owns it if owns_file */
     bool owns_file;
-    void *weights;        /* what the tensors of model_random point into */
+    void *weights;        /* the tensors of model_random point into it */
     void *packed;         /* the matrices after model_pack */
     NamedTensor *tensors; /* in the file's order */
     int n_tensors;
     LayerWeights *layers;   /* (n_layers,) */
     Tensor token_embedding; /* (vocab_size, dim) */
-    Tensor output;          /* (vocab_size, dim); the embedding again when tied */
+    Tensor output;          /* (vocab_size, dim); the embedding if tied */
     bool tied;
     const float *output_norm; /* (dim,) */
-    float *norms;             /* all norm weights as f32: what the *_norm pointers point into */
+    float *norms;             /* all norm weights as f32; the *_norm pointers point into it */
     float *rope_frequencies;  /* (rope_dim / 2,) radians per position */
 } Model;
 
@@ -50,7 +50,7 @@ void model_close(Model *model);
  * sizes that give exactly the length of the file). Weights keep the form and the pages of the file. Every tensor is
  * checked for NaN and infinite values. Errors begin with the path. */
 bool model_map(Model **model, const char *path, Error *error);
-/* The same on bytes that outlive the model: what the fuzz targets call. */
+/* The same for bytes in memory, which must outlive the model; for the fuzz targets. */
 bool model_parse(Model **model, Bytes bytes, Error *error);
 /* Random weights, for measurements: the same arguments give the same weights. Not Q8_GROUP. */
 bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, uint64_t seed, Error *error);
@@ -58,13 +58,13 @@ bool model_random(Model **model, const Config *config, Dtype dtype, bool tied, u
 /* Converts the matrices to the form that a session computes with (tensor/packed.h), with all threads, and returns the
  * pages of the file to the system, so that memory use stays that of the weights. Does nothing if all matrices have that
  * form already (a file written by `foretell quantize --packed`). If progress is not NULL, it is called with the bytes
- * done and the total; it cancels by returning false. Errors: out of memory, the model is then unchanged; ERROR_CANCELLED,
- * the model can then only be closed. */
+ * done and the total; it cancels by returning false. Errors: out of memory, the model is then unchanged;
+ * ERROR_CANCELLED, the model can then only be closed. */
 typedef bool ModelProgress(void *context, size_t done, size_t total);
 bool model_pack(Model *model, ModelProgress *progress, void *context, Error *error);
 
 size_t model_weight_bytes(const Model *model); /* all tensors in the file */
-size_t model_bytes_per_token(
-    const Model *model); /* weights read to decode one token (a tied matrix once, an untied embedding's one row) */
+/* The bytes of weights read to decode one token: a tied matrix counts once, an untied embedding with one row. */
+size_t model_bytes_per_token(const Model *model);
 
 #endif

@@ -1,8 +1,8 @@
-/* Observer: a function that sees the intermediate tensors of a forward pass, to show or to save them.
+/* Observer: a function that receives the intermediate tensors of a forward pass, to show or to save them.
  *
- * It gets them in pieces, as they are computed, before a buffer is reused: values first .. first + n - 1 of the row of
- * one position. Several threads call it at once, each with pieces of its own, in no promised order. It must not change
- * the values; what it costs is added to the pass. Without an observer a pass pays one comparison per piece.
+ * It receives them in pieces, as they are computed, before a buffer is reused: values first .. first + n - 1 of the row
+ * of one position. Several threads call it at the same time, each with its own pieces, in undefined order. It must not
+ * change the values. Its time is added to that of the pass. Without an observer a pass costs one comparison per piece.
  *
  * n = rows of the batch, hd = head_dim. The equations stand beside the calls in transformer.c. */
 #ifndef MODEL_OBSERVER_H

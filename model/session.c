@@ -18,18 +18,18 @@ struct Session {
     SessionOptions options;
     KvCache cache;
     Workspace workspace;
-    Row *rows;          /* (max_rows,) the pass being made */
-    float *logits;      /* (branches + n_spare, vocab_size), its rows here called slots */
-    int *logits_slot;   /* (branches,) which slot is the branch's */
+    BatchRow *rows;     /* (max_rows,) the pass being made */
+    float *logits;      /* (branches + n_spare, vocab_size), whose rows are called slots */
+    int *logits_slot;   /* (branches,) the slot of each branch */
     int *spare_slot;    /* (n_spare,) the other slots: a pass writes there, and swaps slots when it succeeds */
     int *logits_length; /* (branches,) the length of the branch when its logits were computed; -1: it has none */
     SessionCounts counts;
-    void *memory; /* the one block that holds all of these arrays */
+    void *memory; /* one block that contains all of these arrays */
 };
 
 /* ---------------------------------------------------------------- one block of memory, laid out in two passes */
 
-/* The first pass has no base and only adds sizes; the second assigns addresses. */
+/* The first pass has no base and only adds up sizes; the second assigns addresses. */
 typedef struct {
     uint8_t *base;
     size_t used;
@@ -233,8 +233,8 @@ static bool check_blocks(const Session *s, int needed, Error *error) {
 
 static float *slot(const Session *s, int i) { return s->logits + (size_t)i * (size_t)s->model->config.vocab_size; }
 
-/* Says which of n rows' logits is not finite. */
-static bool refuse_logits(const Session *s, const Row *rows, int n, Error *error) {
+/* Reports the first logit of the n rows that is not finite. */
+static bool refuse_logits(const Session *s, const BatchRow *rows, int n, Error *error) {
     for (int r = 0; r < n; r++) {
         Tensor logits = {.dtype = DTYPE_F32, .rows = 1, .cols = s->model->config.vocab_size, .data = rows[r].logits};
         size_t at;
@@ -246,7 +246,7 @@ static bool refuse_logits(const Session *s, const Row *rows, int n, Error *error
     return false;
 }
 
-/* The rows' keys, values and the logits they want. */
+/* Computes the keys and values of the rows, and the logits of those that want them. */
 static bool forward(Session *s, int n_rows, MatmulPath path, Error *error) {
     s->counts.passes++;
     s->counts.rows += n_rows;
@@ -261,24 +261,25 @@ static void copy_logits(Session *s, int to, int from) {
     s->logits_length[to] = s->logits_length[from];
 }
 
-/* The branch's logits are about to change: the branches that still read them (forks, their forks) get a copy.
- * They get it only now, since most forks are decoded before. */
-static void hand_over_logits(Session *s, int branch) {
+/* Called before the branch's logits change: copies them to the branches that still read them (forks, and their forks).
+ * Copying this late avoids most copies, because most forks are decoded before. */
+static void copy_logits_to_forks(Session *s, int branch) {
     for (int i = 0; i < s->options.branches; i++)
         if (i != branch && session_alive(s, i) && session_logits(s, i) == logits_of(s, branch))
             copy_logits(s, i, branch);
 }
 
-/* The branch's logits are now those in a spare slot. */
+/* Makes the logits in a spare slot those of the branch. */
 static void keep_logits(Session *s, int branch, int spare) {
-    hand_over_logits(s, branch);
+    copy_logits_to_forks(s, branch);
     int old = s->logits_slot[branch];
     s->logits_slot[branch] = s->spare_slot[spare];
     s->spare_slot[spare] = old;
     s->logits_length[branch] = s->cache.branches[branch].length;
 }
 
-/* Calls visit for each of the n rows of the pass just made, a few rows' logits at a time; *last: the last one's spare. */
+/* Calls visit for each of the n rows of the last pass, and computes the logits of a few rows at a time. *last: the
+ * spare slot of the last row. */
 static bool visit_batch(Session *s, int n, LogitsVisitor *visit, void *context, int *last, Error *error) {
     for (int i = 0, m; i < n; i += m) {
         m = n - i < SCORE_ROWS ? n - i : SCORE_ROWS;
@@ -290,13 +291,13 @@ static bool visit_batch(Session *s, int n, LogitsVisitor *visit, void *context, 
     return true;
 }
 
-/* One batch of a prompt: the rows' keys and values, and their logits for visit (may be NULL), the last row's kept in
- * spare slot *last. */
+/* Computes one batch of a prompt: the keys and values of its rows, and their logits for visit (which may be NULL).
+ * Those of the last row stay in spare slot *last. */
 static bool prefill_batch(Session *s, int branch, const int *tokens, int n, bool want_last, LogitsVisitor *visit,
                           void *context, int *last, Error *error) {
     int position = s->cache.branches[branch].length;
     kv_extend(&s->cache, branch, n);
-    for (int i = 0; i < n; i++) s->rows[i] = (Row){branch, tokens[i], position + i, NULL};
+    for (int i = 0; i < n; i++) s->rows[i] = (BatchRow){branch, tokens[i], position + i, NULL};
     if (want_last && !visit) s->rows[n - 1].logits = slot(s, s->spare_slot[0]);
     return forward(s, n, PATH_GEMM, error) && (!visit || visit_batch(s, n, visit, context, last, error));
 }
@@ -342,7 +343,7 @@ bool session_decode(Session *s, const BranchToken *steps, int n, Error *error) {
     if (!check_steps(s, steps, n, error)) return false;
     for (int i = 0; i < n; i++) {
         int branch = steps[i].branch, position = s->cache.branches[branch].length;
-        s->rows[i] = (Row){branch, steps[i].token, position, slot(s, s->spare_slot[i])};
+        s->rows[i] = (BatchRow){branch, steps[i].token, position, slot(s, s->spare_slot[i])};
         kv_extend(&s->cache, branch, 1);
     }
     if (!forward(s, n, PATH_DOT, error)) {
@@ -353,7 +354,7 @@ bool session_decode(Session *s, const BranchToken *steps, int n, Error *error) {
     return true;
 }
 
-/* A branch without rows or logits of its own has those of the branch it left, if they are still those of that place. */
+/* A fresh fork has no logits of its own: it has those of an ancestor that were computed at the same length. */
 const float *session_logits(const Session *s, int branch) {
     assert(session_alive(s, branch));
     int length = s->cache.branches[branch].length;
@@ -399,7 +400,7 @@ bool session_fork(Session *s, int parent, int *child, Error *error) {
 
 static void promote(Session *s, int branch) {
     int parent = s->cache.branches[branch].parent, slot = s->logits_slot[branch];
-    hand_over_logits(s, parent);
+    copy_logits_to_forks(s, parent);
     int length = s->cache.branches[branch].length;
     bool has_rows = length > s->cache.branches[branch].start, has_logits = s->logits_length[branch] == length;
     kv_promote(&s->cache, branch);
@@ -408,7 +409,7 @@ static void promote(Session *s, int branch) {
         s->logits_slot[parent] = slot;
         s->logits_length[parent] = length;
     } else if (has_rows) {
-        s->logits_length[parent] = -1; /* those it has may be of a place of the same length */
+        s->logits_length[parent] = -1; /* its logits may belong to other tokens of the same length */
     }
 }
 
@@ -418,7 +419,7 @@ void session_promote(Session *s, int branch) {
     promote(s, branch);
 }
 
-/* The branch, its rows and logits get another number. */
+/* Changes the number of a branch, with its rows and logits. */
 static void renumber(Session *s, int branch, int number) {
     int slot = s->logits_slot[number];
     kv_renumber(&s->cache, branch, number);
@@ -443,8 +444,9 @@ bool session_split(Session *s, int branch, int *other, Error *error) {
     return true;
 }
 
-/* A child has left: a shared branch keeps what its children have in common. One child alone takes its place. */
-static void tidy_shared(Session *s, int branch) {
+/* Called after a child of the branch has ended: a shared branch keeps only the rows that its children have in common.
+ * If one child is left, the two are merged; if none is left, the branch is dropped. */
+static void merge_shared(Session *s, int branch) {
     while (branch >= 0 && s->cache.branches[branch].shared) {
         int only, parent = s->cache.branches[branch].parent, n = kv_children(&s->cache, branch, &only);
         if (n == 0) {
@@ -468,26 +470,26 @@ void session_drop(Session *s, int branch) {
     assert(session_alive(s, branch));
     int parent = s->cache.branches[branch].parent;
     kv_drop(&s->cache, branch);
-    tidy_shared(s, parent);
+    merge_shared(s, parent);
     if (branch == TRUNK) kv_new_branch(&s->cache, -1);
 }
 
 bool session_rewind(Session *s, int branch, int n_positions, Error *error) {
     assert(session_alive(s, branch));
     const Branch *b = &s->cache.branches[branch];
-    int first = kv_first_cut(&s->cache, branch), fork = kv_last_fork(&s->cache, branch), parent = b->parent;
+    int first = kv_min_length(&s->cache, branch), fork = kv_last_fork(&s->cache, branch), parent = b->parent;
     if (n_positions < first || n_positions > b->length)
         return error_set(error, "rewind of branch %d: expected a position from %d to %d, got %d", branch, first,
                          b->length, n_positions);
     if (n_positions < fork)
-        return error_set(error, "rewind of branch %d to position %d: a branch that left it at %d is still there",
-                         branch, n_positions, fork);
-    if (n_positions < b->length) s->logits_length[branch] = -1; /* at its fork it is a fresh fork again */
+        return error_set(error, "rewind of branch %d to position %d: a branch forked at %d is still alive", branch,
+                         n_positions, fork);
+    if (n_positions < b->length) s->logits_length[branch] = -1; /* at its start it is a fresh fork again */
     if (n_positions >= b->start) {
         kv_cut(&s->cache, branch, n_positions);
     } else {
-        kv_leave(&s->cache, branch, n_positions);
-        tidy_shared(s, parent);
+        kv_cut_into_shared(&s->cache, branch, n_positions);
+        merge_shared(s, parent);
     }
     return true;
 }

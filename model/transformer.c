@@ -9,8 +9,8 @@
 #include "tensor/row.h"
 #include "tensor/threads.h"
 
-#define LEAST_WORK  (32 << 10) /* bytes of weights times rows: a smaller part is not worth claiming */
-#define LEAST_NORM  2048       /* floats to normalise: the same */
+#define LEAST_WORK  (32 << 10) /* bytes of weights times rows: a smaller part costs less than claiming it */
+#define LEAST_NORM  2048       /* the same for normalising, in floats */
 #define LOGITS_UNIT 64         /* weight rows of the output matrix per unit of work */
 #define LOGITS_ROWS 32         /* with several rows, logits are computed for this many rows at a time, */
 #define LOGITS_PART 512        /* this many logits each, and copied to their places while they are in the cache */
@@ -21,7 +21,7 @@ typedef struct {
     const Config *config;
     KvCache *cache;
     Workspace *ws;
-    const Row *rows;
+    const BatchRow *rows;
     int n_rows, n_wanted;
     int layer; /* the current one; -1 before and after the layers */
     MatmulPath path;
@@ -29,7 +29,7 @@ typedef struct {
     float *scratch; /* this thread's own */
 } Pass;
 
-/* Either attention's, or weights converted for OpenBLAS and behind them the logits before they are copied. */
+/* Scratch is used by attention, or for weights converted for OpenBLAS, followed by logits before they are copied. */
 size_t transformer_scratch(const Config *c) {
     size_t widest = (size_t)max_int(max_int(c->dim, c->n_heads * c->head_dim), c->hidden_dim);
     size_t attending = attention_scratch(c->n_heads / c->n_kv_heads, c->head_dim);
@@ -47,7 +47,7 @@ static void observe(const Pass *p, Activation what, int r, int n_rows, const flo
 
 /* ---------------------------------------------------------------- steps over rows of the batch */
 
-/* Fewer rows than this are not worth waking a thread for. */
+/* With fewer rows, waking a thread costs more than it saves. */
 static int least_rows(int row_floats) { return max_int(1, LEAST_NORM / row_floats); }
 
 static void quantize(BlockQ8 *out, const float *x, int cols) {
@@ -107,7 +107,7 @@ static void multiply(const Pass *p, float *out, const Tensor *w, int first, int 
 }
 
 /* Writes n values of a row's keys or values, from value `first` on, to its position in the cache. */
-static void store(const Pass *p, uint8_t *storage, const Row *to, const float *from, int first, int n) {
+static void store(const Pass *p, uint8_t *storage, const BatchRow *to, const float *from, int first, int n) {
     const KvCache *cache = p->cache;
     for (int done = 0, here; done < n; done += here) {
         int head = (first + done) / cache->head_dim, in_head = (first + done) % cache->head_dim;
@@ -122,7 +122,7 @@ static void store(const Pass *p, uint8_t *storage, const Row *to, const float *f
 
 typedef enum { QUERY, KEY, VALUE } Projection;
 
-/* One of the three, computed by weight rows first .. first + n - 1: multiplied, rotated, stored. */
+/* Computes query, key or value for the weight rows first .. first + n - 1: multiplies, rotates, stores. */
 static void project_part(const Pass *p, Projection which, int first, int n) {
     const Config *c = p->config;
     const LayerWeights *weights = &p->model->layers[p->layer];
@@ -144,7 +144,7 @@ static void project_part(const Pass *p, Projection which, int first, int n) {
 /* query (n, n_heads hd)    = rope(normed w_queryT)
  * key   (n, n_kv_heads hd) = rope(normed w_keyT)     into the cache
  * value (n, n_kv_heads hd) = normed w_valueT         into the cache
- * One step, in units that hold whole pairs of rope. */
+ * One step of the team; its units contain whole pairs of rope. */
 static void project(Pass *p) {
     const LayerWeights *w = &p->model->layers[p->layer];
     const Tensor *matrices[3] = {&w->w_query, &w->w_key, &w->w_value};
@@ -181,7 +181,7 @@ static void add_product(Pass *p, Activation product, Activation residual, const 
 }
 
 /* gate (n, hidden_dim) = silu(normed w_gateT) * (normed w_upT)   (Shazeer 2020, 2002.05202)
- * as f32 and, for int8 weights, quantised; so units hold whole blocks. */
+ * as f32 and, for int8 weights, quantised: so the units contain whole blocks. */
 static void gate_and_up(Pass *p) {
     const LayerWeights *w = &p->model->layers[p->layer];
     Workspace *ws = p->ws;
@@ -212,7 +212,8 @@ static int rows_together(const Pass *p) {
     return min_int(max_int(1, fair), attention_rows(c->n_heads / c->n_kv_heads));
 }
 
-/* Then a group's outputs are quantised by the thread that computed them; else by quantize_attended. */
+/* True: the outputs of a group are whole blocks, and the thread that computes them quantises them. False:
+ * quantize_attended does it later. */
 static bool groups_are_blocks(const Config *c) { return c->n_heads / c->n_kv_heads * c->head_dim % Q_BLOCK == 0; }
 
 static void attend_part(const Pass *p, int kv_head, int first, int n) {
@@ -229,8 +230,8 @@ static void attend_part(const Pass *p, int kv_head, int first, int n) {
 }
 
 /* attended (n, n_heads, hd) = softmax(query keyT / sqrt(hd)) value, for each head; key and value (positions, hd) are
- * the cache's, of the key/value head that this query head shares. The last rows of a prompt see the most, so they come
- * first. */
+ * those of the cache, of the key/value head that this query head shares. The last rows of a prompt attend to the most
+ * positions, so they are computed first. */
 static void attend(Pass *p) {
     int together = rows_together(p), n_heads = p->config->n_kv_heads, n_sets = (p->n_rows + together - 1) / together;
     for (int i, end; team_take(&p->worker, n_sets * n_heads, 1, &i, &end);)
@@ -307,8 +308,8 @@ static void layers(Pass *p) {
     p->layer = -1;
 }
 
-/* What each row attends to; the runs of each branch are listed once. */
-static void list_spans(const KvCache *cache, Workspace *ws, const Row *rows, int n_rows) {
+/* Fills the span of each row; the runs of each branch are listed once. */
+static void list_spans(const KvCache *cache, Workspace *ws, const BatchRow *rows, int n_rows) {
     for (int i = 0; i < cache->n_branches; i++) ws->n_runs[i] = 0;
     for (int r = 0; r < n_rows; r++) {
         int branch = rows[r].branch;
@@ -342,7 +343,7 @@ static bool run(const Pass *pass, bool with_layers) {
     return !atomic_load(&ws->not_finite);
 }
 
-bool transformer_forward(const Model *model, KvCache *cache, Workspace *ws, const Row *rows, int n_rows,
+bool transformer_forward(const Model *model, KvCache *cache, Workspace *ws, const BatchRow *rows, int n_rows,
                          MatmulPath path) {
     Pass pass = {.model = model, .config = &model->config, .cache = cache, .ws = ws, .rows = rows, .path = path};
     pass.n_rows = n_rows;
@@ -352,7 +353,7 @@ bool transformer_forward(const Model *model, KvCache *cache, Workspace *ws, cons
     return run(&pass, true);
 }
 
-bool transformer_logits(const Model *model, Workspace *ws, const Row *rows, int first, int n) {
+bool transformer_logits(const Model *model, Workspace *ws, const BatchRow *rows, int first, int n) {
     Pass pass = {.model = model, .config = &model->config, .ws = ws, .rows = rows, .n_rows = n, .n_wanted = n};
     for (int i = 0; i < n; i++) ws->wanted[i] = first + i;
     return run(&pass, false);

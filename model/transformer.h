@@ -10,21 +10,21 @@
 #include "tensor/ops.h"
 #include "tensor/team.h"
 
-/* One token of a batch. */
+/* One token of a batch: one row of each activation. */
 typedef struct {
     int branch, token, position;
     float *logits; /* (vocab_size,) receives its logits; NULL: they are not computed */
-} Row;
+} BatchRow;
 
 /* The memory of a pass of n_rows <= max_rows rows. The arrays are the session's. */
 typedef struct {
     int max_rows, threads;
     Team team;
     Observer observer;
-    bool uses_blas;               /* ops_start */
-    atomic_bool not_finite;       /* some logit of this pass is NaN or infinite */
+    bool uses_blas;               /* from ops_start */
+    atomic_bool not_finite;       /* at least one logit of this pass is NaN or infinite */
     float *residual, *normed;     /* (max_rows, dim) */
-    float *product;               /* (max_rows, dim) what a layer's part adds to the residual stream */
+    float *product;               /* (max_rows, dim) a product before it is added to the residual stream */
     float *query, *attended;      /* (max_rows, n_heads, head_dim) */
     float *key, *value;           /* (max_rows, n_kv_heads, head_dim) */
     float *gate, *up;             /* (max_rows, hidden_dim) */
@@ -36,7 +36,7 @@ typedef struct {
     KvRun *runs;                  /* (n_branches, kv_max_runs): where each branch's keys and values are */
     int *n_runs;                  /* (n_branches,) */
     float *scratch;               /* (threads, scratch_floats) */
-    size_t scratch_floats;        /* transformer_scratch */
+    size_t scratch_floats;        /* from transformer_scratch */
 } Workspace;
 
 /* Floats of scratch per thread. */
@@ -45,11 +45,11 @@ size_t transformer_scratch(const Config *config);
 /* Computes the rows through all layers, and writes their keys and values to the positions that kv_extend added. A row
  * attends to its branch's positions up to its own. Then computes the logits of the rows that want them. Returns false
  * if one of those logits is not finite. */
-bool transformer_forward(const Model *model, KvCache *cache, Workspace *workspace, const Row *rows, int n_rows,
+bool transformer_forward(const Model *model, KvCache *cache, Workspace *workspace, const BatchRow *rows, int n_rows,
                          MatmulPath path);
 
-/* Computes logits of rows of the last pass that did not want them then: rows first .. first + n - 1, all of which now
- * have a place for them. */
-bool transformer_logits(const Model *model, Workspace *workspace, const Row *rows, int first, int n);
+/* Computes the logits of rows first .. first + n - 1 of the last pass, which did not compute them. BatchRow.logits of
+ * all n rows is set now. Returns false if one of those logits is not finite. */
+bool transformer_logits(const Model *model, Workspace *workspace, const BatchRow *rows, int first, int n);
 
 #endif

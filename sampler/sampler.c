@@ -10,7 +10,7 @@
 #include "sampler/chain/target.h"
 #include "sampler/chain/truncate.h"
 
-/* ---- The stages, each with the question whether it does anything ---- */
+/* ---- The stages, each with a function that says whether it is on ---- */
 
 static bool penalties_is_on(const Sampler *s) {
     return s->repeat.last_n != 0 && (s->repeat.repeat != 1 || s->repeat.frequency != 0 || s->repeat.presence != 0);
@@ -44,7 +44,7 @@ static bool apply_bias(const Sampler *s, const SamplerState *state, const Sample
     return penalties_bias(to, s->biases, s->n_biases);
 }
 
-/* Truncating stages that need nothing but the candidates and one number. */
+/* Truncation stages that need only the candidates and one number. */
 #define TRUNCATING(stage, is_on_when, call)                                                                            \
     static bool stage##_is_on(const Sampler *s) { return is_on_when; }                                                 \
     static bool apply_##stage(const Sampler *s, const SamplerState *state, const SamplerContext *c, Candidates *to) {  \
@@ -53,13 +53,13 @@ static bool apply_bias(const Sampler *s, const SamplerState *state, const Sample
         return true;                                                                                                   \
     }
 
-/* H / ln V: what steers top-k and top-p. */
-static double openness(const Candidates *c) { return c->capacity > 1 ? c->entropy / log(c->capacity) : 0; }
+/* H / ln V, which steers top-k and top-p. */
+static double normalised_entropy(const Candidates *c) { return c->capacity > 1 ? c->entropy / log(c->capacity) : 0; }
 
 TRUNCATING(top_nsigma, s->top_nsigma > 0, candidates_top_nsigma(to, s->top_nsigma))
-TRUNCATING(top_k, s->top_k.high > 0, candidates_top_k(to, (int)steer_value(s->top_k, openness(to))))
+TRUNCATING(top_k, s->top_k.high > 0, candidates_top_k(to, (int)steer_value(s->top_k, normalised_entropy(to))))
 TRUNCATING(typical, s->typical < 1, candidates_typical(to, s->typical))
-TRUNCATING(top_p, s->top_p.low < 1, candidates_top_p(to, (float)steer_value(s->top_p, openness(to))))
+TRUNCATING(top_p, s->top_p.low < 1, candidates_top_p(to, (float)steer_value(s->top_p, normalised_entropy(to))))
 TRUNCATING(min_p, s->min_p > 0, candidates_min_p(to, s->min_p))
 TRUNCATING(epsilon, s->epsilon > 0, candidates_epsilon(to, s->epsilon))
 TRUNCATING(eta, s->eta > 0, candidates_eta(to, s->eta))
@@ -74,7 +74,7 @@ static bool apply_xtc(const Sampler *s, const SamplerState *state, const Sampler
     return true;
 }
 
-/* XTC needs two candidates that reach the threshold, and two cannot both have more than half. */
+/* XTC needs two candidates that reach the threshold. Two probabilities cannot both be above 0.5. */
 static bool xtc_may_exclude(const Sampler *s) { return xtc_is_on(s) && s->xtc_threshold <= 0.5f; }
 
 static bool mirostat_is_on(const Sampler *s) { return s->mirostat_tau > 0; }
@@ -94,16 +94,16 @@ const SamplerStage sampler_stages[SAMPLER_STAGES] = {
     [STAGE_PENALTIES] = {"penalties", true, "z > 0 ? z/r : z*r; - count*frequency - present*presence",
         "Keskar et al., 1909.05858", {"repeat-penalty", "frequency-penalty", "presence-penalty", "repeat-last-n"},
         penalties_is_on, apply_penalties, NULL, NULL},
-    [STAGE_DRY] = {"dry", true, "- m * base^(match - allowed) on what would extend a repeated suffix",
+    [STAGE_DRY] = {"dry", true, "z - m * base^(match - allowed) of tokens that extend a repetition",
         "P. E. Weidmann, text-generation-webui 5677", {"dry-multiplier", "dry-base", "dry-allowed-length"},
         dry_is_on, apply_dry, NULL, NULL},
-    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", true, "-inf on what would complete an n-gram again",
+    [STAGE_NO_REPEAT_NGRAM] = {"no-repeat-ngram", true, "z = -inf for tokens that repeat an n-gram",
         "Paulus et al., 1705.04304", {"no-repeat-ngram"}, no_repeat_is_on, apply_no_repeat, NULL, NULL},
     [STAGE_BIAS] = {"logit-bias", true, "z + bias", "", {"logit-bias"}, bias_is_on, apply_bias, NULL, show_bias},
     [STAGE_TOP_NSIGMA] = {"top-nsigma", false, "z >= z_max - n * sigma", "Tang et al., 2411.07641", {"top-nsigma"},
         top_nsigma_is_on, apply_top_nsigma, NULL, NULL},
     [STAGE_TOP_K] = {"top-k", false, "the k largest", "", {"top-k"}, top_k_is_on, apply_top_k, NULL, NULL},
-    [STAGE_TYPICAL] = {"typical", false, "nearest to H by -ln p, sum >= P", "Meister et al., 2202.00666", {"typical"},
+    [STAGE_TYPICAL] = {"typical", false, "-ln p nearest to H, shortest prefix with sum >= P", "Meister et al., 2202.00666", {"typical"},
         typical_is_on, apply_typical, typical_is_on, NULL},
     [STAGE_TOP_P] = {"top-p", false, "shortest prefix with sum >= P", "Holtzman et al., 1904.09751", {"top-p"},
         top_p_is_on, apply_top_p, NULL, NULL},
@@ -113,9 +113,9 @@ const SamplerStage sampler_stages[SAMPLER_STAGES] = {
         apply_epsilon, NULL, NULL},
     [STAGE_ETA] = {"eta", false, "p >= min(e, sqrt(e) exp(-H))", "Hewitt et al., 2210.15191", {"eta"}, eta_is_on,
         apply_eta, NULL, NULL},
-    [STAGE_TOP_H] = {"top-h", false, "in order while H(q) <= a H(p)", "Bohora et al., 2509.02510", {"top-h"},
+    [STAGE_TOP_H] = {"top-h", false, "likeliest tokens while H(q) <= a H(p)", "Bohora et al., 2509.02510", {"top-h"},
         top_h_is_on, apply_top_h, NULL, NULL},
-    [STAGE_XTC] = {"xtc", false, "by chance drops all p >= t but the least likely of them",
+    [STAGE_XTC] = {"xtc", false, "with probability P drops all p >= t but the smallest",
         "P. E. Weidmann, text-generation-webui 6335", {"xtc-probability", "xtc-threshold"}, xtc_is_on, apply_xtc,
         xtc_may_exclude, NULL},
     [STAGE_MIROSTAT] = {"mirostat", false, "drops -log2 p > mu; mu -= eta (S - tau)", "Basu et al., 2007.14966",
@@ -142,8 +142,8 @@ static void find_largest(const Candidates *natural, TemperatureInput *input) {
     }
 }
 
-/* What policies read of the model's own distribution: all but what needs the survivors. A pass over the vocabulary is made
- * only for the policy that needs it. */
+/* The policies' inputs from the model's own distribution; those from the survivors are set later. Only udt costs a pass
+ * over the vocabulary. */
 static TemperatureInput natural_input(const Sampler *sampler, const SamplerState *state, const Candidates *natural) {
     TemperatureInput input = {.entropy = natural->entropy,
                               .vocab_size = natural->capacity,
@@ -153,8 +153,9 @@ static TemperatureInput natural_input(const Sampler *sampler, const SamplerState
     return input;
 }
 
-/* The entropy of what is left, renormalised; from the logits where the probabilities are too small for floats. */
-static double entropy_left(const Candidates *c) {
+/* The entropy of the survivors, renormalised; computed from the logits if the probabilities are too small for floats.
+ * */
+static double entropy_of_survivors(const Candidates *c) {
     double sum = 0, sum_p_ln_p = 0;
     if (candidates_log_mass(c) < log(1e-30)) return target_entropy(c, 1);
     for (int i = 0; i < c->count; i++) {
@@ -173,11 +174,11 @@ static double temperature(const Sampler *sampler, SamplerState *state, const Can
         input->observed_high = entropy_window_percentile(&state->window, 0.75);
         break;
     case TEMPERATURE_DYNATEMP:
-        input->n_survivors = target_count(candidates);
-        input->survivors_entropy = entropy_left(candidates);
+        input->n_survivors = target_count_possible(candidates);
+        input->survivors_entropy = entropy_of_survivors(candidates);
         break;
     case TEMPERATURE_TARGET:
-        input->n_survivors = target_count(candidates);
+        input->n_survivors = target_count_possible(candidates);
         input->survivors_entropy = target_entropy(candidates, 1);
         break;
     default:
@@ -185,12 +186,12 @@ static double temperature(const Sampler *sampler, SamplerState *state, const Can
     }
     input->survivors = candidates;
     double t = temperature_of(&sampler->temperature, input);
-    input->survivors = NULL; /* the state outlives them */
+    input->survivors = NULL; /* the state outlives the survivors */
     return t;
 }
 
-/* Hugging Face's order: everything after reads the tempered distribution. Logits that would leave the floats' range are
- * counted from the largest, which changes no probability. */
+/* Applies T before truncation, as Hugging Face does: all later stages read the tempered distribution. If logits / T
+ * would exceed the range of floats, the largest logit is subtracted first, which changes no probability. */
 static void temper(Candidates *candidates, double t) {
     if (t < DRAW_GREEDY_BELOW) {
         candidates_top_k(candidates, 1);
@@ -204,21 +205,23 @@ static void temper(Candidates *candidates, double t) {
     candidates_refresh(candidates);
 }
 
-/* Whether a ban holds at this position; other steps are untouched, to the last bit. */
+/* Whether a ban holds at this position. A step without bans has the same bits as if there were none at all. */
 static bool is_banning(const SamplerContext *context) {
     for (int i = 0; i < context->n_bans; i++)
         if (context->bans[i].position == context->n_history) return true;
     return false;
 }
 
-/* Notes how many of the `possible` candidates the stage has banned, and returns how many are left. */
+/* Returns the number of candidates that are still possible, of `possible` before the stage, and reports the difference.
+ * */
 static int count_banned(const SamplerContext *context, const Candidates *candidates, int stage, int possible) {
-    int left = target_count(candidates);
+    int left = target_count_possible(candidates);
     if (context->dropped) context->dropped[stage] = possible - left;
     return left;
 }
 
-/* The stages that rewrite logits, and the bans of this position. *possible: how many candidates these leave possible. */
+/* Applies the stages that rewrite logits, and the bans of this position. *possible: the number of candidates that they
+ * leave possible. */
 static bool rewrite(const Sampler *sampler, const SamplerState *state, const SamplerContext *context,
                     Candidates *candidates, int *possible, Error *error) {
     bool rewritten = false;
@@ -241,7 +244,7 @@ static bool rewrite(const Sampler *sampler, const SamplerState *state, const Sam
     return true;
 }
 
-/* The others keep their order. */
+/* Drops the candidates with a logit of -inf; the others keep their order. */
 static void drop_banned(Candidates *candidates) {
     int kept = 0;
     for (int i = 0; i < candidates->count; i++)
@@ -249,7 +252,8 @@ static void drop_banned(Candidates *candidates) {
     candidates->count = kept;
 }
 
-/* The banned ones go after the last sum over the whole vocabulary (temper's): its bits depend on where each term stands. */
+/* Banned candidates are dropped after the last sum over the whole vocabulary, in temper: its bits depend on the
+ * position of each term. */
 bool sampler_apply(const Sampler *sampler, SamplerState *state, const SamplerContext *context, Candidates *candidates,
                    Error *error) {
     int all = candidates->count, possible;

@@ -31,19 +31,13 @@ static const struct {
     [GGUF_F64] = {"F64", 8},
 };
 
-/* The numbers of the forms of tensors in files; unsupported ones are listed so that the error message can name them. */
-static const struct {
-    const char *name;
-    int dtype; /* -1: not supported */
-} tensor_types[] = {
-    [0] = {"F32", DTYPE_F32},    [1] = {"F16", DTYPE_F16}, [2] = {"Q4_0", DTYPE_Q4_0}, [3] = {"Q4_1", -1},
-    [6] = {"Q5_0", -1},          [7] = {"Q5_1", -1},       [8] = {"Q8_0", DTYPE_Q8_0}, [9] = {"Q8_1", -1},
-    [10] = {"Q2_K", -1},         [11] = {"Q3_K", -1},      [12] = {"Q4_K", -1},        [13] = {"Q5_K", -1},
-    [14] = {"Q6_K", -1},         [15] = {"Q8_K", -1},      [16] = {"IQ2_XXS", -1},     [17] = {"IQ2_XS", -1},
-    [18] = {"IQ3_XXS", -1},      [19] = {"IQ1_S", -1},     [20] = {"IQ4_NL", -1},      [21] = {"IQ3_S", -1},
-    [22] = {"IQ2_S", -1},        [23] = {"IQ4_XS", -1},    [24] = {"I8", -1},          [25] = {"I16", -1},
-    [26] = {"I32", -1},          [27] = {"I64", -1},       [28] = {"F64", -1},         [29] = {"IQ1_M", -1},
-    [30] = {"BF16", DTYPE_BF16}, [34] = {"TQ1_0", -1},     [35] = {"TQ2_0", -1},       [39] = {"MXFP4", -1},
+/* The names of the format's other forms of tensors, for the message about one that dtype_info does not have. */
+static const char *const other_types[] = {
+    [3] = "Q4_1",     [6] = "Q5_0",   [7] = "Q5_1",    [9] = "Q8_1",   [10] = "Q2_K",    [11] = "Q3_K",
+    [12] = "Q4_K",    [13] = "Q5_K",  [14] = "Q6_K",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS",
+    [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",   [23] = "IQ4_XS",
+    [24] = "I8",      [25] = "I16",   [26] = "I32",    [27] = "I64",   [28] = "F64",     [29] = "IQ1_M",
+    [34] = "TQ1_0",   [35] = "TQ2_0", [39] = "MXFP4",
 };
 
 static const char *type_name(GgufType type) { return value_types[type].name; }
@@ -52,10 +46,8 @@ static const char *type_name(GgufType type) { return value_types[type].name; }
 #define PACKED_NUMBERS 1000
 
 uint32_t gguf_dtype_number(Dtype dtype, bool packed) {
-    uint32_t number = 0;
-    assert(dtype != DTYPE_Q8_GROUP && dtype < DTYPE_COUNT);
-    while (!tensor_types[number].name || tensor_types[number].dtype != (int)dtype) number++;
-    return packed ? PACKED_NUMBERS + number : number;
+    assert(dtype < DTYPE_COUNT && dtype_info[dtype].gguf_type >= 0);
+    return (packed ? PACKED_NUMBERS : 0) + (uint32_t)dtype_info[dtype].gguf_type;
 }
 
 bool gguf_is(Bytes bytes) { return bytes.size >= 4 && memcmp(bytes.data, "GGUF", 4) == 0; }
@@ -161,21 +153,41 @@ static bool read_dims(Cursor *cursor, GgufTensor *tensor, Error *error) {
     return true;
 }
 
+/* "F32, F16 or Q8_0": the forms that can be read. */
+static void list_dtypes(char *out, size_t capacity) {
+    const char *name = NULL;
+    size_t length = 0;
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        if (dtype_info[dtype].gguf_type < 0) continue;
+        if (name) length += (size_t)snprintf(out + length, capacity - length, "%s%s", length ? ", " : "", name);
+        assert(length < capacity);
+        name = dtype_info[dtype].name;
+    }
+    snprintf(out + length, capacity - length, " or %s", name);
+}
+
+static bool unknown_type(size_t at, uint32_t type, bool packed, Error *error) {
+    const char *name = type < sizeof other_types / sizeof *other_types ? other_types[type] : NULL;
+    char known[256];
+    list_dtypes(known, sizeof known);
+    return error_set(error, "byte %zu: type: expected %s, got %s (%" PRIu32 ")", at, known,
+                     name ? name : "an unknown one", packed ? PACKED_NUMBERS + type : type);
+}
+
 static bool read_dtype(Cursor *cursor, Tensor *tensor, Error *error) {
     size_t at = cursor->at;
     uint32_t type;
     if (!cursor_u32(cursor, &type, "type", error)) return false;
     tensor->packed = type >= PACKED_NUMBERS;
     if (tensor->packed) type -= PACKED_NUMBERS;
-    const char *name = type < sizeof tensor_types / sizeof *tensor_types ? tensor_types[type].name : NULL;
-    if (!name || tensor_types[type].dtype < 0)
-        return error_set(error, "byte %zu: type: expected F32, F16, BF16, Q8_0 or Q4_0, got %s (%" PRIu32 ")", at,
-                         name ? name : "an unknown one", tensor->packed ? PACKED_NUMBERS + type : type);
-    tensor->dtype = (Dtype)tensor_types[type].dtype;
-    int block = dtype_info[tensor->dtype].block;
-    if (tensor->cols % block != 0)
-        return error_set(error, "byte %zu: %s: expected rows of a multiple of %d values, got %d", at, name, block,
-                         tensor->cols);
+    int dtype = 0;
+    while (dtype < DTYPE_COUNT && (int64_t)dtype_info[dtype].gguf_type != (int64_t)type) dtype++;
+    if (dtype == DTYPE_COUNT) return unknown_type(at, type, tensor->packed, error);
+    tensor->dtype = (Dtype)dtype;
+    const DtypeInfo *info = &dtype_info[dtype];
+    if (tensor->cols % info->block != 0)
+        return error_set(error, "byte %zu: %s: expected rows of a multiple of %d values, got %d", at, info->name,
+                         info->block, tensor->cols);
     return true;
 }
 

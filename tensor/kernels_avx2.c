@@ -14,10 +14,14 @@ INLINE __m256i four_inputs(const BlockQ8 *x, int k) {
     return _mm256_set1_epi32(four);
 }
 
+/* The k-th 4 bytes of a block's codes, of half a group's rows; q is where the codes of that half begin. */
+INLINE __m256i load_fours(const uint8_t *q, int k) { return _mm256_loadu_si256((const void *)(q + 4 * PACK_ROWS * k)); }
+
 /* The instruction multiplies unsigned by signed and adds pairs in 16 bits: |w| times x with the sign of w, at most
  * 2 * 128 * 127 = 32512. So the pairs of each step must be widened before they are added. */
-INLINE void add_products_q8_0(__m256i *whole, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
-    __m256i w = _mm256_xor_si256(q, _mm256_set1_epi8((char)0x80)), size = _mm256_abs_epi8(w);
+INLINE void add_products_q8_0(__m256i *whole, const uint8_t *q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
+    __m256i stored = load_fours(q, k);
+    __m256i w = _mm256_xor_si256(stored, _mm256_set1_epi8((char)0x80)), size = _mm256_abs_epi8(w);
     for (int r = 0; r < n_x; r++, x += x_stride) {
         __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(x, k), w));
         whole[r] = _mm256_add_epi32(whole[r], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
@@ -25,13 +29,18 @@ INLINE void add_products_q8_0(__m256i *whole, __m256i q, const BlockQ8 *x, size_
 }
 
 /* Pairs of nibbles of a whole block fit 16 bits: 8 * 2 * 15 * 127 = 30480. */
-INLINE void add_products_q4_0(__m256i *pairs, __m256i q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
-    __m256i nibble = _mm256_set1_epi8(15);
-    __m256i low = _mm256_and_si256(q, nibble), high = _mm256_and_si256(_mm256_srli_epi16(q, 4), nibble);
+INLINE void add_products_q4_0(__m256i *pairs, const uint8_t *q, const BlockQ8 *x, size_t x_stride, int n_x, int k) {
+    __m256i stored = load_fours(q, k), nibble = _mm256_set1_epi8(15);
+    __m256i low = _mm256_and_si256(stored, nibble), high = _mm256_and_si256(_mm256_srli_epi16(stored, 4), nibble);
     for (int r = 0; r < n_x; r++, x += x_stride) {
         pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(low, four_inputs(x, k)));
         pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(high, four_inputs(x, 4 + k)));
     }
+}
+
+INLINE __m256i whole_q8_0(__m256i whole, const BlockQ8 *x) {
+    (void)x;
+    return whole;
 }
 
 /* Nibbles are stored plus 8. */
@@ -39,23 +48,34 @@ INLINE __m256i whole_q4_0(__m256i pairs, const BlockQ8 *x) {
     return _mm256_add_epi32(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)), _mm256_set1_epi32(-8 * x->sum));
 }
 
+/* How the codes of a form are multiplied; each call gets a constant one. */
+typedef struct {
+    int bytes;   /* of the codes of a block, all rows of the group */
+    int n_steps; /* calls of add_products for a block: k is 0 .. n_steps - 1 */
+    /* sum[r] += products of the block's codes, of half the group's rows, with row r of x */
+    void (*add_products)(__m256i *sum, const uint8_t *q, const BlockQ8 *x, size_t x_stride, int n_x, int k);
+    __m256i (*whole)(__m256i sum, const BlockQ8 *x); /* the products of a whole block, from their sum */
+} Int8Form;
+
+static const Int8Form form_q8_0 = {PACK_ROWS * Q_BLOCK, 8, add_products_q8_0, whole_q8_0};
+static const Int8Form form_q4_0 = {PACK_ROWS * Q_BLOCK / 2, 4, add_products_q4_0, whole_q4_0};
+
 /* Computes n_halves halves of a group's rows; scales and q are those of the first half. */
 INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                        size_t x_stride, int n_x, int n_halves, bool q8, Share ahead) {
+                        size_t x_stride, int n_x, int n_halves, const Int8Form *form, Share ahead) {
     __m256 sum[2][4];
     for (int h = 0; h < n_halves; h++) {
         for (int r = 0; r < n_x; r++) sum[h][r] = _mm256_load_ps(sums + r * PACK_ROWS + h * LANES);
     }
-    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
+    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS, q += form->bytes) {
         __m256i whole[2][4];
         fetch(q, scales, ahead);
         for (int h = 0; h < n_halves; h++) {
             for (int r = 0; r < n_x; r++) whole[h][r] = _mm256_setzero_si256();
         }
-        for (int k = 0; k < (q8 ? 8 : 4); k++, q += 4 * PACK_ROWS) {
+        for (int k = 0; k < form->n_steps; k++) {
             for (int h = 0; h < n_halves; h++) {
-                __m256i four = _mm256_loadu_si256((const void *)(q + 4 * h * LANES));
-                (q8 ? add_products_q8_0 : add_products_q4_0)(whole[h], four, x, x_stride, n_x, k);
+                form->add_products(whole[h], q + 4 * h * LANES, x, x_stride, n_x, k);
             }
         }
         for (int h = 0; h < n_halves; h++) {
@@ -63,7 +83,7 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
             for (int r = 0; r < n_x; r++) {
                 const BlockQ8 *block = x + (size_t)r * x_stride;
                 __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(block->scale));
-                __m256i exact = q8 ? whole[h][r] : whole_q4_0(whole[h][r], block);
+                __m256i exact = form->whole(whole[h][r], block);
                 sum[h][r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), both, sum[h][r]);
             }
         }
@@ -75,13 +95,13 @@ INLINE void tile_halves(float *sums, const uint8_t *scales, const uint8_t *q, in
 
 /* The registers suffice for four rows of x and half a group, or for two rows and a whole group. */
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8, Share ahead) {
+                      size_t x_stride, int n_x, const Int8Form *form, Share ahead) {
     if (n_x <= 2) {
-        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, q8, ahead);
+        tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 2, form, ahead);
         return;
     }
-    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, q8, ahead);
-    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, q8, (Share){0, 0});
+    tile_halves(sums, scales, q, n_blocks, x, x_stride, n_x, 1, form, ahead);
+    tile_halves(sums + LANES, scales + 2 * LANES, q + 4 * LANES, n_blocks, x, x_stride, n_x, 1, form, (Share){0, 0});
 }
 
 /* The sum of 32 integers. */
@@ -133,6 +153,7 @@ INLINE __m256 widen(Dtype dtype, const uint8_t *at, int n) {
     if (dtype == DTYPE_F32) return _mm256_loadu_ps((const void *)at);
     __m128i half = _mm_loadu_si128((const void *)at);
     if (dtype == DTYPE_F16) return _mm256_cvtph_ps(half);
+    assert(dtype == DTYPE_BF16);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 

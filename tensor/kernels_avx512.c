@@ -20,27 +20,38 @@ INLINE void add_products_int8(__m512i *whole, __m512i q, const BlockQ8 *x, size_
     }
 }
 
-/* Weights are stored plus 128 or plus 8: that many times sum(x) is subtracted first. */
+INLINE void add_block_q8_0(__m512i *whole, const uint8_t *q, const BlockQ8 *x, size_t x_stride, int n_x) {
+    for (int k = 0; k < 8; k++, q += 64) add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
+}
+
+INLINE void add_block_q4_0(__m512i *whole, const uint8_t *q, const BlockQ8 *x, size_t x_stride, int n_x) {
+    for (int k = 0; k < 4; k++, q += 64) {
+        __m512i both = _mm512_loadu_si512(q), low = _mm512_set1_epi8(15);
+        add_products_int8(whole, _mm512_and_si512(both, low), x, x_stride, n_x, k);
+        add_products_int8(whole, _mm512_and_si512(_mm512_srli_epi32(both, 4), low), x, x_stride, n_x, 4 + k);
+    }
+}
+
+/* How the codes of a form are multiplied; each call gets a constant one. */
+typedef struct {
+    int bytes;  /* of the codes of a block, all rows of the group */
+    int offset; /* codes are stored plus this: that many times sum(x) is subtracted first */
+    /* whole[r] += a block's codes . a block of row r of x */
+    void (*add_block)(__m512i *whole, const uint8_t *q, const BlockQ8 *x, size_t x_stride, int n_x);
+} Int8Form;
+
+static const Int8Form form_q8_0 = {PACK_ROWS * Q_BLOCK, 128, add_block_q8_0};
+static const Int8Form form_q4_0 = {PACK_ROWS * Q_BLOCK / 2, 8, add_block_q4_0};
+
 INLINE void tile_int8(float *sums, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8, Share ahead) {
-    int offset = q8 ? 128 : 8;
+                      size_t x_stride, int n_x, const Int8Form *form, Share ahead) {
     __m512 sum[8];
     for (int r = 0; r < n_x; r++) sum[r] = _mm512_load_ps(sums + r * PACK_ROWS);
-    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
+    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS, q += form->bytes) {
         __m512i whole[8];
         fetch(q, scales, ahead);
-        for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-offset * x[(size_t)r * x_stride].sum);
-        if (q8) {
-            for (int k = 0; k < 8; k++, q += 64) {
-                add_products_int8(whole, _mm512_loadu_si512(q), x, x_stride, n_x, k);
-            }
-        } else {
-            for (int k = 0; k < 4; k++, q += 64) {
-                __m512i both = _mm512_loadu_si512(q), low = _mm512_set1_epi8(15);
-                add_products_int8(whole, _mm512_and_si512(both, low), x, x_stride, n_x, k);
-                add_products_int8(whole, _mm512_and_si512(_mm512_srli_epi32(both, 4), low), x, x_stride, n_x, 4 + k);
-            }
-        }
+        for (int r = 0; r < n_x; r++) whole[r] = _mm512_set1_epi32(-form->offset * x[(size_t)r * x_stride].sum);
+        form->add_block(whole, q, x, x_stride, n_x);
         __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)scales));
         for (int r = 0; r < n_x; r++) {
             __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(x[(size_t)r * x_stride].scale));
@@ -77,6 +88,7 @@ INLINE __m512 widen(Dtype dtype, const uint8_t *at, __mmask16 mask) {
     if (dtype == DTYPE_F32) return mask == 0xffff ? _mm512_loadu_ps(at) : _mm512_maskz_loadu_ps(mask, at);
     __m256i half = mask == 0xffff ? _mm256_loadu_si256((const void *)at) : _mm256_maskz_loadu_epi16(mask, at);
     if (dtype == DTYPE_F16) return _mm512_cvtph_ps(half);
+    assert(dtype == DTYPE_BF16);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 

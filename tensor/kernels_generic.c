@@ -15,29 +15,12 @@ enum {
 
 /* out (n,) f32 = n values of row `row` of w, from column col on. */
 static void widen(float *out, const Tensor *w, int row, int col, int n) {
-    const uint8_t *data = tensor_row(w, row);
-    uint16_t half;
-    switch (w->dtype) {
-    case DTYPE_F32:
-        memcpy(out, data + (size_t)col * 4, (size_t)n * 4);
-        return;
-    case DTYPE_F16:
-        for (int i = 0; i < n; i++) {
-            memcpy(&half, data + (size_t)(col + i) * 2, 2);
-            out[i] = f16_to_f32(half);
-        }
-        return;
-    case DTYPE_BF16:
-        for (int i = 0; i < n; i++) {
-            memcpy(&half, data + (size_t)(col + i) * 2, 2);
-            out[i] = bf16_to_f32(half);
-        }
-        return;
-    default:
-        break;
-    }
-    assert(w->dtype == DTYPE_Q8_GROUP);
-    dequantize_group(out, w, row, col, n);
+    const DtypeInfo *info = &dtype_info[w->dtype];
+    assert(info->block == 1);
+    if (w->dtype == DTYPE_Q8_GROUP)
+        dequantize_group(out, w, row, col, n);
+    else
+        info->to_f32(out, (const uint8_t *)tensor_row(w, row) + (size_t)col * (size_t)info->block_bytes, n);
 }
 
 static void add_products(float sum[LANES], const float *w, const float *x, int n) {
@@ -79,23 +62,14 @@ static void dot_rows(float *out, size_t out_stride, const Tensor *w, int first, 
 
 typedef float Lanes[PACK_ROWS];
 
-static void widen_lanes(Lanes out, const uint8_t *at, Dtype dtype) {
-    uint16_t half[PACK_ROWS];
-    if (dtype == DTYPE_F32) {
-        memcpy(out, at, sizeof(Lanes));
-        return;
-    }
-    memcpy(half, at, sizeof half);
-    for (int i = 0; i < PACK_ROWS; i++) out[i] = dtype == DTYPE_F16 ? f16_to_f32(half[i]) : bf16_to_f32(half[i]);
-}
-
 static void dot_group_float(Lanes total, const Tensor *w, int group, const float *x) {
+    const DtypeInfo *info = &dtype_info[w->dtype];
     const uint8_t *at = packed_group(w, group);
-    size_t bytes = PACK_ROWS * (size_t)dtype_info[w->dtype].block_bytes;
+    size_t bytes = PACK_ROWS * (size_t)info->block_bytes;
     for (int col = 0; col < w->cols; col += SUM_COLUMNS) {
         Lanes sum = {0}, weight;
         for (int c = col; c < w->cols && c < col + SUM_COLUMNS; c++, at += bytes) {
-            widen_lanes(weight, at, w->dtype);
+            info->to_f32(weight, at, PACK_ROWS);
             for (int i = 0; i < PACK_ROWS; i++) sum[i] += weight[i] * x[c];
         }
         for (int i = 0; i < PACK_ROWS; i++) total[i] += sum[i];
@@ -118,14 +92,17 @@ static void dot_block_q4_0(int whole[PACK_ROWS], const uint8_t *q, const BlockQ8
             }
 }
 
+static void (*const dot_block[DTYPE_COUNT])(int whole[PACK_ROWS], const uint8_t *q, const BlockQ8 *x) = {
+    [DTYPE_Q8_0] = dot_block_q8_0, [DTYPE_Q4_0] = dot_block_q4_0};
+
 static void dot_group_int8(Lanes total, const Tensor *w, int group, const BlockQ8 *x) {
     const uint8_t *scales = packed_group(w, group), *q = scales + packed_scale_bytes(w);
     size_t bytes = PACK_ROWS * ((size_t)dtype_info[w->dtype].block_bytes - 2);
     for (int b = 0; b < w->cols / Q_BLOCK; b++, scales += 2 * PACK_ROWS, q += bytes) {
         int whole[PACK_ROWS] = {0};
         Lanes scale;
-        (w->dtype == DTYPE_Q8_0 ? dot_block_q8_0 : dot_block_q4_0)(whole, q, &x[b]);
-        widen_lanes(scale, scales, DTYPE_F16);
+        dot_block[w->dtype](whole, q, &x[b]);
+        dtype_info[DTYPE_F16].to_f32(scale, scales, PACK_ROWS);
         for (int i = 0; i < PACK_ROWS; i++) total[i] += scale[i] * x[b].scale * (float)whole[i];
     }
 }

@@ -3,6 +3,7 @@
 #ifndef TENSOR_KERNELS_INLINE_H
 #define TENSOR_KERNELS_INLINE_H
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 

@@ -31,18 +31,29 @@ typedef struct {
     int8x16_t a, b;
 } Columns;
 
-INLINE Columns load_q8_0(const uint8_t *q) {
+INLINE Columns load_q8_0(const uint8_t *q, int k) {
+    q += 2 * 4 * PACK_ROWS * k;
     uint8x16_t offset = vdupq_n_u8(128);
     return (Columns){vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), offset)),
                      vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q + 4 * PACK_ROWS), offset))};
 }
 
-INLINE Columns load_q4_0(const uint8_t *q) {
-    uint8x16_t both = vld1q_u8(q);
+INLINE Columns load_q4_0(const uint8_t *q, int k) {
+    uint8x16_t both = vld1q_u8(q + 4 * PACK_ROWS * k);
     int8x16_t offset = vdupq_n_s8(8);
     return (Columns){vsubq_s8(vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15))), offset),
                      vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(both, 4)), offset)};
 }
+
+/* How the codes of a form are multiplied; each call gets a constant one. */
+typedef struct {
+    int bytes;                                /* of the codes of a block, all rows of the group */
+    Columns (*load)(const uint8_t *q, int k); /* of four rows; q is where their codes of the block begin */
+    int step, second;                         /* the columns loaded: a from 4 * step * k on, b 4 * second further */
+} Int8Form;
+
+static const Int8Form form_q8_0 = {PACK_ROWS * Q_BLOCK, load_q8_0, 2, 1};
+static const Int8Form form_q4_0 = {PACK_ROWS * Q_BLOCK / 2, load_q4_0, 1, 4};
 
 /* Four halves as floats, from any address. */
 INLINE float32x4_t widen_f16(const uint8_t *at) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(at))); }
@@ -55,20 +66,21 @@ INLINE void add_block(float *sum, const int32x4_t *whole, const uint8_t *scales,
 }
 
 INLINE void tile_int8(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
-                      size_t x_stride, int n_x, bool q8, Share ahead) {
+                      size_t x_stride, int n_x, const Int8Form *form, Share ahead) {
     enum { PAIRS = 4 }; /* of fours of columns in a block */
-    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS) {
+    for (int b = 0; b < n_blocks; b++, x++, scales += 2 * PACK_ROWS, q += form->bytes) {
         fetch(q, scales, ahead);
         int32x4_t whole[4][GROUP_VECTORS];
         for (int r = 0; r < n_x; r++) {
             for (int v = 0; v < GROUP_VECTORS; v++) whole[r][v] = vdupq_n_s32(0);
         }
-        for (int k = 0; k < PAIRS; k++, q += 4 * PACK_ROWS * (q8 ? 2 : 1)) {
+        for (int k = 0; k < PAIRS; k++) {
             Columns w[GROUP_VECTORS];
-            for (int v = 0; v < GROUP_VECTORS; v++) w[v] = q8 ? load_q8_0(q + 16 * v) : load_q4_0(q + 16 * v);
+            for (int v = 0; v < GROUP_VECTORS; v++) w[v] = form->load(q + 16 * v, k);
             for (int r = 0; r < n_x; r++) {
                 const BlockQ8 *block = x + (size_t)r * x_stride;
-                int8x16_t a = four_inputs(block, q8 ? 2 * k : k), c = four_inputs(block, q8 ? 2 * k + 1 : 4 + k);
+                int8x16_t a = four_inputs(block, form->step * k);
+                int8x16_t c = four_inputs(block, form->step * k + form->second);
                 for (int v = 0; v < GROUP_VECTORS; v++)
                     whole[r][v] = add_products_int8(whole[r][v], w[v].a, a, w[v].b, c);
             }
@@ -109,6 +121,7 @@ INLINE float32x4_t widen(Dtype dtype, const uint8_t *at, int n) {
     if (n < LANES) at = memcpy(padded, at, (size_t)n * (dtype == DTYPE_F32 ? 4 : 2));
     if (dtype == DTYPE_F32) return vreinterpretq_f32_u8(vld1q_u8(at));
     if (dtype == DTYPE_F16) return widen_f16(at);
+    assert(dtype == DTYPE_BF16);
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(at)), 16));
 }
 

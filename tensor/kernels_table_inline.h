@@ -1,15 +1,15 @@
 /* The end of every kernels_<isa>.c with vector instructions: its tiles specialised for each form of weights, and its
  * table. Included after the file has defined tile_int8, tile_float, dot_tile, mix_tile, quantize_input and to_f16, with
- * KERNELS_TABLE and KERNELS_NAME. */
+ * the Int8Form of each int8 form, KERNELS_TABLE and KERNELS_NAME. */
 
 INLINE void tile_q8_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
                       size_t x_stride, int n_x, Share ahead) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, true, ahead);
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, &form_q8_0, ahead);
 }
 
 INLINE void tile_q4_0(float *sum, const uint8_t *scales, const uint8_t *q, int n_blocks, const BlockQ8 *x,
                       size_t x_stride, int n_x, Share ahead) {
-    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, false, ahead);
+    tile_int8(sum, scales, q, n_blocks, x, x_stride, n_x, &form_q4_0, ahead);
 }
 
 static void dot_q8_0(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const void *x, int n_x) {

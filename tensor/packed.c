@@ -41,8 +41,6 @@ static void write_values(uint8_t *group, const uint8_t *row, int lane, size_t n,
     for (size_t c = 0; c < n; c++) memcpy(group + (c * PACK_ROWS + (size_t)lane) * bytes, row + c * bytes, bytes);
 }
 
-static uint32_t flip(uint32_t four, Dtype dtype) { return dtype == DTYPE_Q8_0 ? four ^ 0x80808080u : four; }
-
 /* Nibbles need no reordering: in files, too, the low ones are the first half of a block and the high ones the second. */
 static void write_blocks(uint8_t *group, const uint8_t *row, int lane, const Tensor *tensor) {
     size_t bytes = quant_bytes(tensor);
@@ -52,7 +50,7 @@ static void write_blocks(uint8_t *group, const uint8_t *row, int lane, const Ten
         for (int k = 0; k < (int)bytes / 4; k++) {
             uint32_t four;
             memcpy(&four, row + 2 + 4 * k, 4);
-            four = flip(four, tensor->dtype);
+            four ^= dtype_info[tensor->dtype].packed_flip;
             memcpy(q + quad_at(k, lane), &four, 4);
         }
     }
@@ -86,7 +84,7 @@ static void read_quants(uint8_t *out, const uint8_t *q, int lane, const Tensor *
     for (int k = 0; k < (int)quant_bytes(tensor) / 4; k++) {
         uint32_t four;
         memcpy(&four, q + quad_at(k, lane), 4);
-        four = flip(four, tensor->dtype);
+        four ^= dtype_info[tensor->dtype].packed_flip;
         memcpy(out + 4 * k, &four, 4);
     }
 }

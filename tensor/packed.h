@@ -13,7 +13,9 @@
  *   Q4_0             scales the same way; then for each block q[4][16][4]: the low nibble of q[k][i][j] is column
  *                    4 k + j of row i, the high nibble is column 16 + 4 k + j; value = nibble - 8
  *
- * Q8 bytes are unsigned because x86's int8 dot product takes unsigned times signed. Q8_GROUP is never packed. */
+ * So the 4 bytes q[k][i] are the k-th 4 bytes of codes of row i's block in the file, the bits of packed_flip
+ * (dtype_info) inverted. Q8 bytes are unsigned because x86's int8 dot product takes unsigned times signed.
+ * Q8_GROUP is never packed. */
 #ifndef TENSOR_PACKED_H
 #define TENSOR_PACKED_H
 

@@ -27,8 +27,20 @@ uint16_t f32_to_bf16(float value) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-static void dequantize_q8_0(float *out, const uint8_t *data, int n_blocks) {
-    for (int b = 0; b < n_blocks; b++) {
+static void dequantize_f32(float *out, const uint8_t *data, int n) { memcpy(out, data, (size_t)n * sizeof *out); }
+
+static void dequantize_f16(float *out, const uint8_t *data, int n) {
+    uint16_t half;
+    for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
+}
+
+static void dequantize_bf16(float *out, const uint8_t *data, int n) {
+    uint16_t half;
+    for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
+}
+
+static void dequantize_q8_0(float *out, const uint8_t *data, int n) {
+    for (int b = 0; b < n / Q_BLOCK; b++) {
         BlockQ8_0 block;
         memcpy(&block, data + (size_t)b * sizeof block, sizeof block);
         float scale = f16_to_f32(block.scale);
@@ -36,8 +48,8 @@ static void dequantize_q8_0(float *out, const uint8_t *data, int n_blocks) {
     }
 }
 
-static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
-    for (int b = 0; b < n_blocks; b++) {
+static void dequantize_q4_0(float *out, const uint8_t *data, int n) {
+    for (int b = 0; b < n / Q_BLOCK; b++) {
         BlockQ4_0 block;
         memcpy(&block, data + (size_t)b * sizeof block, sizeof block);
         float scale = f16_to_f32(block.scale);
@@ -45,30 +57,6 @@ static void dequantize_q4_0(float *out, const uint8_t *data, int n_blocks) {
             out[b * Q_BLOCK + i] = scale * (float)((block.nibbles[i] & 15) - 8);
             out[b * Q_BLOCK + Q_BLOCK / 2 + i] = scale * (float)((block.nibbles[i] >> 4) - 8);
         }
-    }
-}
-
-/* out (n,) = n values that begin at data, in any form but Q8_GROUP. */
-static void dequantize(float *out, const uint8_t *data, int n, Dtype dtype) {
-    uint16_t half;
-    switch (dtype) {
-    case DTYPE_F32:
-        memcpy(out, data, (size_t)n * sizeof *out);
-        break;
-    case DTYPE_F16:
-        for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = f16_to_f32(half);
-        break;
-    case DTYPE_BF16:
-        for (int i = 0; i < n; i++) memcpy(&half, data + (size_t)i * 2, 2), out[i] = bf16_to_f32(half);
-        break;
-    case DTYPE_Q8_0:
-        dequantize_q8_0(out, data, n / Q_BLOCK);
-        break;
-    case DTYPE_Q4_0:
-        dequantize_q4_0(out, data, n / Q_BLOCK);
-        break;
-    default:
-        assert(false);
     }
 }
 
@@ -80,7 +68,7 @@ static void dequantize_packed(float *out, const Tensor *w, int row) {
     for (int col = 0; col < w->cols; col += VALUES) {
         int n = w->cols - col < VALUES ? w->cols - col : VALUES;
         packed_read_blocks(stored, w, row, col / info->block, n / info->block);
-        dequantize(out + col, stored, n, w->dtype);
+        info->to_f32(out + col, stored, n);
     }
 }
 
@@ -90,7 +78,19 @@ void dequantize_row(float *out, const Tensor *w, int row) {
     else if (w->packed)
         dequantize_packed(out, w, row);
     else
-        dequantize(out, tensor_row(w, row), w->cols, w->dtype);
+        dtype_info[w->dtype].to_f32(out, tensor_row(w, row), w->cols);
+}
+
+static void quantize_f32(uint8_t *out, const float *x, int n) { memcpy(out, x, (size_t)n * sizeof *x); }
+
+static void quantize_f16(uint8_t *out, const float *x, int n) {
+    uint16_t half;
+    for (int i = 0; i < n; i++) half = f32_to_f16(x[i]), memcpy(out + (size_t)i * 2, &half, 2);
+}
+
+static void quantize_bf16(uint8_t *out, const float *x, int n) {
+    uint16_t half;
+    for (int i = 0; i < n; i++) half = f32_to_bf16(x[i]), memcpy(out + (size_t)i * 2, &half, 2);
 }
 
 /* value as an integer in low..high. NaN, whose conversion C leaves undefined, gives low. */
@@ -106,7 +106,7 @@ static float inverse_or_zero(float scale) {
 }
 
 /* As llama.cpp's reference does it (ties away from zero), so that the files are identical. */
-static void quantize_q8_0(uint8_t *out, const float *x) {
+static void quantize_block_q8_0(uint8_t *out, const float *x) {
     BlockQ8_0 block;
     float largest = 0.0f;
     for (int i = 0; i < Q_BLOCK; i++) largest = fmaxf(largest, fabsf(x[i]));
@@ -116,8 +116,12 @@ static void quantize_q8_0(uint8_t *out, const float *x) {
     memcpy(out, &block, sizeof block);
 }
 
+static void quantize_q8_0(uint8_t *out, const float *x, int n) {
+    for (int i = 0; i < n; i += Q_BLOCK, out += sizeof(BlockQ8_0)) quantize_block_q8_0(out, x + i);
+}
+
 /* As llama.cpp's reference does it: the value of largest magnitude, with its sign, becomes exactly -8. */
-static void quantize_q4_0(uint8_t *out, const float *x) {
+static void quantize_block_q4_0(uint8_t *out, const float *x) {
     BlockQ4_0 block;
     float extreme = 0.0f;
     for (int i = 0; i < Q_BLOCK; i++) extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
@@ -131,27 +135,26 @@ static void quantize_q4_0(uint8_t *out, const float *x) {
     memcpy(out, &block, sizeof block);
 }
 
-void quantize_row(void *out, const float *x, int cols, Dtype dtype) {
-    uint8_t *bytes = out;
-    uint16_t half;
-    assert(dtype != DTYPE_Q8_GROUP && dtype < DTYPE_COUNT && cols % dtype_info[dtype].block == 0);
-    switch (dtype) {
-    case DTYPE_F16:
-        for (int i = 0; i < cols; i++) half = f32_to_f16(x[i]), memcpy(bytes + (size_t)i * 2, &half, 2);
-        break;
-    case DTYPE_BF16:
-        for (int i = 0; i < cols; i++) half = f32_to_bf16(x[i]), memcpy(bytes + (size_t)i * 2, &half, 2);
-        break;
-    case DTYPE_Q8_0:
-        for (int i = 0; i < cols; i += Q_BLOCK, bytes += sizeof(BlockQ8_0)) quantize_q8_0(bytes, x + i);
-        break;
-    case DTYPE_Q4_0:
-        for (int i = 0; i < cols; i += Q_BLOCK, bytes += sizeof(BlockQ4_0)) quantize_q4_0(bytes, x + i);
-        break;
-    default:
-        memcpy(out, x, (size_t)cols * sizeof *x);
-    }
+static void quantize_q4_0(uint8_t *out, const float *x, int n) {
+    for (int i = 0; i < n; i += Q_BLOCK, out += sizeof(BlockQ4_0)) quantize_block_q4_0(out, x + i);
 }
+
+void quantize_row(void *out, const float *x, int cols, Dtype dtype) {
+    assert(dtype != DTYPE_Q8_GROUP && dtype < DTYPE_COUNT && cols % dtype_info[dtype].block == 0);
+    dtype_info[dtype].from_f32(out, x, cols);
+}
+
+enum { F32_EXPONENT = 0x7f800000, F16_EXPONENT = 0x7c00, BF16_EXPONENT = 0x7f80 };
+
+const DtypeInfo dtype_info[DTYPE_COUNT] = {
+    [DTYPE_F32] = {"F32", 0, 0, 1, 4, false, F32_EXPONENT, 0, dequantize_f32, quantize_f32},
+    [DTYPE_F16] = {"F16", 1, 1, 1, 2, false, F16_EXPONENT, 0, dequantize_f16, quantize_f16},
+    [DTYPE_BF16] = {"BF16", 30, 32, 1, 2, false, BF16_EXPONENT, 0, dequantize_bf16, quantize_bf16},
+    [DTYPE_Q8_0] = {"Q8_0", 8, 7, Q_BLOCK, sizeof(BlockQ8_0), true, F16_EXPONENT, 0x80808080, dequantize_q8_0,
+                    quantize_q8_0},
+    [DTYPE_Q4_0] = {"Q4_0", 2, 2, Q_BLOCK, sizeof(BlockQ4_0), true, F16_EXPONENT, 0, dequantize_q4_0, quantize_q4_0},
+    [DTYPE_Q8_GROUP] = {"Q8_GROUP", -1, -1, 1, 1, false, F32_EXPONENT, 0, NULL, NULL},
+};
 
 static BlockQ8 quantize_input_block(const float *x) {
     BlockQ8 block = {0};

@@ -8,18 +8,6 @@
 
 #include "tensor/tensor.h"
 
-#define Q_BLOCK 32 /* values in a Q8_0, Q4_0 or BlockQ8 block */
-
-typedef struct {
-    uint16_t scale; /* f16 */
-    int8_t q[Q_BLOCK];
-} BlockQ8_0;
-
-typedef struct {
-    uint16_t scale; /* f16 */
-    uint8_t nibbles[Q_BLOCK / 2];
-} BlockQ4_0;
-
 /* A block of activations, quantised on the fly for int8 dot products: value = scale * q, |q| <= 127.
  * sum is the sum of q: kernels that need unsigned weights (w + 128) subtract 128 * sum. */
 typedef struct {

@@ -4,17 +4,7 @@
 #include <string.h>
 
 #include "tensor/packed.h"
-#include "tensor/quant.h"
 #include "tensor/threads.h"
-
-const DtypeInfo dtype_info[DTYPE_COUNT] = {
-    [DTYPE_F32] = {"F32", 1, 4, false},
-    [DTYPE_F16] = {"F16", 1, 2, false},
-    [DTYPE_BF16] = {"BF16", 1, 2, false},
-    [DTYPE_Q8_0] = {"Q8_0", Q_BLOCK, sizeof(BlockQ8_0), true},
-    [DTYPE_Q4_0] = {"Q4_0", Q_BLOCK, sizeof(BlockQ4_0), true},
-    [DTYPE_Q8_GROUP] = {"Q8_GROUP", 1, 1, false},
-};
 
 size_t tensor_row_bytes(const Tensor *tensor) {
     const DtypeInfo *info = &dtype_info[tensor->dtype];
@@ -47,17 +37,11 @@ typedef struct {
 static FloatRun float_run(const Tensor *tensor) {
     const DtypeInfo *info = &dtype_info[tensor->dtype];
     size_t items = (size_t)tensor->rows * (size_t)(tensor->cols / info->block);
+    int width = info->exponent > UINT16_MAX ? 4 : 2;
     if (tensor->packed) items = tensor_bytes(tensor) / (size_t)info->block_bytes; /* padding is zero */
-    switch (tensor->dtype) {
-    case DTYPE_F32:
-        return (FloatRun){tensor->data, items, 4, 0x7f800000, 4};
-    case DTYPE_BF16:
-        return (FloatRun){tensor->data, items, 2, 0x7f80, 2};
-    case DTYPE_Q8_GROUP:
-        return (FloatRun){tensor->scales, scale_count(tensor), 4, 0x7f800000, 4};
-    default:
-        return (FloatRun){tensor->data, items, (size_t)info->block_bytes, 0x7c00, 2};
-    }
+    if (tensor->dtype == DTYPE_Q8_GROUP)
+        return (FloatRun){tensor->scales, scale_count(tensor), sizeof(float), info->exponent, width};
+    return (FloatRun){tensor->data, items, (size_t)info->block_bytes, info->exponent, width};
 }
 
 static bool item_is_finite(const FloatRun *run, size_t i) {
@@ -100,11 +84,12 @@ static size_t find_not_finite(const FloatRun *run, bool parallel) {
 /* In a packed tensor of blocks, the scales of each group are contiguous. */
 static size_t find_in_groups(const Tensor *tensor) {
     size_t first_bad = SIZE_MAX, group_bytes = packed_group_bytes(tensor);
-    size_t n_scales = (size_t)(tensor->cols / dtype_info[tensor->dtype].block) * PACK_ROWS;
+    const DtypeInfo *info = &dtype_info[tensor->dtype];
+    size_t n_scales = (size_t)(tensor->cols / info->block) * PACK_ROWS;
     int threads = threads_start(0);
 #pragma omp parallel for num_threads(threads) reduction(min : first_bad) schedule(static)
     for (int g = 0; g < packed_groups(tensor); g++) {
-        FloatRun run = {packed_group(tensor, g), n_scales, 2, 0x7c00, 2};
+        FloatRun run = {packed_group(tensor, g), n_scales, sizeof(uint16_t), info->exponent, sizeof(uint16_t)};
         size_t bad = first_bad == SIZE_MAX ? find_not_finite(&run, false) : SIZE_MAX;
         if (bad != SIZE_MAX) first_bad = (size_t)g * group_bytes + bad;
     }

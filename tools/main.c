@@ -13,9 +13,9 @@
 #include "tools/cli/terminal.h"
 #include "tools/cli/text.h"
 
-static const Command *const commands[] = {&run_command,      &tokenize_command, &inspect_command, &perplexity_command,
-                                          &quantize_command, &bench_command,    &export_command,  &replay_command,
-                                          &explore_command,  &look_command};
+#define ADDRESS(name) &name##_command,
+static const Command *const commands[] = {COMMANDS(ADDRESS)};
+#undef ADDRESS
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 int command_fail(const Error *error) {
@@ -38,14 +38,15 @@ static const Command *find_command(const char *name) {
 
 static void print_help(void) {
     printf("usage: foretell [SUBCOMMAND] [options]\n\n"
-           "Runs LLaMA models and looks one token ahead. Without a subcommand it is `run`.\n\n");
+           "Runs LLaMA models and looks one token ahead. The default subcommand is run.\n\n");
     for (int i = 0; i < N_COMMANDS; i++) printf("  %-12s%s\n", commands[i]->name, commands[i]->summary);
-    printf("  %-12s%s\n\n", "help", "what a subcommand takes: foretell help SUBCOMMAND, or foretell SUBCOMMAND --help");
+    printf("  %-12s%s\n\n", "help",
+           "Prints the options of a subcommand: foretell help SUBCOMMAND, or foretell SUBCOMMAND --help");
     printf("      --help      print this and exit\n"
            "      --version   print the version and exit\n\n"
-           "Exit status: 0, 1 for a failure, 2 for a mistake in the command line, 130 after Ctrl-C.\n"
+           "Exit status: 0 for success, 1 for a failure, 2 for a mistake in the command line, 130 after Ctrl-C.\n"
            "Environment: FORETELL_MODEL is the model used without -m;\n"
-           "             KERNELS=generic|avx2|avx512 takes these inner loops instead of the processor's best;\n"
+           "             KERNELS=generic|avx2|avx512|neon|neondot selects kernels (default: the processor's best);\n"
            "             NO_COLOR turns colours off.\n");
 }
 
@@ -72,7 +73,7 @@ static int dispatch(int argc, char **argv) {
 int main(int argc, char **argv) {
     Error error;
     if (!standard_open(&error)) return command_fail(&error);
-    foretell_limit_spinning(argv); /* where it fails, the program runs without the limit */
+    foretell_limit_spinning(argv); /* if this fails, the program runs without the limit */
     interrupts_catch();
     mapped_guard(unfinished_remove_all);
     if (!kernels_check(&error)) return command_fail(&error);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Fetches larger models by name: resumes what was broken off, checks the sha256, and only then gives the file its name.
+# Fetches larger models by name: resumes interrupted downloads, checks the sha256, and only then gives the file its name.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 table=$here/models.tsv
@@ -43,7 +43,7 @@ list_models() {
 size_of() { if [ -f "$1" ]; then stat -c %s "$1"; else echo 0; fi; }
 sum_of() { sha256sum "$1" | cut -d ' ' -f 1; }
 
-# Fetches url into $part, from where it ends. curl is started again for as long as each start brings bytes.
+# Fetches url into $part, starting at its end. curl is started again as long as each start adds bytes.
 download() {
     local meter=--silent before said status size
     [ -t 2 ] && meter=--progress-bar
@@ -55,7 +55,7 @@ download() {
         size=$(size_of "$part")
         if [ $status -eq 0 ]; then return; fi
         if [ $status -eq 33 ] && [ "$before" -gt 0 ]; then
-            rm -f "$part" # the server cannot go on from the middle: from the start, then
+            rm -f "$part" # the server cannot resume, so the download begins again
         elif [ "$size" -le "$before" ]; then
             break
         fi
@@ -78,7 +78,7 @@ fetch() {
     [ "$runs" = yes ] || echo "$name: note: foretell refuses this model for now: $runs"
     if [ -f "$target" ]; then
         got=$(sum_of "$target")
-        [ "$got" = "$sum" ] || fail 1 "$target is there, but its sha256 is $got, expected $sum; move it away to fetch it anew"
+        [ "$got" = "$sum" ] || fail 1 "$target is there, but its sha256 is $got, expected $sum; move it away to fetch it again"
         echo "$name: $target is there already, checksum right"
         return
     fi
@@ -88,7 +88,7 @@ fetch() {
     got=$(sum_of "$part")
     if [ "$got" != "$sum" ]; then
         bytes="$(size_of "$part") bytes"
-        rm -f "$part" # nothing to go on from: which of its bytes are wrong is unknown
+        rm -f "$part" # not resumable: it is unknown which of its bytes are wrong
         fail 1 "$name: the sha256 of $url is $got ($bytes), expected $sum; the download was removed"
     fi
     mv "$part" "$target" || fail 1 "$name: cannot rename $part to $target"

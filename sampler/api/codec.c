@@ -60,7 +60,7 @@ foretell_status foretell_encode(const foretell_model *model, const char *text, s
                              : api_full("the text has %zu tokens, there is room for %zu", n_ids, capacity);
 }
 
-/* Bytes written, or only counted where they do not fit. */
+/* A buffer of the caller: bytes beyond its capacity are only counted. */
 typedef struct {
     char *bytes;
     size_t capacity, n;

@@ -1,4 +1,4 @@
-/* Handles: what lies behind the handles of foretell.h, and how its functions report errors. */
+/* Handles: the structs behind the handles of foretell.h, and the functions that its implementation shares. */
 #ifndef SAMPLER_API_HANDLES_H
 #define SAMPLER_API_HANDLES_H
 
@@ -8,24 +8,25 @@
 #include "sampler/text/texts.h"
 #include "sampler/text/traits.h"
 
-/* A struct with a `size` field is as long as its caller says, and holds at least the fields of the first version. */
+/* The size of a public struct up to and including a field. A caller's struct has the size that its `size` field says,
+ * and at least the fields of the first version. */
 #define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
 
-#define API_CANDIDATES 64 /* told of a step; those of a lookahead are fewer */
+#define API_CANDIDATES 64 /* the most candidates that a step reports; a lookahead has no more */
 
 struct foretell_model {
-    atomic_int n_users; /* the caller's handle, and each session */
+    atomic_int n_users; /* the caller's handle and the sessions */
     Model *model;
     Tokenizer *tokenizer;
     Traits traits;
 };
 
 struct foretell_session {
-    int n_users; /* the caller's handle, and each text */
+    int n_users; /* the caller's handle and the texts */
     foretell_model *model;
     Session *session;
     int n_texts, max_texts;
-    int max_candidates, max_depth; /* of looking ahead */
+    int max_candidates, max_depth; /* of a lookahead */
     atomic_int cancelled;
     foretell_progress *progress;
     void *progress_context;
@@ -34,18 +35,19 @@ struct foretell_session {
 struct foretell_text {
     foretell_session *session;
     Sampler sampler;
-    Phrases stops, bans; /* their bytes are the text's own */
+    Phrases stops, bans; /* the text owns their bytes */
     Writer writer;
-    Texts texts; /* this one */
+    Texts texts; /* a set with this text alone */
     unsigned report;
-    bool has_begun; /* a step was made */
-    Scorer scorer;  /* calls `own` */
+    bool has_begun; /* at least one step was made */
+    Scorer scorer;  /* calls the functions of `own` */
     foretell_scorer own;
-    uint8_t *bytes; /* (n_bytes,) of (capacity,): of the step, or what the next step has to give out first */
+    uint8_t *
+        bytes; /* (n_bytes,) of (capacity,): those of the last step, or if is_carried those that the next step begins with */
     size_t n_bytes, capacity;
-    bool is_carried;    /* the latter */
-    int carried_from;   /* the text was that long */
-    foretell_step step; /* the last one; its arrays follow */
+    bool is_carried;
+    int carried_from;   /* the length of the text, in tokens, when these bytes were carried */
+    foretell_step step; /* the last step; it points to the arrays below */
     foretell_candidate *candidates;
     foretell_future *futures;
 };
@@ -53,52 +55,53 @@ struct foretell_text {
 /* Each sets the message and returns the status. */
 foretell_status api_refuse(const char *format, ...) __attribute__((format(printf, 1, 2))); /* FORETELL_INVALID */
 foretell_status api_full(const char *format, ...) __attribute__((format(printf, 1, 2)));
-foretell_status api_fail(const Error *error); /* as error->kind says */
-/* As api_fail, but for the kind ERROR_FAILED, which is a mistake of the caller's here. */
+foretell_status api_fail(const Error *error); /* the status of error->kind */
+/* As api_fail, but ERROR_FAILED becomes FORETELL_INVALID: for mistakes of the caller. */
 foretell_status api_refuse_error(const Error *error);
 
-/* A result as text: its first bytes to out, which ends with NUL where there is room; *n: its length. */
-foretell_status api_give(const void *result, size_t length, bool terminated, char *out, size_t capacity, size_t *n);
+/* Copies a result to the caller's buffer: its first bytes, and a NUL if `terminated` and there is room. *n: its length.
+ * */
+foretell_status api_copy_out(const void *result, size_t length, bool terminated, char *out, size_t capacity, size_t *n);
 
-/* out is a caller's struct: *size_of_it bytes of `from` except that field. */
+/* Fills the caller's struct `out` from `from`, up to the size that out->size says; that field is kept. */
 void api_fill(void *out, const void *from, size_t size);
-/* Whether a caller's struct is large enough; name is the struct's. */
+/* Checks the `size` of the caller's struct; name: of the struct, for the message. */
 foretell_status api_check_size(const void *given, size_t first_version, const char *name);
 
 void api_hold_model(foretell_model *model);
 void api_release_session(foretell_session *session);
 
-/* Error of kind ERROR_CANCELLED where somebody has cancelled, which counts for one call. */
-bool api_go_on(foretell_session *session, Error *error);
+/* Returns false and an error of kind ERROR_CANCELLED if the session was cancelled, and resets that state. */
+bool api_check_cancelled(foretell_session *session, Error *error);
 
-/* The text's only item. */
+/* The only item of text->texts. */
 static inline Text *api_item(const foretell_text *text) { return &text->texts.items[0]; }
 static inline int api_length(const foretell_text *text) { return api_item(text)->item.sequence.length; }
 
-/* Errors: as foretell_encode; *tokens (n,) is the caller's to free with memory_free. */
+/* *tokens (n,) is allocated (memory_free). Errors: as foretell_encode. */
 foretell_status api_encode(const foretell_model *model, const char *text, size_t n_bytes, unsigned flags, int **tokens,
                            size_t *n);
 foretell_status api_check_tokens(const foretell_model *model, const int32_t *tokens, size_t n);
 
-/* Checks a sampler for this text, and uses it. */
+/* Checks a sampler for this text, and replaces the text's sampler by it. */
 foretell_status api_use_sampler(foretell_text *text, const Sampler *sampler);
 
-/* The listener of the text's Texts; the context is the text. */
-TextListener api_hear;
+/* The listener of text->texts: records its events in the text, which is the context. */
+TextListener api_record_event;
 foretell_end api_end_of(TextEnd end);
-/* Room for all that the next call may give out. */
+/* Makes room for all bytes that the next call may give out. */
 bool api_make_room(foretell_text *text, Error *error);
 
-/* Whether n more tokens fit: FORETELL_FULL. */
+/* Returns FORETELL_FULL if n more tokens exceed the context. */
 foretell_status api_check_room(const foretell_text *text, size_t n);
 
-/* Appends a prompt of n >= 1 tokens that are checked; visit and context as TextsPrompt, may be NULL. */
+/* Appends n >= 1 tokens of a prompt, whose ids have been checked; visit and context as in TextsPrompt, or NULL. */
 foretell_status api_append(foretell_text *text, const int *tokens, size_t n, LogitsVisitor *visit, void *context);
 
-/* The text's futures are worth what this says; NULL: future entropy. */
+/* Sets the scorer of the text; NULL: future entropy. */
 void api_use_scorer(foretell_text *text, const foretell_scorer *scorer);
 
-/* What a session must have room for. */
-Lookahead api_widest(const foretell_session *session);
+/* The largest lookahead that the session has room for. */
+Lookahead api_largest_lookahead(const foretell_session *session);
 
 #endif

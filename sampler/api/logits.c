@@ -1,4 +1,4 @@
-/* Logits of a text, and the figures of a text that is given. */
+/* The logits that follow a text, and the scores of given tokens. */
 #include <math.h>
 
 #include "sampler/api/handles.h"
@@ -6,7 +6,8 @@
 
 static foretell_status complete(foretell_text *text) {
     Error error;
-    if (!api_go_on(text->session, &error) || !texts_complete(&text->texts, 0, &error)) return api_fail(&error);
+    if (!api_check_cancelled(text->session, &error) || !texts_complete(&text->texts, 0, &error))
+        return api_fail(&error);
     return FORETELL_OK;
 }
 
@@ -34,7 +35,7 @@ static void score(const Scoring *scoring, size_t i, const float *logits) {
     scoring->scores[i] = (foretell_score){is.logprob, is.entropy, is.varentropy, is.rank};
 }
 
-/* The logits that follow a token say how likely the next one was. */
+/* Scores the token at position + 1 with the logits that follow the token at position. */
 static void score_next(void *context, int position, const float *logits) {
     const Scoring *scoring = context;
     size_t next = (size_t)(position - scoring->first) + 1;

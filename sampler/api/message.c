@@ -50,7 +50,8 @@ foretell_status api_refuse_error(const Error *error) {
     return status == FORETELL_FAILED ? FORETELL_INVALID : status;
 }
 
-foretell_status api_give(const void *result, size_t length, bool terminated, char *out, size_t capacity, size_t *n) {
+foretell_status api_copy_out(const void *result, size_t length, bool terminated, char *out, size_t capacity,
+                             size_t *n) {
     if (!n || (!out && capacity > 0)) return api_refuse("expected somewhere to write to, got NULL");
     size_t needed = length + terminated, written = needed <= capacity ? length : capacity;
     if (terminated && written == capacity && capacity > 0) written--;
@@ -61,7 +62,7 @@ foretell_status api_give(const void *result, size_t length, bool terminated, cha
                               : api_full("the result has %zu bytes, there is room for %zu", needed, capacity);
 }
 
-#define MAX_SIZE 65536 /* of any version; an uninitialised size is larger, as a rule */
+#define MAX_SIZE 65536 /* above the size of any version; an uninitialised size is usually larger */
 
 foretell_status api_check_size(const void *given, size_t first_version, const char *name) {
     size_t size;

@@ -1,10 +1,10 @@
-/* A caller's scorer as the walk over candidates calls it (sampler/future/scorer.h). */
+/* Adapts the caller's foretell_scorer to the Scorer that the lookahead calls (sampler/future/scorer.h). */
 #include <math.h>
 #include <string.h>
 
 #include "sampler/api/handles.h"
 
-static foretell_candidate shown(const LookaheadCandidate *candidate) {
+static foretell_candidate public_candidate(const LookaheadCandidate *candidate) {
     return (foretell_candidate){.token = candidate->token,
                                 .p = candidate->p,
                                 .ln_p = candidate->ln_p,
@@ -16,14 +16,14 @@ static foretell_candidate shown(const LookaheadCandidate *candidate) {
 static double worth(void *context, const LookaheadCandidate *candidate, const float *logits, int vocab_size,
                     float *scratch) {
     const foretell_scorer *own = context;
-    foretell_candidate from = shown(candidate);
+    foretell_candidate from = public_candidate(candidate);
     (void)scratch;
     return own->worth(own->context, &from, logits, (size_t)vocab_size);
 }
 
 static double bound(void *context, const LookaheadCandidate *candidate) {
     const foretell_scorer *own = context;
-    foretell_candidate from = shown(candidate);
+    foretell_candidate from = public_candidate(candidate);
     return own->bound(own->context, &from);
 }
 

@@ -25,19 +25,20 @@ static foretell_status check_options(foretell_session_options *o, const Config *
     return api_refuse("foretell_session_options.kv_f32: expected 0 or 1, got %d", o->kv_f32);
 }
 
-Lookahead api_widest(const foretell_session *session) {
+Lookahead api_largest_lookahead(const foretell_session *session) {
     Lookahead widest = lookahead_default();
     widest.k = session->max_candidates;
     widest.depth = session->max_depth;
     return widest;
 }
 
-/* Texts that have forked share hidden branches, each of at least two others: at most one fewer than texts. Each row is
- * in one text at least, and each branch leaves at most one block partly empty. The trunk stays empty. */
+/* Forked texts share hidden branches (session_split). Each of these has at least two children, so there are fewer of
+ * them than texts. Each row belongs to at least one text, and each branch leaves at most one block partly empty. The
+ * trunk stays empty. */
 static foretell_status open_session(foretell_session *session, const foretell_session_options *o) {
     enum { BLOCK_ROWS = 16, MAX_ROWS = 1 << 30 };
     Error error;
-    Lookahead widest = api_widest(session);
+    Lookahead widest = api_largest_lookahead(session);
     int branches = 2 * o->texts - 1;
     long long rows =
         (long long)o->texts * o->context + (long long)branches * BLOCK_ROWS + lookahead_rows(&widest, BLOCK_ROWS);
@@ -102,7 +103,7 @@ void foretell_session_cancel(foretell_session *session) {
     if (session) atomic_store(&session->cancelled, 1);
 }
 
-bool api_go_on(foretell_session *session, Error *error) {
+bool api_check_cancelled(foretell_session *session, Error *error) {
     return !atomic_exchange(&session->cancelled, 0) || error_set_kind(error, ERROR_CANCELLED, "the call was cancelled");
 }
 

@@ -3,7 +3,7 @@
 
 #include "sampler/api/handles.h"
 
-/* 100 spins take a microsecond. A policy that is set in the environment is kept. */
+/* 100 spins take about a microsecond. A policy that the environment sets already is kept. */
 foretell_status foretell_limit_spinning(char **argv) {
     if (!argv || !argv[0]) return api_refuse("argv: expected that of main, got NULL");
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return FORETELL_OK;

@@ -1,4 +1,4 @@
-/* What foretell_step tells of the token that the writer has just drawn. */
+/* Fills foretell_step after the writer has drawn a token. */
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +8,8 @@
 #include "sampler/text/step.h"
 #include "tensor/memory.h"
 
-_Static_assert(API_CANDIDATES >= LOOKAHEAD_MAX_K && API_CANDIDATES <= STEP_MOST, "each is told, and can be found");
+_Static_assert(API_CANDIDATES >= LOOKAHEAD_MAX_K && API_CANDIDATES <= STEP_MOST,
+               "all candidates of a lookahead fit, and step_likeliest finds them");
 
 static void record_futures(foretell_text *text) {
     const LookaheadReport *report = &text->writer.report;
@@ -108,7 +109,7 @@ bool api_make_room(foretell_text *text, Error *error) {
     return true;
 }
 
-bool api_hear(void *context, const TextEvent *event, Error *error) {
+bool api_record_event(void *context, const TextEvent *event, Error *error) {
     foretell_text *text = context;
     (void)error;
     switch (event->kind) {

@@ -1,4 +1,4 @@
-/* Steps of texts: what was not computed yet in one pass for all of them, then a draw for each (sampler/text/texts.h). */
+/* Steps of texts: one pass computes the missing logits of all texts, then each text draws (sampler/text/texts.h). */
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static foretell_status check_step(foretell_text *text, const foretell_step *step
     return api_refuse("the text is empty: expected a prompt first (foretell_text_append)");
 }
 
-/* Nothing is drawn yet. */
+/* Resets the step: no token is drawn yet. */
 static void begin_step(foretell_text *text) {
     text->step = (foretell_step){.token = -1,
                                  .position = api_length(text),
@@ -37,7 +37,7 @@ static void finish_step(foretell_text *text, SessionCounts before, foretell_step
     api_fill(step, &text->step, sizeof text->step);
 }
 
-/* One step; what it needs is computed. token -1: it is drawn. */
+/* Makes one step; its logits are computed already. token -1: draws it. */
 static foretell_status take_step(foretell_text *text, int token, foretell_step *step) {
     Error error;
     Text *item = api_item(text);
@@ -55,11 +55,11 @@ static foretell_status take_step(foretell_text *text, int token, foretell_step *
     return FORETELL_OK;
 }
 
-/* The logits that the texts lack, in one pass. */
+/* Computes the missing logits of the texts in one pass. */
 static foretell_status complete(foretell_text *const *texts, size_t n) {
     Error error;
     Session *session = texts[0]->session->session;
-    if (!api_go_on(texts[0]->session, &error)) return api_fail(&error);
+    if (!api_check_cancelled(texts[0]->session, &error)) return api_fail(&error);
     BranchToken *lacking = memory_alloc(n, sizeof *lacking, "steps", &error);
     if (!lacking) return api_fail(&error);
     int n_lacking = 0;
@@ -74,7 +74,7 @@ foretell_status foretell_text_next(foretell_text *text, foretell_step *step) {
     return foretell_texts_next(&text, 1, step);
 }
 
-/* The caller's structs are as far apart as the caller says that they are long. */
+/* The stride of the caller's array is the size that its structs state. */
 static foretell_step *step_at(foretell_step *steps, size_t i) {
     return (foretell_step *)(void *)((char *)steps + i * steps->size);
 }
@@ -82,7 +82,7 @@ static foretell_step *step_at(foretell_step *steps, size_t i) {
 static foretell_status check_texts(foretell_text *const *texts, size_t n, foretell_step *steps) {
     if (!texts || n == 0) return api_refuse("texts: expected at least one");
     for (size_t i = 0; i < n; i++) {
-        foretell_status status = check_step(texts[i], steps && i > 0 ? step_at(steps, i) : steps);
+        foretell_status status = check_step(texts[i], i == 0 ? steps : step_at(steps, i));
         if (status) return status;
         if (step_at(steps, i)->size != steps->size)
             return api_refuse("steps: expected the same size in each, got %zu and %zu", steps->size,

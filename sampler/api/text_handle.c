@@ -16,7 +16,7 @@ static foretell_text *new_text(foretell_session *session, unsigned report, Error
     return text;
 }
 
-/* Everything but the text's only item. */
+/* Opens all parts except the item of text->texts. */
 static bool open_parts(foretell_text *text, Error *error) {
     const foretell_model *model = text->session->model;
     if (!text->candidates || !text->futures ||
@@ -28,7 +28,7 @@ static bool open_parts(foretell_text *text, Error *error) {
                         .tokenizer = model->tokenizer,
                         .stops = &text->stops,
                         .bans = &text->bans,
-                        .listener = api_hear,
+                        .listener = api_record_event,
                         .context = text};
     return texts_open(&text->texts, &setup, 1, error);
 }
@@ -37,7 +37,7 @@ static void free_phrases(Phrases *phrases) {
     for (int i = 0; i < phrases->count; i++) memory_free((void *)(uintptr_t)phrases->items[i].data);
 }
 
-/* The item's branch has been dropped, or there is none. */
+/* The item's branch must have been dropped, if there was one. */
 static void free_text(foretell_text *text) {
     texts_close(&text->texts);
     writer_close(&text->writer);
@@ -61,12 +61,12 @@ static bool begin(foretell_text *text, int number, Error *error) {
 
 static foretell_status check_number(int32_t number) {
     if (number >= 0) return FORETELL_OK;
-    return api_refuse("number: expected a number of a text from 0 to %d, got %d", INT32_MAX, number);
+    return api_refuse("number: expected a whole number from 0 to %d, got %d", INT32_MAX, number);
 }
 
 static foretell_status check_session_room(const foretell_session *session) {
     if (session->n_texts < session->max_texts) return FORETELL_OK;
-    return api_full("the session was opened for %d texts, and so many are open", session->max_texts);
+    return api_full("all %d texts of the session are open", session->max_texts);
 }
 
 static void add_to_session(foretell_session *session) {
@@ -115,7 +115,7 @@ void foretell_text_close(foretell_text *text) {
     api_release_session(session);
 }
 
-/* ---- A second text ---- */
+/* ---- Forking ---- */
 
 static bool copy_phrases(Phrases *copy, const Phrases *phrases, Error *error) {
     for (; copy->count < phrases->count; copy->count++) {
@@ -179,7 +179,7 @@ foretell_status foretell_text_renumber(foretell_text *text, int32_t number) {
 static foretell_status add_phrase(foretell_text *text, Phrases *phrases, const char *bytes, size_t n) {
     Error error;
     if (!bytes || n == 0) return api_refuse("expected a string of at least one byte");
-    if (text->has_begun) return api_refuse("a string to stop at or to ban has to be set before the first step");
+    if (text->has_begun) return api_refuse("a string to stop at or to ban must be set before the first step");
     if (phrases->count == PHRASES_MAX) return api_refuse("expected at most %d strings", PHRASES_MAX);
     uint8_t *kept = memory_alloc(n, 1, "phrase", &error);
     if (!kept) return api_fail(&error);
@@ -207,7 +207,7 @@ typedef struct {
 static bool go_on(void *context, int done, int total, Error *error) {
     const AppendContext *append = context;
     foretell_session *session = append->text->session;
-    if (!api_go_on(session, error)) return false;
+    if (!api_check_cancelled(session, error)) return false;
     if (!session->progress || session->progress(session->progress_context, (uint64_t)done, (uint64_t)total) == 0)
         return true;
     return error_set_kind(error, ERROR_CANCELLED, "the call was cancelled");
@@ -277,7 +277,7 @@ foretell_status foretell_text_rewind(foretell_text *text, size_t n_tokens) {
     return FORETELL_OK;
 }
 
-/* What was appended has restarted the editor, so only one of the two holds bytes. */
+/* Appending restarts the editor, so only one of the two holds bytes. */
 foretell_status foretell_text_rest(const foretell_text *text, const char **bytes, size_t *n) {
     if (!text) return api_refuse("text: expected a handle, got NULL");
     if (!bytes || !n) return api_refuse("expected somewhere to write to, got NULL");

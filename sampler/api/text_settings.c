@@ -5,10 +5,10 @@
 #include "sampler/api/handles.h"
 #include "sampler/settings/settings.h"
 
-/* ---- What a text can have ---- */
+/* ---- Limits of a text ---- */
 
 static foretell_status check_room(const foretell_session *session, const Sampler *sampler) {
-    Lookahead widest = sampler_widest(sampler);
+    Lookahead widest = sampler_largest_lookahead(sampler);
     if (!sampler_looks_ahead(sampler)) return FORETELL_OK;
     if (widest.k > session->max_candidates)
         return api_refuse("fe-k: expected at most the %d candidates that the session was opened for, got %d",
@@ -22,10 +22,10 @@ static foretell_status check_room(const foretell_session *session, const Sampler
 static foretell_status check_policy(const foretell_text *text, const Sampler *sampler) {
     TemperatureKind kind = sampler->temperature.kind, old = text->sampler.temperature.kind;
     if (kind == TEMPERATURE_KLD)
-        return api_refuse("temp-policy kld: reads a second prompt, which a text does not have here");
+        return api_refuse("temp-policy kld: not available here, because it reads a second prompt");
     if (kind == TEMPERATURE_EDT_INSTANCE && old != kind && api_length(text) > 0)
         return api_refuse(
-            "temp-policy edt-instance: reads the prompt's entropy, so it has to be set before the prompt");
+            "temp-policy edt-instance: must be set before the prompt, because it reads the prompt's entropy");
     return FORETELL_OK;
 }
 
@@ -82,14 +82,14 @@ foretell_status foretell_text_get(const foretell_text *text, const char *name, c
         sampler_show(&text->sampler, name, shown, sizeof shown);
     else
         snprintf(shown, sizeof shown, "%" PRIu64, text->sampler.seed);
-    return api_give(shown, strlen(shown), true, value, capacity, n);
+    return api_copy_out(shown, strlen(shown), true, value, capacity, n);
 }
 
 foretell_status foretell_text_chain(const foretell_text *text, char *chain, size_t capacity, size_t *n) {
     char shown[SAMPLER_CHAIN_BYTES];
     if (!text) return api_refuse("text: expected a handle, got NULL");
     sampler_print(&text->sampler, shown, sizeof shown);
-    return api_give(shown, strlen(shown), true, chain, capacity, n);
+    return api_copy_out(shown, strlen(shown), true, chain, capacity, n);
 }
 
 foretell_status foretell_setting(size_t index, foretell_setting_info *info) {

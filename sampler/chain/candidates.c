@@ -286,7 +286,7 @@ void candidates_keep_probable(Candidates *candidates, double floor) {
         if (max_prob_of(items + start, end - start) < floor) continue;
         for (int i = start; i < end; i++) {
             Candidate item = items[i];
-            items[kept] = item; /* without a branch: it would be mispredicted half of the time */
+            items[kept] = item; /* no branch, which would be mispredicted half of the time */
             kept += item.prob >= floor;
         }
     }

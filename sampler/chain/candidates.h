@@ -1,9 +1,9 @@
-/* Candidates: the tokens that may come next, and the truncation stages that read order and probability alone
- * (truncate.h has the others, plain_truncate.h the definitions in a few lines each).
+/* Candidates: the tokens that may come next, and the truncation stages that read only the order and the probabilities
+ * (truncate.h has the other stages, plain_truncate.h each definition in a few lines).
  *
  * prob is the natural probability: the softmax of the logits over the whole vocabulary. Truncation never renormalises
- * it. Ties go to the lower token id, everywhere. Each stage leaves at least one candidate. No stage sorts the
- * vocabulary: it selects, and sorts only what it keeps. */
+ * it. Of equal candidates the lower token id always comes first. Each stage leaves at least one candidate. No stage
+ * sorts the vocabulary: it selects, and sorts only what it keeps. */
 #ifndef SAMPLER_CHAIN_CANDIDATES_H
 #define SAMPLER_CHAIN_CANDIDATES_H
 
@@ -49,8 +49,8 @@ double candidates_log_mass(const Candidates *candidates);
 
 void candidates_sort(Candidates *candidates);
 
-/* For stages that keep a prefix of unknown length. items[0, ready) are the first ones in this order, sorted. Sorts as
- * many again (64 at first), up to all, and returns how many are sorted now. */
+/* For stages that keep a prefix of unknown length. items[0, ready) are already the first ones in this order. Sorts
+ * twice as many (64 at first), at most all, and returns the number of sorted items. */
 typedef enum {
     ORDER_LOGIT,  /* largest logit first: what `sorted` means */
     ORDER_TYPICAL /* smallest |-ln p - H| first */
@@ -67,7 +67,7 @@ void candidates_min_p(Candidates *candidates, float p);
 /* Keeps p >= floor, or the likeliest alone. */
 void candidates_keep_probable(Candidates *candidates, double floor);
 
-/* The index of the likeliest. */
+/* The index of the likeliest candidate. */
 int candidates_argmax(const Candidates *candidates);
 
 #endif

@@ -1,4 +1,4 @@
-/* Line: a text in a buffer of the caller's. It is cut where the buffer ends, while its length counts on, as snprintf's does. */
+/* Line: builds a text in the caller's buffer, which cuts it. The length is that of the uncut text, as with snprintf. */
 #ifndef SAMPLER_CHAIN_LINE_H
 #define SAMPLER_CHAIN_LINE_H
 
@@ -7,10 +7,10 @@
 typedef struct {
     char *out;
     size_t capacity;
-    int length; /* of the whole text, without the NUL */
+    int length; /* of the uncut text, without the NUL */
 } Line;
 
-/* An empty line; out holds it at once, unless capacity is 0. */
+/* An empty line. Unless capacity is 0, writes the NUL to out at once. */
 Line line_begin(char *out, size_t capacity);
 void line_add(Line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

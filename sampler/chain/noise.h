@@ -1,4 +1,4 @@
-/* Noise: random numbers that depend on what they are used for, not on the order of the calls.
+/* Noise: random numbers that are a function of their purpose, not of the order of the calls.
  *
  * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11): the key is the seed, the counter
  * is (token, position, sequence, stage). So a token's noise does not depend on which other candidates, branches or

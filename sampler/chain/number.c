@@ -33,8 +33,8 @@ static NumberRange widen(NumberRange range) {
     return range;
 }
 
-/* strtod takes blanks, "inf" and "0x1" too: only the characters of decimal numbers are let through. It may read on past
- * the field, and then it does not end with it. */
+/* strtod also accepts spaces, "inf" and "0x1", so only the characters of decimal numbers are passed to it. It may read
+ * past the field; then its end differs from the field's end. */
 static bool read_decimal(double *value, const char *text, size_t length) {
     char *end;
     if (length == 0 || strspn(text, "+-.0123456789eE") < length) return false;

@@ -15,15 +15,15 @@ static bool any_possible(const Candidates *candidates) {
     return false;
 }
 
-/* A logit that a stage has moved from `before` to z. Only a ban makes a token impossible: what leaves the floats' range
- * stays at its end, and what was impossible stays so. */
+/* The logit after a stage has changed it from `before` to z. Only a ban makes a token impossible: z is clamped to the
+ * range of floats, and an impossible token stays impossible. */
 static float bounded(float before, float z) {
     if (before == -INFINITY) return before;
     return fminf(fmaxf(z, -FLT_MAX), FLT_MAX);
 }
 
-/* Counts in scratch, by token; only the entries of tokens in the text are ever touched, and a counted token's entry goes
- * back to 0 once its penalty is paid. */
+/* scratch[token] counts the occurrences. Only the entries of tokens in the text are written, and an entry is reset to 0
+ * when its token is penalised, so that each token is penalised once. */
 void penalties_repeat(Candidates *candidates, const int *tokens, int n, RepeatPenalty penalty) {
     assert(penalty.repeat > 0);
     float *counts = candidates->scratch;
@@ -41,10 +41,10 @@ void penalties_repeat(Candidates *candidates, const int *tokens, int n, RepeatPe
     candidates->sorted = false;
 }
 
-/* The Z-function of the text read backwards (Gusfield, "Algorithms on strings, trees and sequences", 1.4): lengths[k] is
- * how many tokens before position n - k, going back from it, equal those before position n. [begin, end) is the match
- * found so far that reaches furthest; inside it the answers repeat those at its own beginning, so nothing is compared
- * twice. */
+/* The Z-function of the reversed text (Gusfield, "Algorithms on strings, trees and sequences", 1.4): lengths[k] is the
+ * number of tokens that the text before position n - k and the text before position n have in common at their ends.
+ * [begin, end) is the match found so far that reaches furthest; within it the lengths repeat those at the beginning, so
+ * no pair of tokens is compared twice. */
 static void match_lengths(int *lengths, const int *tokens, int n) {
     const int *last = tokens + n - 1; /* last[-i]: token i of the reversed text */
     int begin = 0, end = 0;
@@ -61,7 +61,7 @@ static void match_lengths(int *lengths, const int *tokens, int n) {
     }
 }
 
-/* Tokens at the end of the text that hold no breaker: no match can be longer. */
+/* The number of tokens after the last breaker: no match can be longer. */
 static int unbroken(const int *tokens, int n, const bool *breakers) {
     int length = 0;
     while (length < n && !(breakers && breakers[tokens[n - 1 - length]])) length++;
@@ -73,7 +73,7 @@ void penalties_dry(Candidates *candidates, const int *tokens, int n, DryPenalty 
     assert(penalty.base >= 1 && penalty.allowed >= 1);
     if (penalty.multiplier == 0 || n < 2) return;
     int limit = unbroken(tokens, n, breakers);
-    float *longest = candidates->scratch; /* by token, as the counts above */
+    float *longest = candidates->scratch; /* by token, as in penalties_repeat */
     match_lengths(scratch, tokens, n);
     for (int k = 1; k < n; k++) longest[item_of(candidates, tokens[n - k])->token] = 0;
     for (int k = 1; k < n; k++) {
@@ -94,7 +94,7 @@ void penalties_dry(Candidates *candidates, const int *tokens, int n, DryPenalty 
 bool penalties_no_repeat_ngram(Candidates *candidates, const int *tokens, int n, int size) {
     if (size <= 0) return true;
     int prefix = size - 1;
-    for (int end = n - 1; end >= prefix; end--) { /* of an earlier run: its last token */
+    for (int end = n - 1; end >= prefix; end--) { /* the last token of an earlier sequence */
         int length = 0;
         while (length < prefix && tokens[end - 1 - length] == tokens[n - 1 - length]) length++;
         if (length == prefix) item_of(candidates, tokens[end])->logit = -INFINITY;

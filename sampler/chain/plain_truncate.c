@@ -18,7 +18,7 @@ int plain_top_p(PlainSet set, float mass) {
     if (mass >= 1) return set.n;
     for (int i = 0; i < set.n; i++)
         if ((sum += set.items[i].prob) >= mass) return i + 1;
-    return set.n; /* an earlier stage dropped so much that the rest does not reach it */
+    return set.n; /* earlier stages dropped candidates, and the sum of the rest stays below the limit */
 }
 
 /* The likeliest stays where no p reaches the floor. */

@@ -2,7 +2,7 @@
  * same tokens without sorting the vocabulary; tests compare the two.
  *
  * Each function returns how many candidates it keeps, at least 1, and leaves these in front. p is prob, the natural
- * probability, which no stage renormalises; z is the logit; H and what else concerns all tokens is read from
+ * probability, which no stage renormalises; z is the logit; H and the other figures of all tokens are read from
  * `whole`. */
 #ifndef SAMPLER_CHAIN_PLAIN_TRUNCATE_H
 #define SAMPLER_CHAIN_PLAIN_TRUNCATE_H

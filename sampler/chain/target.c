@@ -7,8 +7,8 @@
 #include "sampler/chain/floats.h"
 
 /* H and its slope at one T. With d_i = (z_i - max) / T and weights exp(d_i), Z their sum and E their mean:
- * ln p_i = d_i - ln Z, so H = ln Z - E[d]. In x = ln T, d_i' = -d_i and (ln Z)' = E[d'] = -E[d]; E[d]' = -E[d] - Var[d],
- * since E[f]' = E[f'] + Cov(f, d'). Hence H' = -E[d] + E[d] + Var[d] = Var[d] = Var[ln p]. */
+ * ln p_i = d_i - ln Z, so H = ln Z - E[d]. In x = ln T, d_i' = -d_i and (ln Z)' = E[d'] = -E[d]; E[d]' = -E[d] -
+ * Var[d], since E[f]' = E[f'] + Cov(f, d'). Hence H' = -E[d] + E[d] + Var[d] = Var[d] = Var[ln p]. */
 typedef struct {
     double entropy, slope;
 } Point;
@@ -34,15 +34,15 @@ double target_entropy(const Candidates *candidates, double temperature) {
     return point_at(logits, candidates->count, max, temperature).entropy;
 }
 
-int target_count(const Candidates *candidates) {
+int target_count_possible(const Candidates *candidates) {
     int count = 0;
     for (int i = 0; i < candidates->count; i++) count += candidates->items[i].logit > -INFINITY;
     return count;
 }
 
-/* Newton's method in x = ln T, between a lower end with too little entropy and an upper end with too much. A step that
- * leads past an end, or that shrinks too slowly, is replaced: by a step to the end of the range as long as that was not
- * evaluated, later by a bisection. */
+/* Newton's method in x = ln T, within an interval: its lower end has too little entropy, its upper end too much. A step
+ * that leaves the interval, or that shrinks too slowly, is replaced: by a step to the end of the range if H there is
+ * not known yet, otherwise by a bisection. */
 double target_temperature(const Candidates *candidates, double entropy, double low, double high) {
     enum { MOST = 200 };
     double max, begin = log(fmax(low, DRAW_GREEDY_BELOW)), end = log(fmax(high, DRAW_GREEDY_BELOW));
@@ -52,7 +52,7 @@ double target_temperature(const Candidates *candidates, double entropy, double l
     double x = fmin(fmax(0, begin), end), last = INFINITY;
     assert(low >= 0 && low < high);
     if (entropy <= 0) return low;
-    if (entropy >= log(target_count(candidates))) return high;
+    if (entropy >= log(target_count_possible(candidates))) return high;
     for (int i = 0; i < MOST; i++) {
         Point point = point_at(logits, n, max, exp(x));
         double missing = entropy - point.entropy, next = x + missing / point.slope;
@@ -66,7 +66,7 @@ double target_temperature(const Candidates *candidates, double entropy, double l
             if (missing > 0 && !end_known) next = end;
             if (missing < 0 && !begin_known) next = begin;
         }
-        if (next == x) break; /* no number lies between the ends */
+        if (next == x) break; /* no double lies between the ends */
         last = fabs(next - x);
         x = next;
     }

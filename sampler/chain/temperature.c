@@ -48,7 +48,7 @@ static double table(const TemperaturePolicy *policy, const TemperatureInput *inp
     return between(from.temperature, to.temperature, (input->entropy - from.entropy) / (to.entropy - from.entropy));
 }
 
-/* T0 * N^(theta/u). The limit u -> 0 is taken by hand, as 1/0 has no place in it; u tiny underflows to 0 by itself. */
+/* T0 * N^(theta/u). u = 0 gives the limit, 0, without a division by zero. For a tiny u the power underflows to 0. */
 static double edt_rule(const TemperaturePolicy *policy, double uncertainty) {
     if (policy->edt_theta == 0) return policy->base;
     if (uncertainty <= 0) return 0;
@@ -197,5 +197,5 @@ double temperature_kl(const float *p_logits, const float *q_logits, int n) {
         double log_p = p_logits[i] - p.max - p.log_sum, log_q = q_logits[i] - q.max - q.log_sum;
         kl += exp(log_p) * (log_p - log_q);
     }
-    return fmax(kl, 0); /* rounding may leave equals a little below */
+    return fmax(kl, 0); /* for equal distributions rounding may give a little below 0 */
 }

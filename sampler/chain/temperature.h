@@ -1,11 +1,12 @@
-/* Temperature: the policies that give each step of a sequence its temperature T, from how unsure the model is there. Each
+/* Temperature: the policies that choose the temperature T of each step by the model's uncertainty in that step. Each
  * sequence of a batch has its own entropy, so it has its own T.
  *
  * H is the entropy in nats of the natural distribution: the model's own, over the whole vocabulary, before penalties,
- * bans and truncation. The percentiles of linear and the p1 and p2 of udt are of the natural distribution, too: how sure
- * the model is does not depend on what the chain does with it. Only dynatemp and target read the survivors, renormalised:
- * what penalties, bans and truncation leave (with temp-first: what penalties and bans leave). T0 is the setting temp.
- * T below 1e-4 means argmax, which is done when the token is drawn. The functions in temperature.c have this order:
+ * bans and truncation. The percentiles of linear and the p1 and p2 of udt are of the natural distribution, too: how
+ * sure the model is does not depend on what the chain does with it. Only dynatemp and target read the survivors,
+ * renormalised: what penalties, bans and truncation leave (with temp-first: what penalties and bans leave). T0 is the
+ * setting temp. T below 1e-4 means argmax, which is done when the token is drawn. The functions in temperature.c have
+ * this order:
  *
  *   fixed         T0
  *   linear        Tmin + (Tmax-Tmin) * clamp((min(H,cap) - Hlo) / (Hhi - Hlo), 0, 1)
@@ -29,13 +30,14 @@
  *   dynatemp      Tmin + (Tmax-Tmin) * (Hs / ln m)^e, Hs the entropy of the m survivors of truncation, renormalised
  *                 llama.cpp, koboldcpp. Tmin = max(0, T0 - range), Tmax = T0 + range. Where one candidate is left,
  *                 Hs / ln m is taken as 0 (any T draws that candidate).
- *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target; if
- *                 there is none, the nearer end. The target X is X nats, @F is F ln m, X@F is the smaller of the two.
+ *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target;
+ *                 if there is none, the nearer end. The target X is X nats, @F is F ln m, X@F is the smaller of the two.
  *                 Ours; solved by target.h.
  *
- * To add a policy: here its place in TemperatureKind, the fields of its parameters and this comment; in temperature.c its
- * function, its row of temperature_policies and the default values; in sampler/settings/table.c its name among those of
- * temp-policy and a row for each parameter. Tests that fail until it is done: tests/sampler/chain/test_temperature.c. */
+ * To add a policy: here its place in TemperatureKind, the fields of its parameters and this comment; in temperature.c
+ * its function, its row of temperature_policies and the default values; in sampler/settings/table.c its name among
+ * those of temp-policy and a row for each parameter. Tests that fail until it is done:
+ * tests/sampler/chain/test_temperature.c. */
 #ifndef SAMPLER_CHAIN_TEMPERATURE_H
 #define SAMPLER_CHAIN_TEMPERATURE_H
 
@@ -89,7 +91,7 @@ typedef struct {
     TemperatureKnot knots[TEMPERATURE_KNOTS]; /* by rising H */
 } TemperaturePolicy;
 
-/* What a policy may look at. Only what the policy in use reads needs to be filled. */
+/* The inputs of the policies. Only those that the policy in use reads need to be filled. */
 typedef struct {
     double entropy;                     /* H */
     double observed_low, observed_high; /* percentiles of H, for linear without an entropy-range */
@@ -97,7 +99,7 @@ typedef struct {
     double p1, p2; /* the largest natural probability of the whole vocabulary, and the second; p2 = 0 if V = 1 */
     double prompt_entropy;       /* the mean of H over the prompt's positions */
     double kl;                   /* KL(p || p0), nats; may be infinite */
-    double survivors_entropy;    /* Hs: of what truncation left, renormalised */
+    double survivors_entropy;    /* Hs: of the survivors, renormalised */
     int n_survivors;             /* m */
     const Candidates *survivors; /* for target, during the call */
 } TemperatureInput;
@@ -106,8 +108,9 @@ typedef struct {
     const char *name;
     double (*temperature)(const TemperaturePolicy *policy, const TemperatureInput *input);
     const char *formula, *source;
-    const char *settings[5]; /* those that it reads, in the order in which the chain shows them; NULL after the last */
-    bool scales_base;        /* T is T0 times a number of at most 1 */
+    const char
+        *settings[5]; /* the settings it reads, in the order in which the chain shows them; NULL after the last */
+    bool scales_base; /* T is T0 times a number of at most 1 */
 } TemperatureRow;
 
 extern const TemperatureRow temperature_policies[TEMPERATURE_KINDS];
@@ -121,15 +124,15 @@ double temperature_of(const TemperaturePolicy *policy, const TemperatureInput *i
 /* Parts of the formulas, to show them: Hlo and Hhi of linear before the cap, given or observed; u of udt. */
 void temperature_entropy_range(const TemperaturePolicy *policy, const TemperatureInput *input, double *low,
                                double *high);
-/* The entropy that target wants of these survivors, nats. */
+/* The entropy that the policy `target` aims at for these survivors, nats. */
 double temperature_target(const TemperaturePolicy *policy, const TemperatureInput *input);
 double temperature_uncertainty(const TemperaturePolicy *policy, const TemperatureInput *input);
 
-/* Whether T is below 1e-4 whatever the model says. */
+/* Whether T is below 1e-4 for any input. */
 bool temperature_is_greedy(const TemperaturePolicy *policy);
 
 /* KL(p || q) in nats, in double, of the softmax of two rows of logits (n,). -inf is allowed, but not for all of a row;
- * no NaN, no +inf. Infinite where p has what q excludes. */
+ * NaN and +inf are not. Infinite if a token has p > 0 and q = 0. */
 double temperature_kl(const float *p_logits, const float *q_logits, int n);
 
 #endif

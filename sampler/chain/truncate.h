@@ -1,8 +1,8 @@
 /* Truncation stages that read more than single probabilities: the entropy, the spread of the logits, a random number.
  *
  * The rules of candidates.h hold: probabilities and entropy are those of the whole vocabulary, whatever was dropped
- * before; ties go to the lower token id; at least one candidate is left; the vocabulary is not sorted. p is prob, z the
- * logit, H the natural entropy in nats. A value that turns a stage off leaves the candidates as they are.
+ * before; of equal candidates the lower token id comes first; at least one candidate is left; the vocabulary is not
+ * sorted. p is prob, z the logit, H the natural entropy in nats. A value that turns a stage off changes nothing.
  * plain_truncate.h has each definition in a few lines over sorted candidates. */
 #ifndef SAMPLER_CHAIN_TRUNCATE_H
 #define SAMPLER_CHAIN_TRUNCATE_H
@@ -30,10 +30,12 @@ void candidates_top_nsigma(Candidates *candidates, float n);
 void candidates_top_h(Candidates *candidates, float a);
 
 /* Excludes the top choices, with the given probability: of all candidates with p >= threshold it keeps only the least
- * likely (the highest id among equals). If fewer than two reach the threshold it does nothing (P. E. Weidmann,
- * text-generation-webui, pull request 6335). uniform: this step's random number in (0, 1). exempt, by token, or NULL:
- * tokens that are neither dropped nor counted (end of text, newlines: otherwise the end of the text could be the only
- * one left). probability 0 keeps all. */
+ * likely (of equal ones the highest id). If fewer than two reach the threshold, nothing changes (P. E. Weidmann,
+ * text-generation-webui, pull request 6335).
+ *   uniform   this step's random number in (0, 1)
+ *   exempt    (vocab_size,) or NULL: tokens that are neither dropped nor counted. They are those that end the text or
+ *             contain a newline; if the end of the text were a top choice, it could be the only one kept
+ * probability 0 keeps all. */
 void candidates_xtc(Candidates *candidates, float probability, float threshold, double uniform, const bool *exempt);
 
 #endif

@@ -18,8 +18,8 @@
  * until the best exact score reaches the next bound (the idea is from EPIC, 2601.01714). The token is always the one
  * that evaluating all candidates (`eager`) draws, because the noise depends on the token and not on the order.
  *
- * plain_future.h is the same without batches, bounds and rules. Nothing here allocates: scratch memory belongs to the
- * candidates. */
+ * plain_future.h is the same algorithm without batches, bounds and gates. Nothing here allocates: scratch memory
+ * belongs to the candidates. */
 #ifndef SAMPLER_FUTURE_LOOKAHEAD_H
 #define SAMPLER_FUTURE_LOOKAHEAD_H
 

@@ -34,8 +34,8 @@ void lookahead_cost_future(LookaheadCost *cost, double share);
 double lookahead_cost_seconds(const LookaheadCost *cost, int rows);
 
 /* How many of the n >= 1 remaining candidates to evaluate next. bounds (n,) are in descending order; `scale` converts
- * them to units of L. Passes of 1, 2, 4 and 8 rows are tried twice each first, and again if there was none of that size
- * for a long time. */
+ * them to units of L. At first, passes of 1, 2, 4 and 8 rows are tried twice each. A size that was not used for a
+ * long time is tried again. */
 int lookahead_cost_choose(const LookaheadCost *cost, const double *bounds, int n, double scale);
 
 #endif

@@ -22,7 +22,7 @@ bool lookahead_forks_fit(const Lookahead *lookahead, const LookaheadStep *step, 
 
 /* worths[i] = the worth of candidate which[i] (its mean over the depth), i < m; not set for neutral candidates. Marks
  * all m as evaluated and fills their futures if the step reports them. Errors: logits that are not finite; a worth out
- * of range. The forks that were made stay the caller's, on errors too. */
+ * of range. In any case the caller drops the forks that were made. */
 bool lookahead_forks_evaluate(LookaheadForks *forks, const int *which, int m, double *worths, Error *error);
 
 /* Drops the fork of each candidate except `kept`; -1 drops all. */

@@ -12,8 +12,8 @@
 double plain_future_entropy(const float *logits, int vocab_size, int n, float *top);
 
 /* Evaluates the k most probable candidates and draws one: report->candidates[report->chosen]. The candidates are
- * sorted. Reads k, n, alpha, curve, depth and discount; knows no gate, no neutral candidate and no end of text. The
- * session is left as it was. Errors: no room for a fork; logits that are not finite. */
+ * sorted. Reads k, n, alpha, curve, depth and discount; ignores gate and eog, so every candidate is evaluated. The
+ * session does not change. Errors: no room for a fork; logits that are not finite. */
 bool plain_future_draw(const Lookahead *lookahead, const LookaheadStep *step, const Candidates *candidates,
                        LookaheadReport *report, Error *error);
 

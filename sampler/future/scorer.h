@@ -19,8 +19,8 @@ typedef struct {
      *   logits (vocab_size,) f32, all finite; scratch (scratch_size,) f32, undefined contents */
     double (*worth)(void *context, const LookaheadCandidate *candidate, const float *logits, int vocab_size,
                     float *scratch);
-    /* The most that worth may return for the candidate, >= 0; INFINITY: unknown, so it is always evaluated. NULL: that
-     * is so for all. Only token, p, ln_p and noise of the candidate are set. */
+    /* The most that worth may return for the candidate, >= 0. INFINITY: unknown, so the candidate is always evaluated;
+     * bound NULL: unknown for all candidates. Only token, p, ln_p and noise of the candidate are set. */
     double (*bound)(void *context, const LookaheadCandidate *candidate);
     void *context;
     int scratch_size; /* floats, at most 2 vocab_size */

@@ -8,10 +8,10 @@
 #include "sampler/chain/choice.h"
 #include "sampler/chain/number.h"
 
-#define PI      3.14159265358979323846
-#define FORM    "SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]]"
-#define WIDEST  10  /* of amplitude and bias: more is a square wave in all but name */
-#define LONGEST 1e6 /* of period and phase */
+#define PI            3.14159265358979323846
+#define FORM          "SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]]"
+#define MAX_AMPLITUDE 10  /* of amplitude and bias: a larger one gives practically a square wave */
+#define MAX_PERIOD    1e6 /* of period and phase */
 
 Wave wave_default(void) { return (Wave){.shape = WAVE_SINE, .clock = WAVE_TOKEN, .amplitude = 1, .period = 60}; }
 
@@ -19,10 +19,10 @@ bool wave_parse(Wave *wave, const char *text, Error *error) {
     const struct {
         const char *what;
         NumberRange range;
-    } fields[] = {{"wave: amplitude", {.low = -WIDEST, .high = WIDEST}},
-                  {"wave: period", {.low = 0, .high = LONGEST, .low_open = true}},
-                  {"wave: phase", {.low = -LONGEST, .high = LONGEST}},
-                  {"wave: bias", {.low = -WIDEST, .high = WIDEST}}};
+    } fields[] = {{"wave: amplitude", {.low = -MAX_AMPLITUDE, .high = MAX_AMPLITUDE}},
+                  {"wave: period", {.low = 0, .high = MAX_PERIOD, .low_open = true}},
+                  {"wave: phase", {.low = -MAX_PERIOD, .high = MAX_PERIOD}},
+                  {"wave: bias", {.low = -MAX_AMPLITUDE, .high = MAX_AMPLITUDE}}};
     int n_fields = 0;
     for (const char *c = text; *c; c++) n_fields += *c == ':';
     if (n_fields < 2 || n_fields > 4) return error_set(error, "wave: expected " FORM ", got '%s'", text);
@@ -50,7 +50,7 @@ int wave_print(const Wave *wave, char *out, size_t capacity) {
     return snprintf(out, capacity, "%s:%s:%s:%s:%s", shape, text[0], text[1], text[2], text[3]);
 }
 
-/* x in [0, 1). The sine is folded onto its first quarter, so that its zeros and its two halves are exact. */
+/* x in [0, 1). The sine is computed from its first quarter, so that its zeros are exact and its halves are equal. */
 static double shape_at(WaveShape shape, double x) {
     double half = x < 0.5 ? x : x - 0.5, sign = x < 0.5 ? 1 : -1;
     double quarter = half <= 0.25 ? half : 0.5 - half;
@@ -66,7 +66,8 @@ static double shape_at(WaveShape shape, double x) {
     }
 }
 
-/* x modulo the period, in [0, period). fmod is exact; a tiny negative rest plus the period may round to the period. */
+/* x modulo the period, in [0, period). fmod is exact, but a tiny negative remainder plus the period may round to the
+ * period. */
 static double wrap(double x, double period) {
     double rest = fmod(x, period);
     if (rest < 0) rest += period;
@@ -75,7 +76,7 @@ static double wrap(double x, double period) {
 
 double wave_alpha(const Wave *wave, double t) {
     assert(wave->period > 0);
-    /* t alone first: a phase like 0.1 would round otherwise in a large sum than in a small one. */
+    /* t is reduced before the phase is added: t + 0.1 would round differently for a large t than for a small one. */
     double x = wrap(wrap(t, wave->period) + wave->phase, wave->period) / wave->period;
     double alpha = wave->bias + wave->amplitude * shape_at(wave->shape, x);
     return fmin(fmax(alpha, -1), 1);

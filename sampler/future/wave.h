@@ -1,16 +1,16 @@
-/* Wave: an alpha that changes periodically while the text grows, and the clock that counts its time.
+/* Wave: an alpha that varies periodically as the text grows, and the clock that counts time for it.
  *
  *   alpha(t) = clamp(bias + amplitude * shape((t + phase) / period), -1, 1)
  *
- * The clock counts t; period and phase are in its units. One period of each shape at its quarters:
+ * t is the clock's count; period and phase have its unit. The values of each shape at the quarters of a period:
  *
  *               0    1/4    1/2    3/4
  *   sine        0     1      0     -1       sin(2 pi x)
  *   triangle    0     1      0     -1       linear between these
  *   square      1     1     -1     -1       +1 in the first half, -1 in the second
- *   ramp       -1   -1/2     0     1/2      rises linearly, and falls back to -1 at the end
+ *   ramp       -1   -1/2     0     1/2      rises linearly, and jumps back to -1 at the end
  *
- * Plain data: it copies with `=`, so it rewinds and forks together with the branch that owns it. */
+ * Both are plain data: copied with `=`, the clock forks and rewinds with its sequence. */
 #ifndef SAMPLER_FUTURE_WAVE_H
 #define SAMPLER_FUTURE_WAVE_H
 
@@ -28,31 +28,32 @@ typedef struct {
     double amplitude, period, phase, bias;
 } Wave;
 
-/* What was generated so far, in each unit; all zero before the first token. */
+/* The length of the generated text so far, in each unit; all zero before the first token. */
 typedef struct {
     int count[WAVE_UNITS];
-    TokenFlags last; /* of the last token */
+    TokenFlags last; /* the flags of the last token */
 } WaveClock;
 
-/* The names of both, in the order of the enums (choice.h). */
+/* The names of the shapes and of the units, in the order of the enums (choice.h). */
 #define WAVE_SHAPE_NAMES "sine|triangle|square|ramp"
 #define WAVE_UNIT_NAMES  "token|word|sentence|line"
 
-Wave wave_default(void); /* sine:1:60:0:0, by tokens */
+Wave wave_default(void); /* sine:1:60:0:0, counted in tokens */
 
-/* "SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]]"; phase and bias are 0 where they are not given, the clock stays as it is.
- * Errors begin with "wave": another form, no such shape (they are listed), not a number, out of range (which is named). */
+/* Parses "SHAPE:AMPLITUDE:PERIOD[:PHASE[:BIAS]]". Phase and bias default to 0; the clock does not change. Errors begin
+ * with "wave": not of this form; an unknown shape (the error lists the shapes); not a number; out of range. */
 bool wave_parse(Wave *wave, const char *text, Error *error);
 
-/* All five fields, as wave_parse reads them. Cut to capacity as snprintf does; returns the length it wants. */
+/* All five fields, in the form that wave_parse reads. Cut to capacity, and returns the uncut length, as snprintf does.
+ * */
 int wave_print(const Wave *wave, char *out, size_t capacity);
 
-/* In [-1, 1]. For integer t and period, alpha repeats bit for bit after each period. */
+/* Alpha at time t, in [-1, 1]. If t and period are integers, alpha repeats bit for bit after each period. */
 double wave_alpha(const Wave *wave, double t);
 
-/* Counts one generated token. The token that begins a word counts the word (a punctuation mark is a word). The token
- * that ends a sentence or a line counts it; of several such tokens in a row only the first counts: "?!" ends one
- * sentence, and an empty line is not a line. */
+/* Counts one generated token. A word is counted at the token that begins it (a punctuation mark is a word), a sentence
+ * or a line at the token that ends it. If several consecutive tokens end a sentence or a line, only the first counts:
+ * "?!" ends one sentence, and an empty line is not a line. */
 void wave_clock_count(WaveClock *clock, TokenFlags flags);
 
 #endif

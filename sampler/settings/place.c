@@ -10,7 +10,11 @@ enum { AFTER_OTHER, AFTER_WORD, AFTER_CLOSING };                       /* previo
 enum { NO_CODE, INLINE, FENCE };                                       /* code */
 enum { RUN_IN_LINE, RUN_AT_BEGINNING, RUN_OPENS, RUN_IS_DONE };        /* run, while ticks > 0 */
 enum { NO_NUMBER, DIGITS, MARK, CURRENCY };                            /* number */
-enum { SENTENCE_BEGINS, IN_SENTENCE, AFTER_POINT };                    /* sentence; the last waits for a space */
+enum {
+    SENTENCE_BEGINS,
+    IN_SENTENCE,
+    AFTER_POINT
+}; /* sentence; AFTER_POINT: after a digit's point, which ends a sentence if a space follows */
 enum { FENCE_INDENT = 3, FENCE_TICKS = 3, REPLACEMENT = 0xfffd };
 
 /* ---- Characters ---- */
@@ -34,19 +38,20 @@ static bool is_one_of(uint32_t c, const uint32_t *some, size_t n) {
     return false;
 }
 
-static bool is_closing(uint32_t c) { /* a straight quotation mark after it closes something */
+static bool is_closing(uint32_t c) { /* a straight quotation mark after it opens no quotation */
     static const uint32_t some[] = {'.', ',', '!', '?', 0x2026, 0x2019};
     return is_one_of(c, some, sizeof some / sizeof some[0]);
 }
 
-static bool is_bracket(uint32_t c) { /* or a quotation mark, or one of emphasis: a sentence may begin after it */
+static bool is_bracket(uint32_t c) { /* a bracket, a quotation mark or *: a sentence may begin after it */
     static const uint32_t some[] = {'"', '\'', '(',  ')',    '[',    ']',    '{',    '}',   '*',
                                     '_', 0xab, 0xbb, 0x2018, 0x2019, 0x201c, 0x201d, 0x201e};
     return is_one_of(c, some, sizeof some / sizeof some[0]);
 }
 
 /* ---- The machine ----
- * Each part reads one character. read_character calls the parts in order, so each sees the new state of those before it. */
+ * Each read_* function updates its part of the state for one character. read_character calls them in order: each sees
+ * the new state of the parts before it, and the old state of the parts after it. */
 
 static void read_tick(PlaceState *s) {
     if (s->ticks == 0) s->run = !s->in_line && s->indent <= FENCE_INDENT ? RUN_AT_BEGINNING : RUN_IN_LINE;
@@ -120,7 +125,7 @@ static void read_quote(PlaceState *s, uint32_t c) {
     if (s->quote == NO_QUOTE)
         s->quote = quote_opened_by(s, c);
     else if (closes(s->quote, c) && s->quote == SINGLE && s->previous == AFTER_WORD)
-        s->apostrophe = 1; /* the next character decides */
+        s->apostrophe = 1; /* the next character decides whether it is one */
     else if (closes(s->quote, c))
         s->quote = NO_QUOTE;
 }
@@ -227,17 +232,17 @@ enum { SPEECH, NUMBER, CODE, IDENTIFIER, SENTENCE, PARAGRAPH, LINE };
 const PlaceRow place_table[PLACE_KINDS] = {
     {"speech", "in quotation marks, up to the closing one or the end of the paragraph", "speech:alpha=0.6", in_speech,
      1u << PARAGRAPH},
-    {"number", "after a digit, after . or , that follows one, after a currency sign", "number:temp=0.2", in_number,
-     STARTS | 1u << IDENTIFIER},
-    {"code", "between ``` fences, and between ` and ` in a line", "code:preset=precise", in_code,
+    {"number", "after a digit, after . or , that follows a digit, or after a currency sign", "number:temp=0.2",
+     in_number, STARTS | 1u << IDENTIFIER},
+    {"code", "between ``` fences, or between two ` in one line", "code:preset=precise", in_code,
      1u << SENTENCE | 1u << PARAGRAPH},
-    {"identifier", "in a word like utf8, max_k or fooBar; in code in any word", "identifier:temp=0.3", in_identifier,
-     STARTS | 1u << NUMBER},
-    {"sentence-start", "after . ! ? and what closes with them, after a newline", "sentence-start:temp=1.3", at_sentence,
-     1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
-    {"paragraph-start", "at the beginning, after an empty line", "paragraph-start:top-k=0", at_paragraph,
+    {"identifier", "inside a word like utf8, max_k or fooBar; in code, inside any word", "identifier:temp=0.3",
+     in_identifier, STARTS | 1u << NUMBER},
+    {"sentence-start", "after . ! ? and closing quotes or brackets, or after a newline", "sentence-start:temp=1.3",
+     at_sentence, 1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
+    {"paragraph-start", "at the beginning, or after an empty line", "paragraph-start:top-k=0", at_paragraph,
      1u << SPEECH | 1u << NUMBER | 1u << CODE | 1u << IDENTIFIER},
-    {"line-start", "at the beginning, after a newline", "line-start:temp=1.2", at_line,
+    {"line-start", "at the beginning, or after a newline", "line-start:temp=1.2", at_line,
      1u << NUMBER | 1u << IDENTIFIER},
 };
 
@@ -247,7 +252,7 @@ bool place_may_meet(const PlaceRule *a, const PlaceRule *b) {
 
 /* ---- Rules ---- */
 
-/* The length of "/REGEX/" at the beginning of text, which begins with a slash; 0 where none closes it. */
+/* The length of the "/REGEX/" that text begins with; 0 if no slash closes it. */
 static size_t pattern_length(const char *text) {
     for (size_t i = 1; text[i]; i++) {
         if (text[i] == '/') return i + 1;

@@ -1,4 +1,4 @@
-/* Matches the end of the text with regular expressions, by PCRE2. */
+/* Matches regular expressions against the end of the text, with PCRE2. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "tensor/utf8.h"
 
 enum { MATCH_STEPS = 10000, MATCH_DEPTH = 10000, MATCH_KIB = 1024 };
-enum { END_BYTES = PLACE_WINDOW + 5 }; /* with a space that is left out, and a character before the window */
+enum { END_BYTES = PLACE_WINDOW + 5 }; /* the window, an ignored space, and a character before the window */
 
 struct PlaceRegexes {
     pcre2_general_context *memory;
@@ -18,13 +18,13 @@ struct PlaceRegexes {
     PlaceSet limited;
 };
 
-static void *take(size_t size, void *data) {
+static void *allocate(size_t size, void *data) {
     Error error;
     (void)data;
     return memory_alloc(size, 1, "regular expression", &error);
 }
 
-static void give(void *block, void *data) {
+static void release(void *block, void *data) {
     (void)data;
     memory_free(block);
 }
@@ -46,7 +46,7 @@ static bool compile(pcre2_code **code, pcre2_general_context *memory, Bytes patt
 
 bool place_check_pattern(Bytes pattern, Error *error) {
     pcre2_code *code;
-    pcre2_general_context *memory = pcre2_general_context_create(take, give, NULL);
+    pcre2_general_context *memory = pcre2_general_context_create(allocate, release, NULL);
     if (!memory) return error_set_kind(error, ERROR_NO_MEMORY, "no memory for a regular expression");
     bool done = compile(&code, memory, pattern, error);
     pcre2_code_free(code);
@@ -55,7 +55,7 @@ bool place_check_pattern(Bytes pattern, Error *error) {
 }
 
 static bool open_all(PlaceRegexes *all, const PlaceRule *rules, int n_rules, Error *error) {
-    all->memory = pcre2_general_context_create(take, give, NULL);
+    all->memory = pcre2_general_context_create(allocate, release, NULL);
     all->limits = all->memory ? pcre2_match_context_create(all->memory) : NULL;
     all->found = all->limits ? pcre2_match_data_create(1, all->memory) : NULL;
     if (!all->found) return error_set_kind(error, ERROR_NO_MEMORY, "no memory for regular expressions");
@@ -94,8 +94,8 @@ void place_regexes_close(PlaceRegexes *regexes) {
 
 PlaceSet place_limited(const PlaceRegexes *regexes) { return regexes ? regexes->limited : 0; }
 
-/* The end of the text: at most `capacity` bytes, at the end of out; returns how many. */
-static size_t gather(PlaceText text, uint8_t *out, size_t capacity) {
+/* Copies the last bytes of the text, at most `capacity`, to the end of out; returns their number. */
+static size_t copy_end(PlaceText text, uint8_t *out, size_t capacity) {
     size_t used = 0;
     for (int i = text.n - 1; i >= 0 && used < capacity; i--) {
         if (text.flags[text.history[i]] & TOKEN_ENDS_TEXT) break;
@@ -107,9 +107,9 @@ static size_t gather(PlaceText text, uint8_t *out, size_t capacity) {
     return used;
 }
 
-/* Copies bytes as valid UTF-8, as place_read reads them: U+FFFD for each byte that belongs to no character, nothing for
- * an incomplete character at the end. *start: the index in out of the byte at `begin`. Returns the size. */
-static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
+/* Copies bytes as valid UTF-8, as place_read reads them: a byte that belongs to no character becomes U+FFFD, an
+ * incomplete character at the end is left out. *start: the index in out of the byte at `begin`. Returns the size. */
+static size_t copy_valid(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
     size_t n = 0;
     *start = 0;
     for (size_t i = 0; i < bytes.size;) {
@@ -123,10 +123,10 @@ static size_t clean(uint8_t *out, size_t *start, Bytes bytes, size_t begin) {
     return n;
 }
 
-/* The window, after one more character that \b and ^ look at. Matches begin at *start. */
+/* Writes the window, preceded by one more character, which \b and ^ examine. Matches may begin from *start on. */
 static size_t find_window(PlaceText text, uint8_t *out, size_t *start) {
     uint8_t end[END_BYTES];
-    size_t size = gather(text, end, sizeof end), cut = 0, before = 0;
+    size_t size = copy_end(text, end, sizeof end), cut = 0, before = 0;
     Bytes bytes = {end + sizeof end - size, size};
     if (size > 0 && size < sizeof end && *bytes.data == ' ') bytes.data++, bytes.size--;
     if (bytes.size > PLACE_WINDOW) {
@@ -134,7 +134,7 @@ static size_t find_window(PlaceText text, uint8_t *out, size_t *start) {
         for (int i = 0; i < 3 && utf8_continues(bytes.data[cut]); i++) cut++;
         for (before = cut - 1; before > 0 && cut - before < 4 && utf8_continues(bytes.data[before]);) before--;
     }
-    return clean(out, start, (Bytes){bytes.data + before, bytes.size - before}, cut - before);
+    return copy_valid(out, start, (Bytes){bytes.data + before, bytes.size - before}, cut - before);
 }
 
 PlaceSet place_matches(PlaceRegexes *regexes, PlaceText text) {

@@ -1,4 +1,4 @@
-/* Settings by place: the sampler's rules, and the sampler that they make where some of them hold. */
+/* Settings by place: the rules of a sampler, and the sampler of a step at which some of them hold. */
 #include <string.h>
 
 #include "sampler/sampler.h"
@@ -6,15 +6,14 @@
 
 static const char *settings_of(const PlaceRule *rule) { return rule->text + rule->settings; }
 
-/* A rule may not set what belongs to the whole text. alone: the default sampler with these settings, the
- * rule's. */
+/* A rule may not contain settings of the whole text. alone: the default sampler with the rule's settings. */
 static bool check_alone(const Sampler *alone, const char *settings, Error *error) {
     Sampler usual = sampler_default();
     const char *list = settings;
     char name[8];
     TemperatureKind kind = alone->temperature.kind;
     while (sampler_next_setting(&list, name, sizeof name))
-        if (strcmp(name, "seed") == 0) return error_set(error, "expected no seed, which is the whole text's");
+        if (strcmp(name, "seed") == 0) return error_set(error, "expected no seed, which applies to the whole text");
     if (alone->n_rules > 0) return error_set(error, "expected no rule (at) within it");
     if (alone->mirostat_tau != usual.mirostat_tau || alone->mirostat_eta != usual.mirostat_eta)
         return error_set(error, "expected no mirostat, whose state is the whole text's");
@@ -46,7 +45,7 @@ bool sampler_looks_ahead(const Sampler *sampler) {
     return sampler->future;
 }
 
-Lookahead sampler_widest(const Sampler *sampler) {
+Lookahead sampler_largest_lookahead(const Sampler *sampler) {
     Lookahead widest = sampler->lookahead;
     for (int i = 0; i < sampler->n_rules; i++) {
         widest.k = max_int(widest.k, sampler->rules[i].k);
@@ -64,7 +63,7 @@ bool sampler_under(const Sampler *sampler, PlaceSet held, Sampler *under, Error 
         if (!sampler_set_list(under, settings_of(rule), error) || !sampler_check(under, error))
             return place_error(rule, error);
     }
-    under->lookahead.eager = sampler->lookahead.eager; /* even if a preset has reset them */
+    under->lookahead.eager = sampler->lookahead.eager; /* a preset in a rule may have reset both */
     under->lookahead.chunk = sampler->lookahead.chunk;
     return true;
 }
@@ -75,7 +74,7 @@ static bool may_meet(const Sampler *sampler, const int *chosen, int n) {
     return true;
 }
 
-/* Checks every set of up to `left` more rules, from `first` on, together with the n that are chosen. */
+/* Checks each set that consists of the n chosen rules and 1 to `left` of the rules from `first` on. */
 static bool check_sets(const Sampler *sampler, int *chosen, int n, int first, int left, Error *error) {
     Sampler under;
     for (int i = first; i < sampler->n_rules && left > 0; i++) {
@@ -89,8 +88,8 @@ static bool check_sets(const Sampler *sampler, int *chosen, int n, int first, in
     return true;
 }
 
-/* At most three settings contradict each other (temp-policy, entropy-range and entropy-cap). If a larger set of rules
- * contradicts itself, so do those of its rules that set these last. */
+/* At most three settings take part in a contradiction (temp-policy, entropy-range and entropy-cap). If a larger set of
+ * rules is contradictory, so is the subset of at most three rules that set these settings last. */
 bool sampler_check_rules(const Sampler *sampler, Error *error) {
     enum { MOST = 3 };
     int chosen[MOST];

@@ -1,4 +1,4 @@
-/* Reads the values of settings: one, a list, a preset. */
+/* Parses settings: a single one, a list, a preset. */
 #include "sampler/settings/settings.h"
 
 #include <inttypes.h>
@@ -65,7 +65,7 @@ static bool set_value(const SettingRow *row, Sampler *sampler, const char *text,
     }
 }
 
-/* Not a row of the table: it selects the noise, and is no part of how the chain samples. */
+/* The seed is not a row of the table: it selects the noise, and does not change the distribution. */
 static bool is_seed(const char *name, size_t length) { return length == 4 && memcmp(name, "seed", 4) == 0; }
 
 static bool set_seed(Sampler *sampler, const char *value, Error *error) {
@@ -90,7 +90,7 @@ bool sampler_set(Sampler *sampler, const char *name, const char *value, Error *e
     return true;
 }
 
-/* The stage of this name, one that drops candidates; -1: there is none. */
+/* The truncation stage of this name; -1: there is none. */
 static int truncating_stage(const char *name, size_t length) {
     for (int i = 0; i < SAMPLER_STAGES; i++) {
         const SamplerStage *stage = &sampler_stages[i];
@@ -148,7 +148,7 @@ bool settings_set_wave(Sampler *sampler, const char *text, Error *error) {
     return true;
 }
 
-/* Whether text is the beginning of an item: the name of a switch, or another setting's name with a value. */
+/* Whether an item begins here: the name of a switch, or another setting's name with a value. */
 static bool begins_item(const char *text) {
     size_t length = strcspn(text, "=, ");
     const SettingRow *row = settings_find_part(text, length);
@@ -156,11 +156,11 @@ static bool begins_item(const char *text) {
     return length == 0 || (row && (row->kind == KIND_SWITCH || has_value)) || (is_seed(text, length) && has_value);
 }
 
-/* The length of the item that begins here. A comma ends it only where another item begins, because the values of some
- * settings hold commas ("temp-table 0:0.2,2:1"). */
+/* The length of the item that begins here. A comma ends it only if another item begins after the comma, because some
+ * values contain commas ("temp-table 0:0.2,2:1"). */
 static size_t item_length(const char *at) {
     size_t length = strcspn(at, "=, "), begin = 0;
-    if (length == 2 && memcmp(at, "at", 2) == 0) { /* a pattern and braces may hold any commas */
+    if (length == 2 && memcmp(at, "at", 2) == 0) { /* a pattern and braces may contain commas */
         begin = length + strspn(at + length, "= ");
         begin += place_prefix(at + begin);
     }
@@ -170,7 +170,7 @@ static size_t item_length(const char *at) {
     return length;
 }
 
-/* One item, "name", "name=value" or "name value", of that length. */
+/* Sets one item of `length` characters: "name", "name=value" or "name value". */
 static bool set_item(Sampler *sampler, const char *item, size_t length, Error *error) {
     char text[SAMPLER_ITEM_BYTES];
     if (length >= sizeof text)
@@ -219,7 +219,7 @@ static bool no_such_preset(const char *name, Error *error) {
     return error_set(error, "preset: expected %s, got '%s'", names, name);
 }
 
-/* A preset starts from the default settings; only the seed stays, and the rules that no preset has set. */
+/* A preset starts from the default settings, but keeps the seed and the rules that no preset has set. */
 bool settings_set_preset(Sampler *sampler, const char *text, Error *error) {
     const SamplerPreset *preset;
     int which = 0;

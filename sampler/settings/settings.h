@@ -1,6 +1,6 @@
 /* Settings: the one table of the sampler's settings. Names, ranges, units and help stand in it and nowhere else: the
- * program's options, help and lists, traces and foretell.h read it through sampler.h. This header is for the files of this
- * room: table.c holds the rows, settings.c reads values, settings_show.c prints them, settings_check.c finds
+ * program's options, help and lists, traces and foretell.h read it through sampler.h. This header is for the files of
+ * this room: table.c holds the rows, settings.c reads values, settings_show.c prints them, settings_check.c finds
  * contradictions, settings_effect.c tells whether a setting matters, settings_temperature.c reads lists of numbers.
  *
  * To add a setting: its field in sampler.h (or in the struct that Sampler holds), and its row and default value in
@@ -13,7 +13,7 @@
 #include "sampler/chain/number.h"
 #include "sampler/sampler.h"
 
-#define SETTINGS_MAX_NATS 100 /* far above the ln V of any vocabulary */
+#define SETTINGS_MAX_NATS 100 /* far above ln V of any vocabulary */
 #define SETTINGS_MAX_TEMP 100
 
 typedef enum {
@@ -27,7 +27,7 @@ typedef enum {
     KIND_OTHER
 } SettingKind;
 
-/* Whether the setting can have an effect in this chain, as sampler_matters. */
+/* Whether the setting can have an effect in this chain: see sampler_matters. */
 typedef bool SettingEffect(const Sampler *sampler, const char *name, Error *why);
 
 typedef struct {
@@ -37,19 +37,19 @@ typedef struct {
     NumberRange range;
     SettingEffect *effect;                                           /* NULL: it always has one */
     size_t offset_high;                                              /* KIND_PAIR: the field of HI */
-    bool may_be_absent;                                              /* KIND_PAIR: 0:0 means that it was not given */
-    bool looks_ahead;                                                /* setting it switches future entropy on */
+    bool may_be_absent;                                              /* KIND_PAIR: 0:0 means "not set" */
+    bool looks_ahead;                                                /* setting it turns future entropy on */
     const char *zero;                                                /* KIND_INT: the word for 0, or NULL */
     bool (*set)(Sampler *sampler, const char *text, Error *error);   /* KIND_OTHER */
-    int (*show)(const Sampler *sampler, char *out, size_t capacity); /* the same; NULL: it shows nothing */
+    int (*show)(const Sampler *sampler, char *out, size_t capacity); /* KIND_OTHER; NULL: it shows nothing */
 } SettingRow;
 
-/* NULL: past the last row; no setting of this name. */
+/* NULL: i is past the last row; no setting has this name. */
 const SettingRow *settings_row(int i);
 const SettingRow *settings_find(const char *name);
-const SettingRow *settings_find_part(const char *name, size_t length); /* of the first `length` characters */
+const SettingRow *settings_find_part(const char *name, size_t length); /* the name is the first `length` characters */
 
-#define SETTINGS_NO_STAGE "none" /* of samplers: an empty value would not be set again */
+#define SETTINGS_NO_STAGE "none" /* the value of `samplers` for an empty list, since "" would mean "not set" */
 
 /* The functions of the rows of KIND_OTHER. */
 bool settings_set_preset(Sampler *sampler, const char *text, Error *error);
@@ -63,7 +63,7 @@ int settings_show_wave(const Sampler *sampler, char *out, size_t capacity);
 int settings_show_table(const Sampler *sampler, char *out, size_t capacity);
 int settings_show_target(const Sampler *sampler, char *out, size_t capacity);
 
-/* Checks of what those two hold, however it was filled: a part of sampler_check. */
+/* Check the table and the target of a policy, however they were set: parts of sampler_check. */
 bool settings_check_table(const TemperaturePolicy *policy, Error *error);
 bool settings_check_target(const TemperaturePolicy *policy, Error *error);
 

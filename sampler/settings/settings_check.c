@@ -1,4 +1,4 @@
-/* Checks of the whole sampler, however it was filled: values against their ranges, settings against each other. */
+/* Checks a whole sampler, however it was set: values against their ranges, settings against each other. */
 #include <assert.h>
 
 #include "sampler/settings/settings.h"

@@ -1,12 +1,13 @@
-/* Which settings can have an effect in a chain. Where that depends on the text the answer is yes. */
+/* Decides which settings can have an effect in a chain. If this depends on the text, the answer is yes. */
 #include <string.h>
 
 #include "sampler/chain/line.h"
 #include "sampler/settings/settings.h"
 
-enum { RULES_TRIED = 6 }; /* every combination of 6 rules is tried; with more the answer is yes */
+enum { RULES_TRIED = 6 }; /* each combination of up to 6 rules is tried; with more rules the answer is yes */
 
-/* Where rules hold, all of `needed` and perhaps others: one may look ahead, another one set how far. */
+/* Whether the setting has an effect if all rules of `needed` hold, alone or with other rules: one rule may turn the
+ * lookahead on, and another one set its depth. */
 static bool holds_under_rules(const Sampler *sampler, PlaceSet needed, SettingEffect *effect, const char *name,
                               Error *why) {
     Error error;
@@ -31,7 +32,7 @@ bool sampler_matters_in_rule(const Sampler *sampler, int rule, const char *name,
     return !row || !row->effect || holds_under_rules(sampler, (PlaceSet)1 << rule, row->effect, name, why);
 }
 
-/* ---- What is left to decide ---- */
+/* ---- What the chain leaves to the draw ---- */
 
 static bool is_among(const Sampler *sampler, Stage stage) {
     for (int i = 0; i < sampler->n_order; i++)
@@ -55,7 +56,7 @@ static bool is_greedy(const Sampler *sampler) { return temperature_is_greedy(&sa
 
 static bool keeps_one(const Sampler *sampler) { return sampler->top_k.high == 1 && acts(sampler, STAGE_TOP_K); }
 
-/* One candidate is left, whatever the noise. */
+/* One candidate is left before the draw. */
 static bool leaves_one(const Sampler *sampler) {
     return keeps_one(sampler) || (sampler->temperature_first && is_greedy(sampler));
 }
@@ -81,7 +82,7 @@ static bool needs_a_draw(const Sampler *sampler, Error *why) {
 
 /* ---- Stages ---- */
 
-/* The stage that drops candidates and reads this setting. */
+/* The truncation stage that reads this setting. */
 static Stage stage_of(const char *name) {
     for (int stage = 0; stage < SAMPLER_STAGES; stage++)
         for (int i = 0; !sampler_stages[stage].rewrites && sampler_stages[stage].settings[i]; i++)
@@ -89,8 +90,8 @@ static Stage stage_of(const char *name) {
     return SAMPLER_STAGES;
 }
 
-/* The value of a stage that is off says so itself. temp 0 and top-k 1 both ask for the likeliest token, so neither
- * is reported beside the other. */
+/* A value that turns its stage off is never reported: it has the effect that it states. temp 0 and top-k 1 both select
+ * the likeliest token, so neither is reported because of the other. */
 bool effect_stage(const Sampler *sampler, const char *name, Error *why) {
     Stage stage = stage_of(name);
     if (stage == SAMPLER_STAGES || !sampler_stages[stage].is_on(sampler)) return true;
@@ -103,7 +104,7 @@ bool effect_stage(const Sampler *sampler, const char *name, Error *why) {
 }
 
 bool effect_xtc(const Sampler *sampler, const char *name, Error *why) {
-    bool is_threshold = strcmp(name, "xtc-threshold") == 0; /* above 0.5 it switches XTC off, and says so */
+    bool is_threshold = strcmp(name, "xtc-threshold") == 0; /* above 0.5 it turns XTC off, which has its own message */
     if (!(sampler->xtc_probability > 0)) return !is_threshold || error_set(why, "needs xtc-probability");
     if (!effect_stage(sampler, name, why)) return false;
     return is_threshold || sampler_stages[STAGE_XTC].may_drop_likeliest(sampler) ||
@@ -207,9 +208,9 @@ bool effect_future(const Sampler *sampler, const char *name, Error *why) {
     return !leaves_one(sampler) || needs_a_draw(sampler, why);
 }
 
-/* The value -1 says itself that it is off. */
+/* alpha -1 turns the lookahead off, so it is not reported. */
 bool effect_alpha(const Sampler *sampler, const char *name, Error *why) {
-    if (sampler->waves) return error_set(why, "wave gives it");
+    if (sampler->waves) return error_set(why, "wave sets alpha");
     return sampler->lookahead.alpha == -1 || effect_future(sampler, name, why);
 }
 

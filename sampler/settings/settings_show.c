@@ -24,7 +24,7 @@ static int show_int(const SettingRow *row, int value, char *out, size_t capacity
     return snprintf(out, capacity, "%d", value);
 }
 
-/* LO:HI; a pair that was not given is empty. */
+/* LO:HI, or empty if the pair is not set. */
 static int show_pair(const SettingRow *row, const double *low, const double *high, char *out, size_t capacity) {
     char from[32], to[32];
     if (row->may_be_absent && *low == 0 && *high == 0) return snprintf(out, capacity, "%s", "");
@@ -117,7 +117,7 @@ static bool is_greedy(const Sampler *sampler) {
     return sampler->temperature.kind == TEMPERATURE_FIXED && sampler->temperature.base < DRAW_GREEDY_BELOW;
 }
 
-/* A policy is shown with dashes, in front of its name and of each setting that was given: traces have it so. */
+/* A policy is shown as "--temp-policy NAME --setting value ...", because existing traces contain this form. */
 static void append_policy(Line *line, const Sampler *sampler) {
     const TemperatureRow *policy = &temperature_policies[sampler->temperature.kind];
     line_add(line, "--%s %s", "temp-policy", policy->name);

@@ -17,14 +17,14 @@ static void append_number(Line *line, const char *between, double value) {
 
 /* ---- temp-table: H:T,H:T,... ---- */
 
-/* A knot must lie above the one before it. number: the knot's, from 1. */
+/* H of each knot must be above that of the previous knot. number: of the knot, from 1. */
 static bool check_knot(const TemperatureKnot *knots, int number, Error *error) {
     if (number == 1 || knots[number - 1].entropy > knots[number - 2].entropy) return true;
     return error_set(error, "temp-table: knot %d: expected H above the %.7g of the knot before, got %.7g", number,
                      knots[number - 2].entropy, knots[number - 1].entropy);
 }
 
-/* "H:T", the first `length` characters of text, as the knot of this number. */
+/* Parses "H:T", the first `length` characters of text, into the knot of this number. */
 static bool read_knot(TemperatureKnot *knots, int number, const char *text, size_t length, Error *error) {
     char what[64];
     TemperatureKnot *knot = &knots[number - 1];

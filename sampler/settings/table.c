@@ -15,7 +15,7 @@
     { low, high, true, true, false }
 
 // clang-format off
-/* Columns: name, metavar, unit, field in Sampler, range, when it matters, help. */
+/* Columns: name, metavar, unit, field in Sampler, range, effect (whether it matters), help. */
 #define ROW(kind_, name_, metavar_, unit_, field, ends, low, high, effect_, help_) \
     {.name = name_, .metavar = metavar_, .unit = unit_, .help = help_, .kind = kind_, .offset = AT(field), \
      .range = ends(low, high), .effect = effect_

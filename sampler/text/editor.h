@@ -91,7 +91,7 @@ bool editor_read(Editor *editor, Writer *writer, Sequence *sequence, Bytes text,
 Bytes editor_ready(Editor *editor, size_t kept);
 /* All text that is left, at the end of the text. */
 Bytes editor_rest(Editor *editor);
-/* The same, but it is not given out: it may come again. */
+/* The text that is held back. It is not given out: later calls return it again. */
 Bytes editor_held(const Editor *editor);
 
 #endif

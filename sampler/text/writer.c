@@ -60,17 +60,17 @@ void writer_close(Writer *writer) {
 }
 
 int writer_branches(const Sampler *sampler) {
-    Lookahead widest = sampler_widest(sampler);
+    Lookahead widest = sampler_largest_lookahead(sampler);
     return sampler_looks_ahead(sampler) ? lookahead_branches(&widest) : 0;
 }
 
 int writer_rows(const Sampler *sampler, int block_rows) {
-    Lookahead widest = sampler_widest(sampler);
+    Lookahead widest = sampler_largest_lookahead(sampler);
     return sampler_looks_ahead(sampler) ? lookahead_rows(&widest, block_rows) : 0;
 }
 
 int writer_positions(const Sampler *sampler) {
-    return sampler_may_look_ahead(sampler) ? sampler_widest(sampler).depth : 0;
+    return sampler_may_look_ahead(sampler) ? sampler_largest_lookahead(sampler).depth : 0;
 }
 
 const Sampler *writer_sampler(const Writer *writer) { return writer->held ? &writer->under : writer->sampler; }

@@ -1,4 +1,4 @@
-"""The model files and vocabularies that foretell reads, small, and each field of them open to a lie."""
+"""Small files of each format that foretell reads; a test may give each field a false value."""
 import struct
 
 # ---- GGUF ----
@@ -24,7 +24,7 @@ def value(kind, content):
 
 
 class Info:
-    """What a GGUF file says of one tensor; all of it may be a lie."""
+    """What a GGUF file says about one tensor; each field may be false."""
 
     def __init__(self, name, dims, kind="F32", offset=None, data=None):
         self.name, self.dims, self.offset, self.data = name, list(dims), offset, data
@@ -96,7 +96,7 @@ def model(more=(), change=None, **key_changes):
 
 
 def embedding(**lies):
-    """The small model with one lie about its first tensor."""
+    """The small model with one false value in its first tensor."""
     info = Info("token_embd.weight", [DIM, VOCAB])
     for field, lie in lies.items():
         setattr(info, field, lie)
@@ -142,7 +142,7 @@ def v1(count=VOCAB * DIM + NORMS + MATRICES, **lies):
 
 
 def v2(group=2, scale=b"", **lies):
-    """Zeros; scale takes the place of the embedding's first scale."""
+    """Zeros; scale replaces the first scale of the embedding."""
     blocks = VOCAB * DIM + MATRICES
     body = bytearray(4 * NORMS + blocks + 4 * (blocks // group if group > 0 else 0))
     at = 4 * NORMS + VOCAB * DIM
@@ -189,7 +189,7 @@ def vocabulary(**changes):
 
 
 def quantised_model():
-    """Every form a tensor may have, in a model of 32 values a row, with factors for its rotations."""
+    """A model of 32 values per row with tensors of every number format, and factors for the RoPE frequencies."""
     return gguf(keys(llama__embedding_length=value(U32, 32), llama__attention__key_length=value(U32, 2)), [
         Info("token_embd.weight", [32, 2], "Q8_0"), Info("output.weight", [32, 2], "F16"),
         Info("blk.0.attn_norm.weight", [32]), Info("blk.0.attn_q.weight", [32, 4], "Q4_0"),

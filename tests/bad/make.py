@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes files that lie, and beside them what is said of each: tests/bad/make.py FOLDER
-With --seeds instead: small files, true and false, for the fuzzers to start from: tests/bad/make.py --seeds FOLDER
+"""Writes model files and vocabularies with false contents, and the message that each must cause: tests/bad/make.py FOLDER
+With --seeds it writes small files, right and wrong, as a corpus for the fuzzers: tests/bad/make.py --seeds FOLDER
 
-FOLDER/manifest has a line a file: kind (model or tokenizer), file, message, separated by tabs. The message is what
-stands behind "PATH: "."""
+FOLDER/manifest has one line per file: kind (model or tokenizer), file, message, separated by tabs. The message is the
+part after "PATH: "."""
 import os
 import struct
 import sys

@@ -21,12 +21,12 @@ line 2'; status=3; n=7; wanted=8
 check 'a name' '[ \$status -eq 3 ] && [ \$n -eq \$wanted ] && contains never'
 done_testing"
 check 'shell: a failure is counted' '[ $status -eq 1 ] && line "not ok 1 - a name" && line "1..1"'
-check 'its place' 'line "# $work/test.sh:5"'
-check 'its condition as written' 'line "# condition: [ \$status -eq 3 ] && [ \$n -eq \$wanted ] && contains never"'
-check 'the parts that held, with values' "line \"# ran: '[' 3 -eq 3 ']'\""
-check 'the part that did not' "line \"# culprit: '[' 7 -eq 8 ']'\" && lines culprit 1"
-check 'nothing of what was not evaluated' '! line "# culprit: contains never"'
-check 'status and all lines said' 'line "# status: 3" && line "# said: line 1" && line "# said: line 2"'
+check 'shell: the place of the check is shown' 'line "# $work/test.sh:5"'
+check 'shell: the condition is shown as written' 'line "# condition: [ \$status -eq 3 ] && [ \$n -eq \$wanted ] && contains never"'
+check 'shell: the parts that held are shown with values' "line \"# ran: '[' 3 -eq 3 ']'\""
+check 'shell: the part that failed is shown as the culprit' "line \"# culprit: '[' 7 -eq 8 ']'\" && lines culprit 1"
+check 'shell: parts that were not evaluated are not shown' '! line "# culprit: contains never"'
+check 'shell: the status and all lines of the output are shown' 'line "# status: 3" && line "# said: line 1" && line "# said: line 2"'
 
 shell_test 'said=words; inner() { true; [ 1 -eq 2 ]; }
 helper() { check "in a helper" "$1"; }
@@ -36,10 +36,10 @@ helper "false || inner || [ \"a
 b\" = c ]"
 done_testing'
 check 'shell: the place is the test'"'"'s line, not the helper'"'"'s' 'line "# $work/test.sh:5" && line "# $work/test.sh:6"'
-check 'a function is one part' 'line "# culprit: inner" && ! contains "1 -eq 2"'
-check 'so is a command substitution, by its output' "line \"# culprit: '[' 2 -eq 5 ']'\" && ! contains 'culprit: wc'"
-check 'values of several lines' 'contains "# culprit: '"'['"' '"'"'a" && contains "b'"' = c ']'"'"'
-check 'parts of ||' 'line "# ran: false" && line "# ran: inner"'
+check 'shell: a function is one part' 'line "# culprit: inner" && ! contains "1 -eq 2"'
+check 'shell: a command substitution is one part, shown by its output' "line \"# culprit: '[' 2 -eq 5 ']'\" && ! contains 'culprit: wc'"
+check 'shell: values of several lines are shown' 'contains "# culprit: '"'['"' '"'"'a" && contains "b'"' = c ']'"'"'
+check 'shell: parts of || are shown' 'line "# ran: false" && line "# ran: inner"'
 
 shell_test 'for name in result commands level trace; do
     declare "$name=mine"
@@ -51,7 +51,7 @@ check 'shell: conditions see the variables of the test' '[ $status -eq 0 ]'
 
 shell_test 'x=1
 check "values that a condition sets stay" "x=2 && true"
-check "and a passed check prints one line" "[ \$x -eq 2 ]"
+check "a passed check prints one line" "[ \$x -eq 2 ]"
 echo trace >&2
 set -- $-
 check "no trace is left on" "case $1 in *x*) false ;; esac"
@@ -106,7 +106,7 @@ c_test() { # test, lines that follow its name, with the place in $work/test.c
     check "C: $1" '[ "$found" = "$expected" ]'
 }
 check 'C: every failure has its place' 'lines "^# .*/test.c:[0-9]*: error: Failure!" 13 && lines "^not ok" 13 && [ $status -eq 13 ]'
-check 'the line of the assertion' 'contains "/test.c:2: error" && contains "/test.c:10: error"'
+check 'C: the line of the assertion is shown' 'contains "/test.c:2: error" && contains "/test.c:10: error"'
 c_test comparison $'n + 1 <= 3\nis false: 4 <= 3'
 c_test floats $'x == 0.1\nis false: 0.100000001 == 0.10000000000000001'
 c_test sizes $'n != 5\nis false: 5 != 5'
@@ -118,8 +118,8 @@ c_test nearness $'x is near 1\nis false: got 1.5, expected 1 within 0.25'
 c_test errors $'read\nfailed: file \'x\': expected 4, got 5'
 c_test memory $'got has the bytes of expected\nis false: 1 of 12 bytes differ, the first at 10: 0x40, not 0x80 (as float 2: 3, not 4)'
 c_test message 'token 12'
-check 'C: pointers' 'contains "p == NULL" && contains "is false: 0x" && contains "== (nil)"'
-check 'C: not a number is near nothing' 'contains "is false: got -nan, expected 1" || contains "is false: got nan, expected 1"'
+check 'C: pointers are shown' 'contains "p == NULL" && contains "is false: 0x" && contains "== (nil)"'
+check 'C: NaN is near nothing' 'contains "is false: got -nan, expected 1" || contains "is false: got nan, expected 1"'
 said=$(TEST_FILTER='n*' CMOCKA_MESSAGE_OUTPUT=TAP "$work/test" 2>&1)
 status=$?
 check 'C: TEST_FILTER chooses tests by name' '[ $status -eq 2 ] && lines "^not ok" 2 && contains nearness && contains not_a_number'

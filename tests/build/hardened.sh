@@ -15,16 +15,16 @@ has() { printf '%s\n' "$said" | grep -qE -- "$1"; }
 read_elf --file-header
 is_shared=$([ $status -eq 0 ] && has 'Type: +DYN' && echo yes)
 read_elf --dynamic
-check 'a position-independent executable' '[ -n "$is_shared" ] && has "FLAGS_1.*PIE" && ! has "TEXTREL"'
-check 'relocations are all made at the start' 'has "BIND_NOW|FLAGS_1.*NOW"'
-check 'no library path of its own' '! has "RPATH|RUNPATH"'
+check 'the program is a position-independent executable' '[ -n "$is_shared" ] && has "FLAGS_1.*PIE" && ! has "TEXTREL"'
+check 'all relocations are made at the start' 'has "BIND_NOW|FLAGS_1.*NOW"'
+check 'the program has no library path of its own' '! has "RPATH|RUNPATH"'
 check 'OpenBLAS is not loaded at the start' 'has "NEEDED.*libgomp|NEEDED.*libomp" && ! has "NEEDED.*blas"'
 read_elf --segments
-check 'and are read-only afterwards' 'has "GNU_RELRO"'
+check 'relocations are read-only after the start' 'has "GNU_RELRO"'
 check 'the stack is not executable' 'has "GNU_STACK .* RW +0x"'
-check 'nothing is writable and executable' 'has "LOAD .* R E " && ! has "LOAD .* RWE "'
+check 'no segment is both writable and executable' 'has "LOAD .* R E " && ! has "LOAD .* RWE "'
 read_elf --dyn-syms
-check 'stack canaries' 'has " __stack_chk_fail"'
+check 'the program has stack canaries' 'has " __stack_chk_fail"'
 for name in snprintf vsnprintf fprintf; do
     check "$name is fortified where the size is known" "has ' __${name}_chk'"
 done

@@ -17,9 +17,9 @@ target() { run make --no-print-directory "$1" config="$config" DESTDIR="$root" P
 at=$root/opt/tales
 
 target install
-check 'make install' '[ $status -eq 0 ]'
+check 'make install succeeds' '[ $status -eq 0 ]'
 said=$(cd "$root" && find . ! -type d | LC_ALL=C sort)
-check 'these files and no others' '[ "$said" = "./opt/tales/bin/foretell
+check 'it installs these files and no others' '[ "$said" = "./opt/tales/bin/foretell
 ./opt/tales/include/foretell.h
 ./opt/tales/lib/libforetell.a
 ./opt/tales/lib/libforetell.so
@@ -40,20 +40,20 @@ defined() { # arguments of nm: names of what a library defines for others
         awk 'NF > 2 && $2 != "A" { sub(/@.*/, "", $1); print $1 }' | LC_ALL=C sort)
 }
 defined --dynamic "$at/lib/libforetell.so.0"
-check 'the shared library exports exactly these' '[ "$said" = "$golden" ]'
+check 'the shared library exports exactly these functions' '[ "$said" = "$golden" ]'
 defined "$at/lib/libforetell.a"
-check 'and so does the archive' '[ "$said" = "$golden" ]'
+check 'the archive exports exactly these functions' '[ "$said" = "$golden" ]'
 run readelf --dynamic --wide "$at/lib/libforetell.so.0"
-check 'its soname is libforetell.so.0' 'contains "SONAME" && contains "[libforetell.so.0]"'
-check 'it loads no BLAS and has no library path' \
+check 'the soname is libforetell.so.0' 'contains "SONAME" && contains "[libforetell.so.0]"'
+check 'the shared library loads no BLAS and has no library path' \
     '! contains blas && ! contains RPATH && ! contains RUNPATH && ! contains TEXTREL'
-check 'libforetell.so leads to it' '[ "$(readlink "$at/lib/libforetell.so")" = libforetell.so.0 ]'
+check 'libforetell.so leads to libforetell.so.0' '[ "$(readlink "$at/lib/libforetell.so")" = libforetell.so.0 ]'
 said=$(grep -oE 'foretell_[a-z_]+\(' "$at/share/man/man3/foretell.3" | tr -d '(' | LC_ALL=C sort -u |
     comm -13 - tests/golden/symbols.txt)
 check 'the manual page shows every function' '[ -z "$said" ]'
 if command -v man >/dev/null; then
     run env LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l "$at/share/man/man3/foretell.3"
-    check 'and is well formed' '[ $status -eq 0 ] && ! contains "warning" && contains "Reproducible."'
+    check 'the manual page is well formed' '[ $status -eq 0 ] && ! contains "warning" && contains "Reproducible."'
 fi
 
 for compiler in gcc clang; do
@@ -64,7 +64,7 @@ for compiler in gcc clang; do
         echo '#include <foretell.h>' >"$root/program.$language"
         run $compiler -std=$standard -pedantic -Wall -Wextra -Werror -I "$at/include" -fsyntax-only -x $language \
             "$root/program.$language"
-        check "foretell.h by itself: $compiler, $standard" '[ $status -eq 0 ] && [ -z "$said" ]'
+        check "foretell.h compiles by itself: $compiler, $standard" '[ $status -eq 0 ] && [ -z "$said" ]'
         rm "$root/program.$language"
     done
 done
@@ -73,29 +73,29 @@ export PKG_CONFIG_PATH=$at/lib/pkgconfig
 run pkg-config --modversion foretell
 check 'pkg-config knows the version' '[ $status -eq 0 ] && [ "$said" = "$(sed -n "s/^VERSION *:= *//p" Makefile)" ]'
 run pkg-config --cflags --libs foretell
-check 'what to compile with' '[ "$(xargs <<<"$said")" = "-I/opt/tales/include -L/opt/tales/lib -lforetell" ]'
+check 'pkg-config prints the compiler'\''s options' '[ "$(xargs <<<"$said")" = "-I/opt/tales/include -L/opt/tales/lib -lforetell" ]'
 run pkg-config --libs --static foretell
-check 'what to link the archive with' \
+check 'pkg-config --static prints what the archive needs' \
     'contains "-lforetell " && contains " -lpcre2-8" && contains " -lm" && contains omp'
 run pkg-config --variable=model foretell
-check 'where the model is' '[ -f "$root$said" ]'
+check 'pkg-config prints the place of the model' '[ -f "$root$said" ]'
 
 run "$at/bin/foretell" --version
 check 'the installed program runs' '[ $status -eq 0 ] && contains foretell'
 cd / || exit 1
 run "$at/bin/foretell" run -t 1 -n 4 -s 1 -p 'Once upon a time'
-check 'and finds the installed model' '[ $status -eq 0 ]'
+check 'the installed program finds the installed model' '[ $status -eq 0 ]'
 cd - >/dev/null || exit 1
 
 echo mine >"$at/share/foretell/notes"
 target uninstall
 said=$(find "$root" ! -type d -o -name '*foretell*')
-check 'make uninstall leaves what is not its own' '[ $status -eq 0 ] && [ "$said" = "$at/share/foretell
+check 'make uninstall leaves files of others' '[ $status -eq 0 ] && [ "$said" = "$at/share/foretell
 $at/share/foretell/notes" ]'
 rm "$at/share/foretell/notes"
 target uninstall
 said=$(find "$root" ! -type d -o -name '*foretell*')
-check 'and nothing else' '[ $status -eq 0 ] && [ -z "$said" ]'
+check 'make uninstall removes everything else' '[ $status -eq 0 ] && [ -z "$said" ]'
 target uninstall
-check 'a second time there is nothing to do' '[ $status -eq 0 ]'
+check 'a second make uninstall succeeds' '[ $status -eq 0 ]'
 done_testing

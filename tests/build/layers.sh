@@ -28,7 +28,7 @@ printf '#include "tensor/ops.h"\n#include "model/model.h"\n' >"$work/sampler/fut
 printf '#include "tokenizer/tokenizer.h"\n#include "model/model.h"\nvoid f(void) { exit(1); }\n' >"$work/tools/generate/run.c"
 echo 'void f(void) { on_exit (1); model_abort(2); }' >"$work/model/model.c"
 layers
-check 'a tree in order passes and says what was checked' '[ $status -eq 0 ] && contains "5 quoted includes in $files files"'
+check 'a correct tree passes, and the output says what was checked' '[ $status -eq 0 ] && contains "5 quoted includes in $files files"'
 
 breach 'tensor/ stands alone' tensor/a.c '#include "model/model.h"' 'tensor/ must not include "model/model.h"'
 breach 'tokenizer/ does not know model/' tokenizer/a.c '  # include "model/model.h"' 'tokenizer/ must not include "model/model.h"'
@@ -55,10 +55,10 @@ breach 'an option in a message' sampler/chain/a.c 'error_set(error, "needs --tem
 breach 'a short option in a message' model/a.c 'error_set(error, "too long (-n N is shorter)");' 'an option of the command line belongs in'
 printf 'FILE *file = fopen(path, "rb");\nopen_signal(SIGINT);\n' >"$work/tensor/bytes.c"
 layers
-check 'in order again' '[ $status -eq 0 ]'
+check 'the tree is correct again' '[ $status -eq 0 ]'
 
 rm "$work/tensor/blas.c"
 layers
-check 'a rule about a file that is not there' \
+check 'a rule about a missing file is a breach' \
     '[ $status -eq 1 ] && contains "a rule names tensor/blas.c, which is not there" && contains "1 breaches"'
 done_testing

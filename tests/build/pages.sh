@@ -127,7 +127,7 @@ if [ -x "$program" ]; then
     breach 'foretell bench --alphas' '    ./foretell bench --alphas 1 --k 8 # --comment'
     breach 'foretell run --tempo' '    ./foretell --temp 0 --tempo 1'
     pages .
-    check 'what the pages name is there' '[ -z "$said" ]'
+    check 'everything that the pages name exists' '[ -z "$said" ]'
 else
     skip 'what the pages name is there' "$program is not built"
 fi

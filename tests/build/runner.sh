@@ -21,33 +21,33 @@ ends_with() { [ "$(printf '%s\n' "$said" | tail -n 1)" = "$1" ]; }
 
 program test_good 'echo 1..2; echo "ok 1 - a"; echo "ok 2 - b"; echo "this is only shown on failure"'
 run
-check 'passes' '[ $status -eq 0 ] && ends_with "2 passed, 0 failed, 0 skipped"'
-check 'a line with name, counts and time, no more' '[ "$(printf "%s\n" "$said" | wc -l)" -eq 2 ] &&
+check 'a passing program is success' '[ $status -eq 0 ] && ends_with "2 passed, 0 failed, 0 skipped"'
+check 'it prints one line with name, counts and time' '[ "$(printf "%s\n" "$said" | wc -l)" -eq 2 ] &&
     printf "%s\n" "$said" | grep -q "^test_good  *2 passed, 0 failed, 0 skipped  *[0-9]*\.[0-9] s$"'
 
 program test_skip 'echo 1..3; echo "ok 1 - a"; echo "skipped: no models here"; echo "not ok 2 # SKIP b"; echo "ok 3 - c # SKIP no curl"'
 run
 check 'skips of cmocka and of shell tests are no failures' '[ $status -eq 0 ] && ends_with "1 passed, 0 failed, 2 skipped"'
-check 'their reasons are shown' 'contains "skipped: b: no models here" && contains "skipped: c: no curl"'
+check 'the reasons of skips are shown' 'contains "skipped: b: no models here" && contains "skipped: c: no curl"'
 
 program test_bad 'echo 1..2; echo "ok 1 - a"; echo "not ok 2 - b"; echo "# 1 != 2"; echo "on stderr" >&2; exit 1'
 run
 check 'a failure counts once' '[ $status -eq 1 ] && ends_with "1 passed, 1 failed, 0 skipped"'
-check 'and all the program said is shown' 'contains "| # 1 != 2" && contains "| on stderr"'
-check 'but not what passed' '! contains "| ok 1" && ! contains "| 1..2"'
-check 'it is named again at the end, after the command that runs its program again' \
+check 'all output of a failed program is shown' 'contains "| # 1 != 2" && contains "| on stderr"'
+check 'passed tests of a failed program are not shown' '! contains "| ok 1" && ! contains "| 1..2"'
+check 'a failed program is listed at the end, after the command that runs it again' \
     '[ "$(printf "%s\n" "$said" | tail -n 4 | head -n 3)" = "failed:"$'"'\\n'"'"  tests/run $work/build bad/test_bad.c"$'"'\\n'"'"      b" ]'
 said=$(RERUN='make test only=' tests/run "$work/build" test_bad 2>&1)
-check 'or the command that make gives' 'contains "  make test only=bad/test_bad.c"'
+check 'with RERUN the list has the command of make' 'contains "  make test only=bad/test_bad.c"'
 
 program test_crash 'echo 1..1; echo "ok 1 - a"; kill -SEGV $$'
 run
 check 'a crash after the last test is one failure' '[ $status -eq 1 ] && ends_with "1 passed, 1 failed, 0 skipped"'
-check 'and named' 'contains "crashed: SEGV"'
+check 'the signal of a crash is named' 'contains "crashed: SEGV"'
 
 program test_midway 'echo 1..4; echo "ok 1 - a"; kill -ABRT $$'
 run
-check 'tests that a crash prevented have failed' '[ $status -eq 1 ] && ends_with "1 passed, 3 failed, 0 skipped"'
+check 'tests that a crash prevented count as failures' '[ $status -eq 1 ] && ends_with "1 passed, 3 failed, 0 skipped"'
 
 program test_early 'kill -ABRT $$'
 run
@@ -60,11 +60,11 @@ check 'an exit status without a failed test is a failure' '[ $status -eq 1 ] && 
 
 program test_short 'echo 1..3; echo "ok 1 - a"'
 run
-check 'fewer results than planned' '[ $status -eq 1 ] && ends_with "1 passed, 2 failed, 0 skipped"'
+check 'fewer results than planned are failures' '[ $status -eq 1 ] && ends_with "1 passed, 2 failed, 0 skipped"'
 
 program test_silent 'echo hello'
 run
-check 'no test at all is a failure' '[ $status -eq 1 ] && ends_with "0 passed, 1 failed, 0 skipped" && contains "printed no test"'
+check 'a program without tests is a failure' '[ $status -eq 1 ] && ends_with "0 passed, 1 failed, 0 skipped" && contains "printed no test"'
 
 program test_slow 'echo 1..2; echo "ok 1 - a"; sleep 30'
 run
@@ -77,11 +77,11 @@ printf '#!/bin/bash\necho "ok 1 - a"; echo "$FORETELL $CMOCKA_MESSAGE_OUTPUT"; e
 chmod +x "$work/cli/shell.sh"
 echo 'echo "not ok 1 - not executable"' >"$work/cli/helper.sh"
 run
-check 'groups, fuzz replays and shell tests add up' '[ $status -eq 1 ] && ends_with "4 passed, 1 failed, 0 skipped"'
+check 'groups, fuzz replays and shell tests are counted together' '[ $status -eq 1 ] && ends_with "4 passed, 1 failed, 0 skipped"'
 check 'shell tests know the program' 'contains "$work/build/foretell TAP"'
 chmod -x "$work/cli/shell.sh"
 run
-check 'a shell test that cannot be executed is a failure' '[ $status -eq 1 ] && contains "shell.sh: a test that is not executable"'
+check 'a shell test that is not executable is a failure' '[ $status -eq 1 ] && contains "shell.sh: a test that is not executable"'
 rm "$work/cli/shell.sh"
 
 program test_gguf 'echo 1..1; echo "ok 1 - a"'
@@ -90,21 +90,21 @@ add test_absent 'echo 1..1; echo "ok 1 - a"'
 printf '#!/bin/bash\necho "ok 1 - a"; echo 1..1\n' >"$work/cli/help.sh" && chmod +x "$work/cli/help.sh"
 ran() { [ "$(printf '%s\n' "$said" | sed '$d; s/ .*//' | paste -s -d ' ')" = "$1" ]; }
 run
-check 'all run without a name' '[ $status -eq 0 ] && ran "test_absent test_gguf test_truncate help.sh"'
+check 'without a name all tests run' '[ $status -eq 0 ] && ran "test_absent test_gguf test_truncate help.sh"'
 run runca
-check 'a name chooses by a part of it' '[ $status -eq 0 ] && ran test_truncate'
+check 'a name selects tests by a part of their path' '[ $status -eq 0 ] && ran test_truncate'
 run sampler/chain/ help.sh
-check 'rooms, several names, shell tests' '[ $status -eq 0 ] && ran "test_truncate help.sh"'
+check 'names select rooms, several tests and shell tests' '[ $status -eq 0 ] && ran "test_truncate help.sh"'
 run tensor/test_gguf.c
-check 'a whole path' '[ $status -eq 0 ] && ran test_gguf'
+check 'a name may be a whole path' '[ $status -eq 0 ] && ran test_gguf'
 run nothing-of-this-name
-check 'a name that nothing has is no success' '[ $status -eq 1 ] && contains "no path of a test contains: nothing-of-this-name"'
+check 'a name that matches no test is a failure' '[ $status -eq 1 ] && contains "no path of a test contains: nothing-of-this-name"'
 rm "$work/cli/help.sh"
 
 rm -rf "$work/build" && mkdir "$work/build"
 run
-check 'nothing to run is no success' '[ $status -eq 1 ] && ends_with "0 passed, 0 failed, 0 skipped"'
+check 'nothing to run is a failure' '[ $status -eq 1 ] && ends_with "0 passed, 0 failed, 0 skipped"'
 said=$(tests/run "$work/nowhere" 2>&1)
 status=$?
-check 'no such build: usage' '[ $status -eq 2 ] && contains usage'
+check 'a missing build folder prints the usage' '[ $status -eq 2 ] && contains usage'
 done_testing

@@ -20,7 +20,17 @@ static char *const path = folder_file;
 /* ---- A small model, written in every format ---- */
 
 /* dim, hidden_dim, n_layers, n_heads, n_kv_heads, head_dim, rope_dim, vocab_size, context_length, theta, epsilon */
-static const Config tiny = {32, 64, 2, 4, 2, 8, 8, 5, 16, 10000, 1e-5f};
+static const Config tiny = {.dim = 32,
+                            .hidden_dim = 64,
+                            .n_layers = 2,
+                            .n_heads = 4,
+                            .n_kv_heads = 2,
+                            .head_dim = 8,
+                            .rope_dim = 8,
+                            .vocab_size = 5,
+                            .context_length = 16,
+                            .rope_theta = 10000,
+                            .rms_epsilon = 1e-5f};
 
 /* Value i of a part: -1 .. 1, a different one for each part, layer and i. */
 static float weight(Part part, int layer, int i) {

@@ -235,7 +235,7 @@ static void temper_first(void **state) {
         if (first) must(sampler_set(&sampler, "temp-first", NULL, &error), &error);
         candidates_from_logits(&c, z, 3);
         must(sampler_apply(&sampler, &sampler_state, &context, &c, &error), &error);
-        keeps(first ? "top-p .8 keeps" : "then, and", &c);
+        keeps(first ? "top-p .8 keeps" : "with it and", &c);
         candidates_close(&c);
     }
 }
@@ -378,7 +378,7 @@ static void target(void **state) {
         assert_that(tempered_entropy(temperatures[i] - 5e-5), <, targets[i]);
         assert_that(tempered_entropy(temperatures[i] + 5e-5), >, targets[i]);
     }
-    doc_page_skip("`@0.6` for .6 ln m.");
+    doc_page_skip("`@0.6` means .6 ln m.");
     FIGURES("ln m is ", most);
     doc_page_figures("\n| nats |", targets, 5);
     doc_page_figures("\n| T |", temperatures, 5);

@@ -7,7 +7,7 @@ program=${FORETELL:-build/release/foretell}
 model=${TEST_MODEL:-weights/tales-6m-q8_0.gguf}
 shared=../shared
 unset FORETELL_MODEL
-export OMP_WAIT_POLICY=passive # other work may share the processors
+export OMP_WAIT_POLICY=passive # other programs may share the processors
 [ -x "$program" ] || skip_all "$program is not built"
 [ -f "$model" ] || skip_all "$model is missing"
 work=$(mktemp -d)

@@ -80,7 +80,17 @@ static void a_session_leaves_the_numbers_alone(void **state) {
     Error error;
     Session *session;
     int tokens[40] = {0};
-    const Config config = {64, 96, 2, 4, 2, 16, 16, 67, 64, 1e4f, 1e-5f};
+    const Config config = {.dim = 64,
+                           .hidden_dim = 96,
+                           .n_layers = 2,
+                           .n_heads = 4,
+                           .n_kv_heads = 2,
+                           .head_dim = 16,
+                           .rope_dim = 16,
+                           .vocab_size = 67,
+                           .context_length = 64,
+                           .rope_theta = 1e4f,
+                           .rms_epsilon = 1e-5f};
     kernels_use(&kernels_generic);
     Model *model = random_model_of(&config, DTYPE_F32, false, 1);
     if (!session_open(&session, model, (SessionOptions){.threads = 2}, &error)) fail_msg("%s", error.message);

@@ -79,71 +79,71 @@ fetch() { # runs the script on the made-up table; its exit status in $status, al
 same() { cmp -s "$work/served/$1.gguf" "$work/got/$1.gguf"; }
 
 fetch -o "$work/got" whole
-check 'a whole file arrives under its name' '[ $status -eq 0 ] && same whole && [ ! -e "$work/got/whole.gguf.part" ]'
-check 'it is asked for at the revision of the table' 'grep -q "^whole.gguf v1 $" "$work/log"'
+check 'a complete file gets its name' '[ $status -eq 0 ] && same whole && [ ! -e "$work/got/whole.gguf.part" ]'
+check 'the file is requested at the revision of the table' 'grep -q "^whole.gguf v1 $" "$work/log"'
 
 fetch -o "$work/got" whole
-check 'a file that is there is checked and left alone' \
+check 'an existing file is checked and not fetched again' \
     '[ $status -eq 0 ] && contains "checksum right" && [ "$(grep -c ^whole "$work/log")" -eq 1 ]'
 
 echo damage >>"$work/got/whole.gguf"
 fetch -o "$work/got" whole
-check 'a file that is there and wrong is named, not touched' \
+check 'an existing wrong file is reported and not changed' \
     '[ $status -eq 1 ] && contains "whole.gguf is there, but its sha256 is" && [ "$(tail -n 1 "$work/got/whole.gguf" | tail -c 7)" = damage ]'
 
 fetch -o "$work/got" broken
-check 'a break keeps what came and says how to go on' \
+check 'a broken download keeps its bytes, and a message says how to resume' \
     '[ $status -eq 1 ] && contains "100000 of 300000 bytes are kept" && [ "$(stat -c %s "$work/got/broken.gguf.part")" -eq 100000 ]'
 check 'a model that foretell refuses is marked so' 'contains "foretell refuses this model for now: it is a test"'
 fetch -o "$work/got" broken
-check 'the next run goes on from there' '[ $status -eq 0 ] && same broken && grep -q "^broken.gguf v1 bytes=100000-$" "$work/log"'
+check 'the next run resumes the download' '[ $status -eq 0 ] && same broken && grep -q "^broken.gguf v1 bytes=100000-$" "$work/log"'
 
 fetch -o "$work/got" flaky
-check 'a server that breaks off again and again is asked again' \
+check 'if a server breaks off repeatedly, the request is repeated' \
     '[ $status -eq 0 ] && same flaky && [ "$(grep -c ^flaky "$work/log")" -eq 3 ]'
 
 head -c 1000 "$work/served/norange.gguf" >"$work/got/norange.gguf.part"
 fetch -o "$work/got" norange
-check 'a server without ranges: from the start' '[ $status -eq 0 ] && same norange'
+check 'if a server has no ranges, the download begins again' '[ $status -eq 0 ] && same norange'
 
 head -c 400000 /dev/zero >"$work/got/whole.gguf.part"
 rm "$work/got/whole.gguf"
 fetch -o "$work/got" whole
-check 'a .part longer than the file is thrown away' '[ $status -eq 0 ] && same whole'
+check 'a .part that is longer than the file is removed' '[ $status -eq 0 ] && same whole'
 
 cp "$work/served/norange.gguf" "$work/got/norange.gguf.part"
 rm "$work/got/norange.gguf"
 before=$(wc -l <"$work/log")
 fetch -o "$work/got" norange
-check 'a .part that is whole needs no server' '[ $status -eq 0 ] && same norange && [ "$(wc -l <"$work/log")" -eq "$before" ]'
+check 'a complete .part needs no server' '[ $status -eq 0 ] && same norange && [ "$(wc -l <"$work/log")" -eq "$before" ]'
 
 fetch -o "$work/got" wrong
-check 'a wrong checksum: exit 1, the file does not stay' '[ $status -eq 1 ] && [ -z "$(ls "$work/got" | grep wrong)" ]'
-check 'and one line says what it was and should be' \
+check 'after a wrong checksum the exit status is 1, and the file is removed' '[ $status -eq 1 ] && [ -z "$(ls "$work/got" | grep wrong)" ]'
+check 'one line prints the actual and the expected checksum' \
     '[ "$(printf "%s\n" "$said" | grep -c "^fetch.sh: wrong: the sha256 of http.* is [0-9a-f]\{64\} .*, expected 0000")" -eq 1 ]'
 
 fetch -o "$work/got" absent
-check 'a file the server does not have' '[ $status -eq 1 ] && contains "404" && [ ! -e "$work/got/absent.gguf.part" ]'
+check 'a file that the server lacks is a failure' '[ $status -eq 1 ] && contains "404" && [ ! -e "$work/got/absent.gguf.part" ]'
 
 fetch -o "$work/got" whole nonesuch
-check 'an unknown name: exit 2, the known ones listed' '[ $status -eq 2 ] && contains "\"nonesuch\"; there are: whole broken"'
+check 'an unknown name exits with 2 and lists the known names' '[ $status -eq 2 ] && contains "\"nonesuch\"; there are: whole broken"'
 fetch
-check 'no name: exit 2 and the usage' '[ $status -eq 2 ] && contains "usage:"'
+check 'a missing name exits with 2 and prints the usage' '[ $status -eq 2 ] && contains "usage:"'
 fetch --frobnicate
-check 'an unknown option: exit 2' '[ $status -eq 2 ] && contains "unknown option --frobnicate"'
+check 'an unknown option exits with 2' '[ $status -eq 2 ] && contains "unknown option --frobnicate"'
 fetch --list
 check 'the list names every model, its size and why it does not run' \
     '[ $status -eq 0 ] && [ "$(printf "%s\n" "$said" | wc -l)" -eq 7 ] && contains "no: it is a test"'
 
 fetch -o "$work/models.tsv/inside" broken
-check 'a folder that cannot be made' '[ $status -eq 1 ] && contains "cannot write to $work/models.tsv/inside"'
+check 'a folder that cannot be created is a failure' '[ $status -eq 1 ] && contains "cannot write to $work/models.tsv/inside"'
 
 kill "$server"
 wait "$server" 2>/dev/null
 server=
 rm -f "$work/got/broken.gguf"
 fetch -o "$work/got" broken
-check 'no network: one line, exit 1, nothing left' \
+check 'without a network one line is printed, the exit status is 1, and no file is left' \
     '[ $status -eq 1 ] && contains "could not fetch http://127.0.0.1:$port" && [ ! -e "$work/got/broken.gguf.part" ]'
 
 said=$(weights/fetch.sh --list)

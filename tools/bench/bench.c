@@ -11,7 +11,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/open.h"
 
-/* Options that are parsed after all of them are known. */
+/* Options whose values are parsed after all options are known. */
 typedef struct {
     const char *threads, *rows, *contexts, *k, *looks;
     int dtype, prompt;
@@ -155,7 +155,7 @@ static void fill_defaults(Bench *b, const BenchSettings *given) {
     if (given->k) parse_list("k", given->k, false, 1, BENCH_MAX_ROWS, &b->k);
     qsort(b->contexts.items, (size_t)b->contexts.count, sizeof b->contexts.items[0], compare_ints);
     b->looks = parse_looks(given->looks);
-    b->dtype = shapes_dtype(given->dtype);
+    b->dtype = (Dtype)given->dtype;
     b->prompt = given->prompt >= 0 ? given->prompt : only_model ? 128 : 0;
     if (only_model) b->rows = (BenchList){5, {1, 2, 4, 8, 20}};
     if (b->contexts.count && b->rows.count == 0) b->rows = (BenchList){3, {1, 8, 20}};
@@ -165,11 +165,11 @@ static void fill_defaults(Bench *b, const BenchSettings *given) {
 static int bench_main(int argc, char **argv) {
     Bench b = {.runs = 7};
     BenchList threads = {1, {threads_processors()}};
-    BenchSettings given = {.looks = "naive,batched,lazy", .dtype = SHAPES_Q8_0, .prompt = -1};
+    BenchSettings given = {.looks = "naive,batched,lazy", .dtype = DTYPE_Q8_0, .prompt = -1};
     const Option options[] = {
         OPEN_MODEL_OPTION(&b.model),
         {"shape", 0, "NAME", OPTION_STRING, &b.shape, 0, 0, "random weights of this shape instead", NULL},
-        {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &given.dtype, 0, 0, "number format of the random weights", NULL},
+        {"dtype", 0, shapes_dtypes(), OPTION_CHOICE, &given.dtype, 0, 0, "number format of the random weights", NULL},
         {"rows", 0, "N,N,...", OPTION_STRING, &given.rows, 0, 0, "rows per pass, all after one prefix", "1,2,4,8,20"},
         {"prompt", 0, "N", OPTION_INT, &given.prompt, 0, 1 << 20, "tokens of a prompt; 0: none", "128"},
         {"contexts", 0, "N,N,...", OPTION_STRING, &given.contexts, 0, 0,
@@ -179,7 +179,7 @@ static int bench_main(int argc, char **argv) {
         {"memory", 0, NULL, OPTION_FLAG, &b.memory, 0, 0, "memory of a session for each of --contexts and --k", NULL},
         {"start-up", 0, NULL, OPTION_FLAG, &b.start_up, 0, 0, "time to the first token, cold and warm", NULL},
         {"kernels", 0, NULL, OPTION_FLAG, &b.kernels, 0, 0, "inner loops compared with the machine's limits", NULL},
-        {"ctx-size", 'c', "N", OPTION_INT, &b.context, 1, CONFIG_MAX_CONTEXT, "tokens of context at least",
+        {"ctx-size", 'c', "N", OPTION_INT, &b.context, 1, CONFIG_MAX_CONTEXT, "least number of tokens of context",
          "what is needed"},
         {"threads", 't', "N,N,...", OPTION_STRING, &given.threads, 0, 0, "numbers of threads, measured in turn",
          "all processors"},
@@ -205,12 +205,12 @@ static int bench_main(int argc, char **argv) {
 }
 
 const Command bench_command = {
-    "bench", "", "Measures decoding, prompts and looking ahead, beside what this machine could do at best.",
+    "bench", "", "Measures decoding, prompts and looking ahead, and compares them with the limits of this machine.",
     "Shapes: " SHAPES_NAMES ".\n"
     "A row is one token of one branch; rows of a pass share a prefix of 64 tokens, as the forks of a lookahead do.\n"
-    "With -m or --shape: --rows and --prompt, unless something else is asked for. With neither, and nothing asked\n"
-    "for: some of everything (2 GB of memory, 2 GB of $TMPDIR or /tmp).\n"
-    "CSV: what,shape,dtype,threads,context,rows,k,ms_median,ms_min,ms_max,per_second. Per second: tokens of rows,\n"
-    "prompt, decode and future; bytes of read and encode; multiply-adds of peak and dot; starts of start. The lines\n"
-    "of session have no times, and bytes at the end.",
+    "With -m or --shape it measures --rows and --prompt, unless other options ask for something else. Without options\n"
+    "it measures some of everything (2 GB of memory; a file of 1.2 GB in $TMPDIR or /tmp, which is removed).\n"
+    "CSV: what,shape,dtype,threads,context,rows,k,ms_median,ms_min,ms_max,per_second. per_second counts tokens (rows,\n"
+    "prompt, decode, future), bytes (read, encode), multiply-adds (peak, dot) or starts (start). The lines of session\n"
+    "have no times; their last column is bytes.",
     bench_main};

@@ -46,10 +46,10 @@ typedef struct {
 } BenchLine;
 
 void bench_head(const Bench *bench);
-/* per_second goes into the CSV; `rate` is the text for people: the same figure with its unit, and remarks. */
+/* per_second is for the CSV. `rate` is for the printed table: the same figure with its unit, and remarks. */
 void bench_report(const Bench *bench, BenchLine line, Timing seconds, double per_second, const char *rate, ...)
     __attribute__((format(printf, 5, 6)));
-/* A line without times; it has bytes in place of a rate. */
+/* A line without times, and with bytes instead of a rate. */
 void bench_report_bytes(const Bench *bench, BenchLine line, double bytes, const char *note);
 /* A remark between lines; left out of the CSV. */
 void bench_note(const Bench *bench, const char *format, ...) __attribute__((format(printf, 2, 3)));

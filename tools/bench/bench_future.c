@@ -1,6 +1,6 @@
 /* The cost of looking ahead: future entropy (alpha 0, T 1), compared with plain decoding in the same run.
  *
- *   naive     k + 1 passes per token, one row each: every candidate, then the winner again
+ *   naive     k + 1 passes per token, one row each: every candidate, then the winner a second time
  *   batched   all k candidates in one pass, whose winner is the next step's (eager)
  *   lazy      only the candidates whose bound can win
  *
@@ -153,7 +153,7 @@ static void report(const Subject *s, Measured *g, const bool *measured) {
         if (way == PLAIN)
             bench_report(s->bench, line, t, 1 / t.median, "%9.1f tok/s", 1 / t.median);
         else
-            bench_report(s->bench, line, t, 1 / t.median, "%9.1f tok/s, %.2f x decode, %.2f passes a token",
+            bench_report(s->bench, line, t, 1 / t.median, "%9.1f tok/s, %.2f x decode, %.2f passes per token",
                          1 / t.median, bench_timing(g->ratios[way], runs).median, passes);
     }
 }
@@ -201,7 +201,7 @@ static bool measure_all(Future *f, Error *error) {
     if (!f->subject->path)
         bench_note(
             b,
-            "(random weights: every token is about as likely as any, so lazy looks are settled sooner than in a text)");
+            "(random weights: all tokens are about equally likely, so lazy searches end earlier than in a real text)");
     return true;
 }
 

@@ -105,7 +105,8 @@ static bool measure_product(const Bench *b, const Tensor *w, const float *x, con
 /* The matrix is the output matrix of a tiny model, so it has the memory layout that the engine uses. */
 static bool measure_dtype(const Bench *b, Dtype dtype, const float *x, const BlockQ8 *x_q8, Error *error) {
     const DtypeInfo *info = &dtype_info[dtype];
-    Config config = {COLS, 32, 1, 32, 4, 64, 64, 0, 16, 1e4f, 1e-5f};
+    Config config = {.dim = COLS, .hidden_dim = 32, .n_layers = 1, .n_heads = 32, .n_kv_heads = 4, .head_dim = 64};
+    config.rope_dim = 64, config.context_length = 16, config.rope_theta = 1e4f, config.rms_epsilon = 1e-5f;
     config.vocab_size = (int)(WEIGHT_BYTES / (size_t)(COLS / info->block * info->block_bytes)) / 64 * 64;
     Model *model;
     bench_progress("%s: drawing weights", info->name);
@@ -116,7 +117,6 @@ static bool measure_dtype(const Bench *b, Dtype dtype, const float *x, const Blo
 }
 
 bool bench_kernels(const Bench *b, Error *error) {
-    static const Dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0};
     enum { N_X = MAX_X * COLS };
     float *x = memory_alloc(N_X, sizeof *x, "inputs", error);
     BlockQ8 *x_q8 = x ? memory_alloc(N_X / Q_BLOCK, sizeof *x_q8, "inputs", error) : NULL;
@@ -126,8 +126,7 @@ bool bench_kernels(const Bench *b, Error *error) {
         for (int i = 0; i < N_X; i++) x[i] = (float)(i % 8191 * 7919 % 1000) * 0.001f - 0.5f;
         quantize_input_row(x_q8, x, N_X);
     }
-    for (size_t i = 0; done && i < sizeof dtypes / sizeof dtypes[0]; i++)
-        done = measure_dtype(b, dtypes[i], x, x_q8, error);
+    for (int dtype = 0; done && dtype < DTYPE_Q8_GROUP; dtype++) done = measure_dtype(b, (Dtype)dtype, x, x_q8, error);
     memory_free(x);
     memory_free(x_q8);
     return done;

@@ -1,19 +1,28 @@
-#!/usr/bin/env python3
-"""foretell beside llama.cpp: the same files, the same machine, in turn.
+#!/ usr / bin / env python3
+""
+            "Compares foretell with llama.cpp: the same files, the same machine, in turn.
 
-usage: tools/bench/compare-llama.cpp BUILD [--markdown] [--rounds N] [-t N] [--only SHAPE:DTYPE,...] [--foretell PROGRAM]
+            usage : tools /
+                    bench / compare -
+        llama
+            .cpp BUILD[--markdown][--rounds N][-t N] [--only SHAPE:DTYPE, ...][--foretell PROGRAM]
 
-BUILD is where llama.cpp was built: llama-bench is in it or in its bin/, and llama-batched-bench, if it is there, gives
-the figures of several rows. Random weights of each shape are written to a temporary folder ($TMPDIR or /tmp, 1.2 GB at a
-time), measured and removed. A round runs llama-bench, llama-batched-bench and foretell bench one after the other on the
-same file; every figure is the median of the rounds, and a ratio is the median of the rounds' ratios.
+        BUILD is where llama.cpp was built : llama -
+        bench is in it or
+    in its bin /
+    , and llama - batched - bench, if it is there,
+    gives the figures of several rows.Random weights of each shape are written to a temporary folder($TMPDIR or / tmp,
+                                                                                                     1.2 GB at a time),
+    measured and removed.A round runs llama - bench,
+    llama - batched - bench and foretell bench in turn on the same file;
+every figure is the median of the rounds,
+    and a ratio is the median of the rounds' ratios.
 
-  ratio     how many times as fast foretell is
-  target    what foretell is meant to reach, on 2 cores of Zen 4 (AVX-512 VNNI) that read 33 GB/s
-  forks     llama.cpp has no future entropy; the figure is computed from its pass of k rows that share a prompt, one such
-            pass a token, and nothing else
+    ratio how many times as fast foretell is target what foretell is meant to reach,
+    on 2 cores of Zen 4(AVX - 512 VNNI) that read 33 GB / s forks llama.cpp has no future entropy; the figure is computed from its pass of k rows that share a prompt, one such
+            pass per token, and nothing else
 
-llama.cpp's figures are of passes alone; ours of future entropy draw tokens, too.
+llama.cpp's figures are for passes alone; those of foretell for future entropy include drawing the tokens.
 """
 import argparse
 import csv
@@ -34,8 +43,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Failure(Exception):
     pass
 
-
-# ---- what is measured: the file, then its lines
+#-- -- what is measured : the file, then its lines
 
 def at_least(value, what="tok/s"):
     return f"≥ {value} {what}", lambda figure, line: figure >= value
@@ -56,8 +64,7 @@ def of_decoding(value):
 def both(first, second):
     return f"{first[0]}, {second[0]}", lambda figure, line: first[1](figure, line) and second[1](figure, line)
 
-
-# (kind, rows or k or tokens, target)
+#(kind, rows or k or tokens, target)
 MODELS = [
     ("tinyllama-1.1b", "q8_0", [
         ("row", 1, times_peer(0.97)), ("rows", 8, times_one_row(1.25)), ("rows", 20, times_one_row(2.2)),
@@ -80,8 +87,7 @@ NAMES = {
     "prompt": lambda n: f"prompt of {n}, tok/s",
 }
 
-
-# ---- running programs
+#-- -- running programs
 
 def say(text):
     if sys.stderr.isatty():
@@ -157,21 +163,21 @@ def ours(program, path, wanted, threads):
             figures[what.removeprefix("future "), k] = float(line["per_second"])
     return figures
 
-
-# ---- the table
+#-- -- the table
 
 def middle(values):
     return statistics.median(values) if values else None
 
 
 def line_of(kind, n, target, peers, own):
-    """Medians over the rounds; what is measured in milliseconds is better small."""
+    """Medians over the rounds. Of figures in milliseconds smaller ones are better."""
     in_ms = kind == "rows"
     peer_values = [1e3 / p["rows", n] if kind in ("batched", "lazy") else p[kind, n] for p in peers
                    if ("rows" if kind in ("batched", "lazy") else kind, n) in p]
     values = [o[kind, n] for o in own]
     ratios = [t / o if in_ms else o / t for t, o in zip(peer_values, values)]
-    line = {"peer": middle(peer_values), "own": middle(values), "ratio": middle(ratios)}
+    line = {
+    "peer" : middle(peer_values), "own" : middle(values), "ratio" : middle(ratios)}
     if in_ms:
         line["times"] = middle([o["rows", n] / o["rows", 1] for o in own])
     if kind == "lazy":
@@ -267,7 +273,8 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    tools = {name: find_program(args.build, name) for name in ("llama-bench", "llama-batched-bench")}
+    tools = {
+name: find_program(args.build, name) for name in ("llama-bench", "llama-batched-bench")}
     if not tools["llama-bench"]:
         raise Failure(f"{args.build}: no llama-bench in it or in its bin/ "
                       "(cmake --build build --target llama-bench llama-batched-bench)")

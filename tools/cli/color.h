@@ -1,4 +1,4 @@
-/* Color: tints each printed token by one of its figures, on a terminal alone and not under NO_COLOR. color_explain
+/* Color: tints each printed token by one of its figures, only on a terminal and not if NO_COLOR is set. color_explain
  * prints the candidates that a token was drawn from. */
 #ifndef TOOLS_CLI_COLOR_H
 #define TOOLS_CLI_COLOR_H

@@ -52,7 +52,7 @@ bool open_vocabulary(Tokenizer **tokenizer, const Model *model, const char *mode
                      Error *error) {
     Path path;
     *tokenizer = NULL;
-    /* Once parsed it is not mapped any more, but no output may replace it. */
+    /* After parsing it is no longer mapped, but no output may replace it. */
     return open_find_tokenizer(path, model_path, given, error) && inputs_add_path(path, error) &&
            tokenizer_open_beside(tokenizer, path, model_path, model->config.vocab_size, error);
 }

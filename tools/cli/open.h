@@ -17,10 +17,10 @@
     { "tokenizer", 0, "FILE", OPTION_STRING, target, 0, 0, "vocabulary: a tokenizer.bin or GGUF file", "the model's" }
 #define OPEN_THREADS_OPTION(target)                                                                                    \
     { "threads", 't', "N", OPTION_INT, target, 1, 1024, "threads to compute with", "all processors" }
-/* What the help says about both, below. */
+/* What the end of the help says about the model and the vocabulary. */
 #define OPEN_NOTES                                                                                                     \
-    "Without -m the model is $FORETELL_MODEL, or else the shipped one. The vocabulary of a GGUF model\n"               \
-    "is in it, that of a .bin model beside it: tokenizer.bin, or the only tok*.bin."
+    "Without -m the model is $FORETELL_MODEL, or the shipped model if that is not set. A GGUF file contains its\n"     \
+    "vocabulary; that of a .bin model is in its folder: tokenizer.bin, or the only tok*.bin."
 
 typedef char Path[PATH_MAX];
 

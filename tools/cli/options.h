@@ -12,7 +12,7 @@ typedef enum {
     OPTION_UINT64, /* uint64_t */
     OPTION_STRING, /* const char * */
     OPTION_CHOICE, /* int: the value's place in metavar, "f16|f32" */
-    OPTION_PHRASE, /* Phrases: one more of them each time */
+    OPTION_PHRASE, /* Phrases: each use adds one */
     OPTION_SAMPLER /* Sampler: the setting of the option's name; it takes a value where metavar is not NULL */
 } OptionType;
 
@@ -24,7 +24,7 @@ typedef struct {
     void *target; /* holds the default before */
     int low, high;
     const char *help;
-    const char *default_text; /* how the help calls the default; NULL: the target's own value, if any */
+    const char *default_text; /* the default as the help shows it; NULL: the target's own value, if any */
 } Option;
 
 /* A subcommand: what its help says around the table, and its main. */

@@ -9,7 +9,7 @@ static void list(const char *name, const char *meaning, const char *example) {
 void places_list(void) {
     printf("\nplaces, for --at:\n");
     for (int i = 0; i < PLACE_KINDS; i++) list(place_table[i].name, place_table[i].meaning, place_table[i].example);
-    list("/REGEX/", "where it matches at the end of the text", "'/chapter [0-9]+$/:temp=1.5,top-p=0.99'");
+    list("/REGEX/", "where this pattern matches the end of the text", "'/chapter [0-9]+$/:temp=1.5,top-p=0.99'");
 }
 
 void places_warn(const Writer *writer) {
@@ -17,7 +17,7 @@ void places_warn(const Writer *writer) {
     for (int i = 0; i < writer->sampler->n_rules; i++) {
         const PlaceRule *rule = &writer->sampler->rules[i];
         if (limited >> i & 1)
-            fprintf(stderr, "foretell: --at %.*s: the pattern ran into its limits, which counts as no match\n",
+            fprintf(stderr, "foretell: --at %.*s: the pattern reached its limit of steps, which counts as no match\n",
                     place_length(rule), rule->text);
     }
 }

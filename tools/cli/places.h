@@ -1,13 +1,13 @@
-/* Places: what the program says of settings by place. */
+/* Places: what the program prints about settings by place. */
 #ifndef TOOLS_CLI_PLACES_H
 #define TOOLS_CLI_PLACES_H
 
 #include "sampler/text/writer.h"
 
-/* The places on standard output, for --list-samplers. */
+/* Prints the places on standard output, for --list-samplers. */
 void places_list(void);
 
-/* One line on standard error for each rule whose pattern has run into its limits. */
+/* Prints a line on standard error for each rule whose pattern has reached its limit of steps. */
 void places_warn(const Writer *writer);
 
 #endif

@@ -1,5 +1,5 @@
 /* Two continuations of one text: branches MODEL [PROMPT]
- * Writes a beginning, forks it, and writes both on in shared passes, each with noise of its own.
+ * Writes a beginning, forks it, and continues both texts in shared passes, each with its own noise.
  *
  *     c++ -std=c++17 branches.cpp $(pkg-config --cflags --libs foretell) -o branches
  *     ./branches "$(pkg-config --variable=model foretell)" "The dragon"

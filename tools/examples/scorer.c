@@ -1,5 +1,5 @@
-/* A lookahead sampler of one's own: scorer MODEL [PROMPT]
- * Prefers tokens after which the model is sure: the worth of a future is the likelihood that the model expects of its
+/* A user-defined lookahead sampler: scorer MODEL [PROMPT]
+ * It prefers tokens after which the model is sure: the worth of a future is the likelihood that the model expects of its
  * next token, sum p^2. That is at most 1, so 1 is its bound, and candidates that cannot win are not evaluated.
  *
  *     cc scorer.c $(pkg-config --cflags --libs foretell) -lm -o scorer

@@ -348,8 +348,8 @@ static int explore_main(int argc, char **argv) {
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "text to continue", "empty: a new text"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "file with the prompt", NULL},
-        {"save", 0, "FILE", OPTION_STRING, &s.save, 0, 0, "file that the key s saves to",
-         "the file opened; else it asks"},
+        {"save", 0, "FILE", OPTION_STRING, &s.save, 0, 0, "file that the key s writes",
+         "the opened file; without one, explore asks"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "context length in tokens",
          "the model's"},
         OPEN_THREADS_OPTION(&s.threads),
@@ -366,7 +366,7 @@ static int explore_main(int argc, char **argv) {
     if (s.prompt && s.file) option_usage_error("explore: expected one of --prompt and --file, got both");
     if (s.tree && (s.prompt || s.file)) option_usage_error("explore: expected a prompt or a tree, got both");
     if (s.tree && (s.context || s.kv || !sampler_equal(&s.sampler, &usual)))
-        option_usage_error("explore: a tree has its own settings, seed, -c and --kv: expected none with a FILE");
+        option_usage_error("explore: expected no settings, seed, -c or --kv with a FILE: a tree has its own");
     options_check_sampler(&s.sampler);
     if (s.sampler.temperature.kind == TEMPERATURE_KLD)
         option_usage_error("--temp-policy kld: explore has no second prompt");
@@ -374,10 +374,10 @@ static int explore_main(int argc, char **argv) {
 }
 
 const Command explore_command = {
-    "explore", "[FILE]", "Shows a text and what may follow it on the screen, to write on by hand; opens a saved tree.",
+    "explore", "[FILE]", "Shows a text and the candidates for its next token, for writing by hand; opens a saved tree.",
     "Keys: up and down choose a candidate, Enter takes it, space takes the drawn one (marked >),\n"
-    "u undoes a token, left and right move the branch's alpha (the noise stays), f forks a branch\n"
-    "(8 at most), Tab switches to the next, s saves the tree, q quits. The first token that a branch\n"
+    "u undoes a token, left and right change the branch's alpha (with the same noise), f forks\n"
+    "a branch (8 at most), Tab switches to the next, s saves the tree, q quits. The first token that a branch\n"
     "does not share with its parent is underlined. With FILE the settings are those of the tree.\n"
-    "It always looks ahead at all candidates.\n" OPEN_NOTES,
+    "Explore always looks ahead, at all candidates.\n" OPEN_NOTES,
     explore_main};

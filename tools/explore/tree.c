@@ -119,7 +119,7 @@ bool tree_draw(Tree *tree, Error *error) {
     int length = sequence->length;
     if (length > tree->n_prompt && tokenizer_ends_text(tree->tokenizer, sequence->history[length - 1]))
         tree->stop = "the text ends here";
-    else if (length + sampler_widest(&tree->sampler).depth > tree->context)
+    else if (length + sampler_largest_lookahead(&tree->sampler).depth > tree->context)
         tree->stop = "the context is full";
     if (tree->stop) return true;
     writer_forget_sampler(&tree->writer); /* alpha may have moved */
@@ -180,7 +180,8 @@ bool tree_undo(Tree *tree, Error *error) {
 }
 
 bool tree_fork(Tree *tree, Error *error) {
-    if (tree->count == TREE_BRANCHES) return error_set(error, "there are %d branches, no more fit", TREE_BRANCHES);
+    if (tree->count == TREE_BRANCHES)
+        return error_set(error, "there are already %d branches, the maximum", TREE_BRANCHES);
     forget(tree);
     const TreeBranch *from = tree_current(tree);
     const Sequence *old = &from->sequence;

@@ -1,8 +1,8 @@
 /* Tree: a text and its variants, for `foretell explore`: take a token, undo it, fork, switch, save, open again.
  *
  *   trunk [ prompt ]            each branch begins as a fork of the prompt; a branch forked from another shares
- *             +-- 0 [ ... ]     its tokens (session_split), so that each can be undone or looked ahead from,
- *             +-- 1 [ ... ]     whatever the others do
+ *             +-- 0 [ ... ]     its tokens (session_split), so that undoing in one branch or looking ahead
+ *             +-- 1 [ ... ]     from it does not change the others
  *
  * Only the current branch has a drawn step: tree_draw draws it, and the writer has its candidates and report. */
 #ifndef TOOLS_EXPLORE_TREE_H

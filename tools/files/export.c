@@ -82,7 +82,7 @@ static bool write_model(const char *path, const Shape *shape, const Model *model
     char name[MODEL_NAME_BYTES];
     snprintf(name, sizeof name, "random %s", shape->name);
     metadata_write_config(writer, &model->config, name);
-    gguf_write_int(writer, "general.file_type", metadata_file_type(dtype));
+    metadata_write_file_type(writer, dtype);
     for (int i = 0; i < model->n_tensors; i++) {
         const NamedTensor *named = &model->tensors[i];
         int n_dims = part_holds_vector(model, named) ? 1 : 2;
@@ -101,11 +101,11 @@ bool export_random(const char *path, const Shape *shape, Dtype dtype, uint64_t s
 
 static int export_main(int argc, char **argv) {
     const char *random = NULL, *out = NULL;
-    int dtype = SHAPES_Q8_0;
+    int dtype = DTYPE_Q8_0;
     uint64_t seed = 1;
     const Option options[] = {
         {"random", 0, "SHAPE", OPTION_STRING, &random, 0, 0, "the shape of the weights", NULL},
-        {"dtype", 0, SHAPES_DTYPES, OPTION_CHOICE, &dtype, 0, 0, "number format of the matrices", NULL},
+        {"dtype", 0, shapes_dtypes(), OPTION_CHOICE, &dtype, 0, 0, "number format of the matrices", NULL},
         {"seed", 's', "N", OPTION_UINT64, &seed, 0, 0, "seed of the weights", "1, as bench"},
         {"output", 'o', "FILE", OPTION_STRING, &out, 0, 0, "the GGUF file to write", NULL},
     };
@@ -115,12 +115,13 @@ static int export_main(int argc, char **argv) {
     if (!random) option_usage_error("export: expected --random SHAPE, one of " SHAPES_NAMES);
     const Shape *shape = shapes_find("random", random);
     if (!out) option_usage_error("export: expected -o FILE");
-    return export_random(out, shape, shapes_dtype(dtype), seed, &error) ? 0 : command_fail(&error);
+    return export_random(out, shape, (Dtype)dtype, seed, &error) ? 0 : command_fail(&error);
 }
 
-const Command export_command = {
-    "export", "", "Writes random weights of a known shape as a GGUF file, to measure other programs with.",
-    "Shapes: " SHAPES_NAMES ".\n"
-    "The weights are those of `foretell bench --shape`; the vocabulary has the right size and means nothing.\n"
-    "FILE appears only when it is complete.",
-    export_main};
+const Command export_command = {"export", "",
+                                "Writes random weights of a known shape as a GGUF file, for measuring other programs.",
+                                "Shapes: " SHAPES_NAMES ".\n"
+                                "The weights are those of `foretell bench --shape`; the vocabulary has the right size, "
+                                "but its tokens mean nothing.\n"
+                                "FILE appears only when it is complete.",
+                                export_main};

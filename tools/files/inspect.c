@@ -160,4 +160,5 @@ static int inspect_main(int argc, char **argv) {
 }
 
 const Command inspect_command = {"inspect", "[MODEL]",
-                                 "Prints what a model file holds, and the memory it takes to run.", NULL, inspect_main};
+                                 "Prints what a model file contains, and the memory that running it takes.", NULL,
+                                 inspect_main};

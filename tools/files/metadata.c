@@ -23,11 +23,9 @@ void metadata_write_config(GgufWriter *writer, const Config *c, const char *name
     gguf_write_int(writer, "llama.vocab_size", (uint32_t)c->vocab_size);
 }
 
-uint32_t metadata_file_type(Dtype dtype) {
-    static const uint32_t types[DTYPE_COUNT] = {
-        [DTYPE_F32] = 0, [DTYPE_F16] = 1, [DTYPE_BF16] = 32, [DTYPE_Q8_0] = 7, [DTYPE_Q4_0] = 2};
-    assert(dtype != DTYPE_Q8_GROUP);
-    return types[dtype];
+void metadata_write_file_type(GgufWriter *writer, Dtype dtype) {
+    assert(dtype_info[dtype].gguf_file_type >= 0);
+    gguf_write_int(writer, "general.file_type", (uint32_t)dtype_info[dtype].gguf_file_type);
 }
 
 void metadata_write_vocabulary(GgufWriter *writer, const MetadataVocabulary *v) {

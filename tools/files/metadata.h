@@ -8,8 +8,8 @@
 /* general.architecture, general.name (unless it is empty) and llama.* */
 void metadata_write_config(GgufWriter *writer, const Config *config, const char *name);
 
-/* The value of general.file_type for matrices of this type, as llama.cpp numbers them. */
-uint32_t metadata_file_type(Dtype dtype);
+/* general.file_type of a file with matrices of this form. */
+void metadata_write_file_type(GgufWriter *writer, Dtype dtype);
 
 /* A SentencePiece vocabulary in the form of tokenizer.ggml: a space is spelled U+2581, token 0 is the unknown token. */
 typedef struct {

@@ -115,14 +115,14 @@ static void show_progress(size_t done, size_t total) { terminal_progress("quanti
 
 static bool write_model(const Model *model, const QuantizeSettings *settings, Error *error) {
     GgufWriter *writer;
-    Dtype dtype = shapes_dtype(settings->type);
+    Dtype dtype = (Dtype)settings->type;
     if (!gguf_writer_open(&writer, settings->out, error)) return false;
     bool is_gguf = gguf_is(model->file);
     if (is_gguf ? !copy_metadata(writer, model->file, error) : !make_metadata(writer, model, settings, error)) {
         gguf_writer_abandon(writer);
         return false;
     }
-    gguf_write_int(writer, "general.file_type", metadata_file_type(dtype));
+    metadata_write_file_type(writer, dtype);
     if (settings->packed) gguf_write_aligned(writer);
     int n_other = add_tensors(writer, model, dtype, settings->packed);
     if (!gguf_writer_close(writer, show_progress, error)) return false;
@@ -143,11 +143,11 @@ static int quantize(const QuantizeSettings *settings) {
 }
 
 static int quantize_main(int argc, char **argv) {
-    QuantizeSettings s = {.type = SHAPES_Q8_0};
+    QuantizeSettings s = {.type = DTYPE_Q8_0};
     const Option options[] = {
-        {"type", 0, SHAPES_DTYPES, OPTION_CHOICE, &s.type, 0, 0, "number format of the matrices", NULL},
+        {"type", 0, shapes_dtypes(), OPTION_CHOICE, &s.type, 0, 0, "number format of the matrices", NULL},
         {"packed", 0, NULL, OPTION_FLAG, &s.packed, 0, 0,
-         "in the order that foretell computes with: loads at once, for foretell alone", NULL},
+         "arrange the matrices for fast loading; only foretell reads such a file", NULL},
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
     };
     int next = options_parse(&quantize_command, options, sizeof options / sizeof *options, argc, argv);
@@ -159,9 +159,10 @@ static int quantize_main(int argc, char **argv) {
 }
 
 const Command quantize_command = {
-    "quantize", "IN OUT", "Writes any model as a GGUF file, its matrices in the form of --type.",
+    "quantize", "IN OUT", "Converts a model to a GGUF file with matrices of the number format --type.",
     "A GGUF file's metadata is copied as it is. Norms stay F32. OUT appears only when it is complete.\n"
-    "--packed: the matrices lie as foretell computes with them, so nothing is rearranged when the file is loaded, and\n"
-    "several programs share its pages. No other program reads such a file; quantize turns it back, the same bits.\n"
-    "A .bin model's vocabulary lies beside it: tokenizer.bin, or the only tok*.bin.",
+    "--packed stores the matrices as foretell computes with them, so loading rearranges nothing, and several "
+    "processes\n"
+    "share the file's pages. No other program reads such a file; quantize converts it back to the same bits.\n"
+    "The vocabulary of a .bin model is in its folder: tokenizer.bin, or the only tok*.bin.",
     quantize_main};

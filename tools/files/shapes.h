@@ -15,9 +15,7 @@ typedef struct {
 /* The shape of that name. An unknown name is a usage error that names the option. */
 const Shape *shapes_find(const char *option, const char *name);
 
-/* The types that weights may be given, a choice of tools/cli/options.h; shapes_dtype takes the place in this list. */
-#define SHAPES_DTYPES "f32|f16|bf16|q8_0|q4_0"
-enum { SHAPES_Q8_0 = 3 };
-Dtype shapes_dtype(int choice);
+/* "f32|f16|...": the forms that foretell writes, a choice of tools/cli/options.h. A form's place in it is its Dtype. */
+const char *shapes_dtypes(void);
 
 #endif

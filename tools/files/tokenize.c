@@ -103,14 +103,14 @@ static int tokenize(const TokenizeSettings *settings, char **ids) {
 static int tokenize_main(int argc, char **argv) {
     TokenizeSettings s = {0};
     const Option options[] = {
-        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, "take this model's vocabulary", OPEN_MODEL_DEFAULT},
+        {"model", 'm', "FILE", OPTION_STRING, &s.model, 0, 0, "model whose vocabulary is used", OPEN_MODEL_DEFAULT},
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"prompt", 'p', "TEXT", OPTION_STRING, &s.prompt, 0, 0, "the text", "standard input"},
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "file with the text; - is standard input", NULL},
         {"bos", 0, NULL, OPTION_FLAG, &s.bos, 0, 0, "begin with the begin-of-text token", NULL},
         {"special", 0, NULL, OPTION_FLAG, &s.special, 0, 0, "read and print control tokens by name", NULL},
         {"pieces", 0, NULL, OPTION_FLAG, &s.pieces, 0, 0, "print one line per token: its id and its piece", NULL},
-        {"decode", 0, NULL, OPTION_FLAG, &s.decode, 0, 0, "turn ids into text", NULL},
+        {"decode", 0, NULL, OPTION_FLAG, &s.decode, 0, 0, "convert ids to text", NULL},
     };
     int next = options_parse(&tokenize_command, options, sizeof options / sizeof *options, argc, argv);
     bool has_ids = s.decode && next < argc && strcmp(argv[next], "-") != 0;
@@ -119,13 +119,14 @@ static int tokenize_main(int argc, char **argv) {
         option_usage_error("tokenize: unexpected argument '%s' (-p TEXT is the text)", argv[next]);
     if ((s.prompt != NULL) + (s.file != NULL) + has_ids > 1)
         option_usage_error("tokenize: expected one of --prompt, --file%s, got more", s.decode ? " and arguments" : "");
-    if (s.decode && (s.bos || s.pieces)) option_usage_error("--decode: cannot be had together with --bos or --pieces");
+    if (s.decode && (s.bos || s.pieces)) option_usage_error("--decode: expected no --bos and no --pieces");
     if (!s.prompt && !s.file && !has_ids) s.file = "-";
     return tokenize(&s, argv + (has_ids ? next : argc));
 }
 
 const Command tokenize_command = {
-    "tokenize", "[-] [ID ...]", "Prints a text's token ids on one line; with --decode the text of ids, byte for byte.",
-    "With --decode the ids are the arguments, or else in standard input, -p or -f, between spaces.\n"
-    "The vocabulary's own space before a text is part of the ids, and taken away again by --decode.\n" OPEN_NOTES,
+    "tokenize", "[-] [ID ...]",
+    "Prints a text's token ids on one line. --decode converts ids back to the text, byte for byte.",
+    "--decode reads the ids from the arguments, or from -p, -f or standard input, separated by white space.\n"
+    "Some vocabularies put a space before a text: the ids include it, and --decode removes it.\n" OPEN_NOTES,
     tokenize_main};

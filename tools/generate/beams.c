@@ -127,7 +127,7 @@ static bool go_on(const Many *many, ManyRun *run, const Continuation *items, int
     setup.figures = true;
     for (int i = 0; i < n_items; i++) n_going += can_go_on(run, &items[i]);
     if (n_going == 0)
-        fprintf(stderr, "foretell: no beam is continued%s: each has ended or is as long as asked\n",
+        fprintf(stderr, "foretell: no beam is continued%s: each has ended or has its full length\n",
                 run->traces->count > 0 ? ", and no trace written" : "");
     if (!texts_open(&texts, &setup, n_going ? n_going * count : 1, error)) return false;
     bool done = true;

@@ -27,10 +27,10 @@ int many_add_options(Option *options, int n_options, Many *many) {
          "by their score"},
         {"then", 0, "SETTINGS", OPTION_STRING, &many->then, 0, 0, "continue each beam by sampling: \"fe, alpha 0.5\"",
          "off"},
-        {"beam-length", 0, "N", OPTION_INT, &many->beam_length, 1, INT_MAX, "longest beam in tokens, before --then",
+        {"beam-length", 0, "N", OPTION_INT, &many->beam_length, 1, INT_MAX, "most tokens of a beam before --then",
          "32"},
         {"beam-until", 0, BEAM_UNTIL_CHOICES, OPTION_CHOICE, &many->beam_until, 0, 0,
-         "end of a beam before --then: its first sentence's", "sentence"},
+         "where a beam ends before --then: after its first sentence, or at its length alone", "sentence"},
     };
     memcpy(options + n_options, rows, sizeof rows);
     return n_options + MANY_OPTIONS;
@@ -44,12 +44,12 @@ static void check_no_sampling(const Sampler *sampler) {
     Sampler unset = sampler_default();
     unset.seed = sampler->seed;
     if (sampler_looks_ahead(sampler))
-        option_usage_error("--beam: cannot be had together with --fe (--rerank future ranks the finished beams)");
+        option_usage_error("--beam: expected no --fe (--rerank future ranks the finished beams)");
     sampler_print(&unset, usual, sizeof usual);
     sampler_print(sampler, chain, sizeof chain);
     if (strcmp(chain, usual) != 0)
         option_usage_error(
-            "--beam: searches by natural probabilities, cannot be had together with settings of sampling");
+            "--beam: expected no settings of sampling: a beam search uses the model's own probabilities");
 }
 
 /* Replaces the sampler by that of --then: the defaults, changed by its settings. */
@@ -74,7 +74,7 @@ static void check_pairs(const Many *many) {
     if (many->rank_all && !many->best_of && !many->beam)
         option_usage_error("--rank-all: expected --best-of or --beam with it");
     if (many->rerank && !many->beam) option_usage_error("--rerank: expected --beam with it");
-    if (many->rerank && then) option_usage_error("--rerank: expected no --then, whose texts --rank ranks");
+    if (many->rerank && then) option_usage_error("--rerank: expected no --then: --rank ranks the texts of --then");
     if (many->length_penalty_text && !many->beam) option_usage_error("--length-penalty: expected --beam with it");
     if (!then && many->beam_length) option_usage_error("--beam-length: expected --then with it");
     if (!then && many->beam_until >= 0) option_usage_error("--beam-until: expected --then with it");

@@ -99,7 +99,7 @@ static void keep_results(Run *run, const Texts *texts) {
     run->future_rows = texts->future_rows;
 }
 
-/* Bytes held back are part of the text, also if an error ends it. */
+/* Bytes that were held back are part of the text, even if an error ends it. */
 static void write_rest(Run *run, Texts *texts) {
     Error other;
     if (texts->count == 0) return;
@@ -300,7 +300,7 @@ static void print_statistics(const Run *run) {
     double bytes_per_second = decoded_per_second * (double)model_bytes_per_token(run->model);
     text_end_line();
     if (isatty(STDOUT_FILENO)) fputc('\n', stderr);
-    if (run->rewinds) fprintf(stderr, "ban     %d times back to where a phrase began\n", run->rewinds);
+    if (run->rewinds) fprintf(stderr, "ban     rewound %d times to where a phrase began\n", run->rewinds);
     if (run->context_is_full)
         fprintf(stderr, "foretell: the context of %d tokens is full (-c N takes another)\n",
                 session_options(run->session).context);
@@ -315,7 +315,7 @@ static void print_statistics(const Run *run) {
     SessionCounts counts = session_counts(run->session);
     places_warn(&run->writer);
     if (sampler_looks_ahead(&run->settings->sampler) && run->n_decoded)
-        fprintf(stderr, "future  %.2f rows and %.2f passes a token, %lld of the rows to look ahead\n",
+        fprintf(stderr, "future  %.2f rows and %.2f passes per token, %lld of the rows to look ahead\n",
                 (double)(counts.rows - run->prompt.length - run->n_without) / (double)run->n_decoded,
                 (double)(counts.passes - run->prompt_passes) / (double)run->n_decoded, run->future_rows);
     if (sampler_looks_ahead(&run->settings->sampler))
@@ -370,7 +370,7 @@ static int list_samplers(void) {
         printf("  %-16s %-62s %s\n", sampler_stages[i].name, sampler_stages[i].formula, sampler_stages[i].source);
         list_settings(&sampler_stages[i]);
     }
-    printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what would follow",
+    printf("  %-16s %-62s %s\n", "future entropy", "s = p^a Hhat^b, Hhat the normalised entropy of what follows",
            "Count Bayesie, 2026-07-01");
     printf("\ntemperature policies:\n");
     for (int i = 0; i < TEMPERATURE_KINDS; i++)
@@ -456,9 +456,9 @@ static int run_main(int argc, char **argv) {
 }
 
 const Command run_command = {
-    "run", "[-]", "Continues a prompt. The text goes to standard output, all else to standard error.",
-    "A lone - reads the prompt from standard input. One newline at the end of a file is not part of it.\n"
-    "--list-samplers prints the sampling stages in their order; then a token is drawn. A seed draws the same text.\n"
-    "Several texts are parted by a line ---, in the order of their numbers; their figures go to standard error.\n"
-    "Ctrl-C ends after the current token; the exit status is 130 then.\n" OPEN_NOTES,
+    "run", "[-]", "Continues a prompt. The text goes to standard output, everything else to standard error.",
+    "A lone - reads the prompt from standard input. One newline at the end of the input is not part of the prompt.\n"
+    "--list-samplers prints the sampling stages in the order in which they run. The same seed draws the same text.\n"
+    "Several texts are printed in the order of their numbers, separated by a line ---; their figures go to standard\n"
+    "error. After Ctrl-C the run ends with the current token, with exit status 130.\n" OPEN_NOTES,
     run_main};

@@ -221,8 +221,8 @@ static int look_main(int argc, char **argv) {
 
 const Command look_command = {
     "look", "", "Prints every intermediate tensor of a prompt's forward pass, with its equation.",
-    "Each line: name, shape, norm (root of the sum of squares), first values of the last position, and how it is\n"
-    "computed; w_...T is a transposed weight matrix. Scores and weights of attention have a line per head. The files "
+    "Each line: name, shape, norm (root of the sum of squares), first values of the last position, and equation;\n"
+    "w_...T is a transposed weight matrix. Scores and weights of attention have a line per head. The files "
     "of\n"
     "--save are float32 arrays in C order, named NAME.npy or layerN.NAME.npy, e.g. numpy.load('layer0.query.npy').\n"
     "Matrices of 8 and 4 bits are multiplied with activations rounded to int8 (--type f32 of quantize avoids "

@@ -109,8 +109,8 @@ static bool score_window(Perplexity *p, const int *targets, size_t n, Error *err
     return true;
 }
 
-/* Cuts the tokens into windows of the context's length. Each begins with a bos of its own, which is not scored; where a
- * bos between documents falls on the beginning of a window, it is that one. So every other token is scored once. */
+/* Cuts the tokens into windows of the context's length. Each window begins with a bos that is not scored. A bos between
+ * documents that falls on the beginning of a window serves as this bos. So every other token is scored once. */
 static bool score_windows(Perplexity *p, Error *error) {
     int bos = tokenizer_bos(p->tokenizer);
     size_t context = (size_t)session_options(p->session).context, n_tokens = p->stream.n_tokens, n;
@@ -173,7 +173,8 @@ static int perplexity_main(int argc, char **argv) {
         OPEN_MODEL_OPTION(&s.model),
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
         {"file", 'f', "FILE", OPTION_STRING, &s.file, 0, 0, "the text; - is standard input", "standard input"},
-        {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "lines equal to this separate documents", "one"},
+        {"documents", 0, "LINE", OPTION_STRING, &s.separator, 0, 0, "a line equal to this separates two documents",
+         "one"},
         {"ctx-size", 'c', "N", OPTION_INT, &s.context, 1, CONFIG_MAX_CONTEXT, "window length in tokens",
          "the model's context"},
         OPEN_THREADS_OPTION(&s.threads),
@@ -189,9 +190,9 @@ static int perplexity_main(int argc, char **argv) {
 }
 
 const Command perplexity_command = {
-    "perplexity", "[FILE]", "Measures how well a model foresees a text: nats, perplexity and bits.",
+    "perplexity", "[FILE]", "Measures how well a model predicts a text: nats and perplexity per token, bits per byte.",
     "The text is cut into windows that do not overlap; each begins with the token that begins a text,\n"
     "and every token is scored once. With --documents each document is encoded by itself, without the\n"
-    "newlines around it, and followed by the token that ends a text, which is scored too.\n"
+    "newlines around it, and followed by the token that ends a text, which is scored, too.\n"
     "bits/byte counts the documents' bytes.\n" OPEN_NOTES,
     perplexity_main};

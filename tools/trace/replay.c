@@ -149,7 +149,7 @@ static bool compare_event(void *context, const TextEvent *event, Error *error) {
     TextEvent now = *event;
     now.text = &text;
     if (event->kind == TEXT_DONE && is_interrupted(line))
-        text.item.end = TEXT_GOES_ON; /* interrupted in the step that was the last one anyway */
+        text.item.end = TEXT_GOES_ON; /* interrupted in the last step */
     replay->sums.units = trace_units(line);
     json_t *made = trace_event_json(&replay->sums, &now);
     if (made && event->kind == TEXT_DRAWN) trace_drop_added(made, line);
@@ -242,8 +242,9 @@ static int replay_main(int argc, char **argv) {
 }
 
 const Command replay_command = {
-    "replay", "FILE", "Does again what a trace of run tells of, and names the first step and field that differ.",
-    "Standard output has the number of steps that agree, all of them, or nothing: then the exit status is 1.\n"
-    "It must be the same model and vocabulary, which the trace knows by their hashes. On the same inner loops\n"
-    "(KERNELS) every number is the same, bit for bit.\n" OPEN_NOTES,
+    "replay", "FILE", "Repeats the run that a trace recorded, and names the first step and field that differ.",
+    "If all steps agree, their number is printed; otherwise the exit status is 1. Model and vocabulary must be those "
+    "of\n"
+    "the recorded run; the trace has their hashes. With the same kernels (KERNELS) every number is the same, bit for "
+    "bit.\n" OPEN_NOTES,
     replay_main};

@@ -10,7 +10,7 @@
 bool trace_parse(json_t **line, Bytes bytes, Error *error) {
     json_error_t mistake;
     *line = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &mistake);
-    if (!*line) return error_set(error, "byte %d: no JSON: %s", mistake.position, mistake.text);
+    if (!*line) return error_set(error, "byte %d: not JSON: %s", mistake.position, mistake.text);
     if (json_is_object(*line)) return true;
     json_decref(*line);
     *line = NULL;
@@ -91,7 +91,7 @@ static bool read_settings(Sampler *sampler, const json_t *header, Error *error) 
         }
         if (!text) return error_set(error, "settings: %.60s: expected a string", name);
         if (strcmp(name, "preset") == 0 || strcmp(name, "logit-bias") == 0)
-            return error_set(error, "settings: %s is none that a header has", name);
+            return error_set(error, "settings: %s: expected no such setting in a header", name);
         if (is_flag(name) && strcmp(text, "on") != 0)
             return error_set(error, "settings: %s: expected \"on\", got \"%.60s\"", name, text);
         if (!sampler_set(sampler, name, text, error)) return error_prefix(error, "settings: ");
@@ -287,7 +287,7 @@ static bool same_objects(const json_t *recorded, const json_t *made, Error *erro
             return error_prefix(error, json_is_object(value) || json_is_array(value) ? "%s." : "%s: ", key);
     }
     json_object_foreach((json_t *)(uintptr_t)recorded, key, value) if (!json_object_get(made, key)) return error_set(
-        error, "%.60s: no field of this line", key);
+        error, "%.60s: expected no such field in this line", key);
     return true;
 }
 

@@ -17,7 +17,7 @@ enum { THREADS = 4, STEPS = 20 };
 
 typedef struct {
     foretell_model *model;
-    char seed[8];
+    char seed[16];
     int tokens[STEPS];
     foretell_status status;
     char message[200];

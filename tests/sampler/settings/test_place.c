@@ -375,14 +375,14 @@ static void later_rules_override_earlier_ones(void **unused) {
     assert_true(all.lookahead.eager);
     assert_false(sampler.future);
     assert_true(sampler_looks_ahead(&sampler));
-    assert_int_equal(sampler_widest(&sampler).k, 30);
-    assert_int_equal(sampler_widest(&sampler).depth, 3);
+    assert_int_equal(sampler_largest_lookahead(&sampler).k, 30);
+    assert_int_equal(sampler_largest_lookahead(&sampler).depth, 3);
     must_set(&sampler, "fe-k", "50");
-    assert_int_equal(sampler_widest(&sampler).k, 50);
+    assert_int_equal(sampler_largest_lookahead(&sampler).k, 50);
     sampler = sampler_default();
     must_set(&sampler, "fe-k", "5");
     must_set(&sampler, "at", "number:preset=future-entropy");
-    assert_int_equal(sampler_widest(&sampler).k, 20);
+    assert_int_equal(sampler_largest_lookahead(&sampler).k, 20);
 }
 
 static void contradictions_are_found(void **unused) {

@@ -146,7 +146,7 @@ static void each_says_what_it_needs(void **state) {
     needs("fe, alpha -1", "fe-n", "needs alpha above -1");
     needs("fe, alpha -1", "fe", "needs alpha above -1");
     needs("fe, alpha -1", "alpha", NULL);
-    needs("wave sine:1:9, alpha 0.5", "alpha", "wave gives it");
+    needs("wave sine:1:9, alpha 0.5", "alpha", "wave sets alpha");
     needs("wave-clock word", "wave-clock", "needs wave");
     needs("fe, fe-discount 0.5", "fe-discount", "needs fe-depth above 1");
     needs("fe, fe-depth 2, fe-discount 0.5", "fe-discount", NULL);

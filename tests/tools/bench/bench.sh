@@ -20,9 +20,9 @@ csv() { # name, what must be in columns 1-7, arguments
     local name=$1 expected=$2
     shift 2
     foretell bench "${tiny[@]}" --csv "$@"
-    check "$name: header, then the memory's speed" \
+    check "$name: the header and the speed of memory come first" \
         '[ $status -eq 0 ] && [ -z "$said" ] && [ "$(head -n 1 "$work/out")" = "$header" ] && [[ $(sed -n 2p "$work/out") = "read,256 MiB,-,"* ]]'
-    check "$name: the lines" '[ "$(labels)" = "$expected" ] && sound'
+    check "$name: the lines of the CSV" '[ "$(labels)" = "$expected" ] && sound'
     [ "$(labels)" = "$expected" ] || labels | sed 's/^/# line: /'
 }
 
@@ -48,25 +48,25 @@ check 'future entropy: each way at each k, with one thread and with two' \
     '[ $status -eq 0 ] && sound && (for t in 1 2; do for k in 1 8; do
         [ "$(future $t $k)" = "decode future naive future batched future lazy" ] || exit 1; done; done)'
 rows() { awk -F, -v what="$1" '$1 == what && $4 == 1 && $7 == 8 { print $6 }' "$work/out"; }
-check 'rows a token: one, nine, eight, and at most eight' \
+check 'rows per token are one, nine, eight, and at most eight' \
     '[ "$(rows decode)" = 1 ] && [ "$(rows "future naive")" = 9 ] && [ "$(rows "future batched")" = 8 ] &&
      awk "BEGIN { exit !($(rows "future lazy") >= 1 && $(rows "future lazy") <= 8) }"'
 foretell bench "${tiny[@]}" --csv -t 1 --k 4 --looks lazy
-check 'one way alone' '[ "$(tail -n +3 "$work/out" | cut -d , -f 1 | paste -s -d " ")" = "decode future lazy" ]'
+check '--looks measures one way alone' '[ "$(tail -n +3 "$work/out" | cut -d , -f 1 | paste -s -d " ")" = "decode future lazy" ]'
 foretell bench -m "$model" --csv -t 1 --k 4 --looks lazy,batched --runs 5
-check 'the same with a model of a file' \
+check 'a model from a file is measured, too' \
     '[ $status -eq 0 ] && grep -q "^future batched,$(basename "$model"),Q8_0,1,64,4,4," "$work/out" && sound'
 foretell bench "${tiny[@]}" -t 1 --rows 1,2
-check 'for people: a table' \
+check 'without --csv a table is printed' \
     '[ $status -eq 0 ] && [ -z "$said" ] && out_has "ms median" && out_has " tok/s, " && out_has " x 1 row"'
 
 mkdir "$work/tmp"
 TMPDIR=$work/tmp foretell bench "${tiny[@]}" --csv -t 1 --start-up
-check 'start-up: cold and warm' '[ $status -eq 0 ] && [ "$(labels)" = "start cold,stories260k,F16,1,0,0,0
+check 'start-up is measured cold and warm' '[ $status -eq 0 ] && [ "$(labels)" = "start cold,stories260k,F16,1,0,0,0
 start warm,stories260k,F16,1,0,0,0" ] && sound'
-check 'and its file is gone' '[ -z "$(ls -A "$work/tmp")" ]'
+check 'the temporary file is removed' '[ -z "$(ls -A "$work/tmp")" ]'
 TMPDIR=$work/none foretell bench "${tiny[@]}" --csv -t 1 --start-up
-check 'nowhere to write it' '[ $status -eq 1 ] && [[ $said = "foretell: $work/none/foretell-"*": cannot create: No such file or directory" ]]'
+check 'a missing folder for the file is a failure' '[ $status -eq 1 ] && [[ $said = "foretell: $work/none/foretell-"*": cannot create: No such file or directory" ]]'
 # Enough runs to be interrupted in the middle, when the file is there.
 TMPDIR=$work/tmp "$program" bench "${tiny[@]}" -t 1 --start-up --runs 101 >/dev/null 2>&1 &
 child=$!
@@ -77,10 +77,10 @@ done
 kill -TERM $child
 wait $child
 status=$?
-check 'interrupted: nothing is left' '[ $status -eq 143 ] && [ -z "$(ls -A "$work/tmp")" ]'
+check 'an interrupted run leaves no file' '[ $status -eq 143 ] && [ -z "$(ls -A "$work/tmp")" ]'
 
 TMPDIR=$work/tmp "$program" bench "${tiny[@]}" -t 1 --start-up 2>/dev/null | head -n 3 >"$work/out"
-check 'nobody reads on: nothing is left either' '[ -z "$(ls -A "$work/tmp")" ]'
+check 'a run whose output is closed leaves no file' '[ -z "$(ls -A "$work/tmp")" ]'
 
 list='with commas between, got'
 usage_error "--rows: expected whole numbers from 1 to 64 $list '0'" bench --rows 0
@@ -102,10 +102,10 @@ usage_error "--shape: expected one of stories260k, stories15m, stories110m, smol
 usage_error "bench: expected one of --model and --shape, got both" bench --shape stories15m -m "$model"
 usage_error "bench: unexpected argument 'more'" bench more
 foretell bench --shape stories260k --dtype q8_0 --rows 1
-check 'a form that does not fit the shape' \
+check 'a number format that does not fit the shape is a failure' \
     '[ $status -eq 1 ] && [ "$said" = "foretell: random model: Q8_0 does not fit dim 64, hidden_dim 172" ]'
 foretell bench -m no/such.gguf --rows 1
-check 'no such file' '[ $status -eq 1 ] && [ "$said" = "foretell: no/such.gguf: cannot open: No such file or directory" ]'
+check 'a missing file is a failure' '[ $status -eq 1 ] && [ "$said" = "foretell: no/such.gguf: cannot open: No such file or directory" ]'
 if grep -q __asan_init "$program"; then
     skip 'a context that does not fit the memory' 'the address sanitizer needs all of the address space'
 else

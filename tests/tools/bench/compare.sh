@@ -25,26 +25,26 @@ compare() {
 }
 if command -v python3 >/dev/null; then
     compare --markdown
-    check 'the table' '[ $status -eq 0 ] && [ -z "$said" ] &&
+    check 'the table has a line for each measurement' '[ $status -eq 0 ] && [ -z "$said" ] &&
         [ "$(head -n 1 "$work/out")" = "| random weights | what | llama.cpp | foretell | ratio | target | met |" ]'
-    check 'a row alone' 'grep -qE "^\| stories15m Q8_0 \| 1 row, tok/s \| (1234|1235) \| [0-9.]+ \| [0-9.]+ \| ≥ 1700 tok/s \| (yes|no) \|$" "$work/out"'
-    check 'forks: one pass of 8 rows a token' \
+    check 'one row is decoding' 'grep -qE "^\| stories15m Q8_0 \| 1 row, tok/s \| (1234|1235) \| [0-9.]+ \| [0-9.]+ \| ≥ 1700 tok/s \| (yes|no) \|$" "$work/out"'
+    check 'the figure of forks is one pass of 8 rows per token' \
         'grep -qE "^\|  \| future entropy, k 8, eager, tok/s \| 300 \(forks\) \| [0-9.]+ \| [0-9.]+ \| ≥ 900 tok/s \| (yes|no) \|$" "$work/out"'
-    check 'what it was measured with' 'grep -q "^foretell .*, llama.cpp abc; 1 threads of .*, medians of 1 round, " "$work/out"'
-    check 'nothing is left' '[ -z "$(ls -A "$work/tmp")" ]'
+    check 'versions, threads and processor are printed' 'grep -q "^foretell .*, llama.cpp abc; 1 threads of .*, medians of 1 round, " "$work/out"'
+    check 'no file is left' '[ -z "$(ls -A "$work/tmp")" ]'
     rm "$work/build/bin/llama-batched-bench"
     compare
-    check 'without llama-batched-bench' \
+    check 'llama-batched-bench may be missing' \
         '[ $status -eq 0 ] && out_has "no llama-batched-bench" && grep -qE "k 8, eager, tok/s +- " "$work/out"'
     printf '#!/bin/sh\necho no such model >&2\nexit 3\n' >"$work/build/bin/llama-bench"
     compare
-    check 'a program that fails' \
+    check 'a program that fails is a failure' \
         '[ $status -eq 1 ] && [ "$said" = "compare: llama-bench ended with status 3: no such model" ] && [ -z "$(ls -A "$work/tmp")" ]'
     rm "$work/build/bin/llama-bench"
     compare
-    check 'no build there' '[ $status -eq 1 ] && contains "$work/build: no llama-bench in it or in its bin/"'
+    check 'a folder without llama-bench is a failure' '[ $status -eq 1 ] && contains "$work/build: no llama-bench in it or in its bin/"'
     compare --rounds 0
-    check 'wrong values' '[ $status -eq 2 ] && contains "--rounds: expected a whole number from 1 to 100, got 0"'
+    check 'wrong values are refused' '[ $status -eq 2 ] && contains "--rounds: expected a whole number from 1 to 100, got 0"'
 else
     skip 'compare-llama.cpp' 'python3 is missing'
 fi
@@ -60,12 +60,12 @@ fi
 if command -v gnuplot >/dev/null; then
     said=$(tools/bench/chart --data "$work/csv" -o "$work/cost.svg" 2>&1)
     status=$?
-    check 'chart' '[ $status -eq 0 ] && (for word in some-shape naive batched lazy "candidates looked at" "ms for each"; do
+    check 'chart writes an SVG' '[ $status -eq 0 ] && (for word in some-shape naive batched lazy "candidates looked at" "ms for each"; do
         grep -q "$word" "$work/cost.svg" || exit 1; done)'
     head -n 1 "$work/csv" >"$work/empty"
     said=$(tools/bench/chart --data "$work/empty" -o "$work/none.svg" 2>&1)
     status=$?
-    check 'chart of nothing' '[ $status -eq 1 ] && [ ! -e "$work/none.svg" ] && contains "no line of"'
+    check 'chart refuses figures without the lines that it needs' '[ $status -eq 1 ] && [ ! -e "$work/none.svg" ] && contains "no line of"'
 else
     skip 'chart' 'gnuplot is missing'
 fi

@@ -8,21 +8,21 @@ arguments=(run -m "$model" -p 'Once upon a time' -n 12 -s 5)
 foretell "${arguments[@]}"
 cp "$work/out" "$work/plain"
 foretell "${arguments[@]}" --color-by p
-check 'off a terminal the text is plain' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain" && ! contains probability'
+check 'without a terminal the text is plain' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain" && ! contains probability'
 foretell "${arguments[@]}" --explain
-check '--explain leaves the text as it is' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain"'
-check 'and prints a table a token' '[ "$(grep -c "^[0-9]* \".*survivors$" "$work/err")" -eq 12 ] && [ "$(grep -c "^  > " "$work/err")" -eq 12 ]'
-check 'with p, and no more' 'grep -q "^    \".*  p 0\.[0-9]*$" "$work/err" && ! grep -q Hhat "$work/err"'
+check '--explain does not change the text' '[ $status -eq 0 ] && cmp -s "$work/out" "$work/plain"'
+check '--explain prints a table per token' '[ "$(grep -c "^[0-9]* \".*survivors$" "$work/err")" -eq 12 ] && [ "$(grep -c "^  > " "$work/err")" -eq 12 ]'
+check 'without lookahead the table has p only' 'grep -q "^    \".*  p 0\.[0-9]*$" "$work/err" && ! grep -q Hhat "$work/err"'
 foretell "${arguments[@]}" --explain --fe --fe-eager
-check 'looking ahead with Hhat and s' 'grep -q "^  > \".*  p [0-9.]*  Hhat [0-9.]*  s [0-9.]*" "$work/err"'
+check 'with lookahead the table has Hhat and s, too' 'grep -q "^  > \".*  p [0-9.]*  Hhat [0-9.]*  s [0-9.]*" "$work/err"'
 table() { sed -n 's/^[0-9]* ".*  H \([0-9.]*\)\( [a-z]*\)\?  T .*/\1\2/p' "$work/err"; }
 foretell "${arguments[@]}" --explain
 table >"$work/nats"
 foretell "${arguments[@]}" --explain --units bits
 table >"$work/bits"
-check '--units bits: H is H / ln 2, and says so' '[ "$(wc -l <"$work/bits")" -eq 12 ] && paste "$work/nats" "$work/bits" |
+check '--units bits prints H / ln 2 and names the unit' '[ "$(wc -l <"$work/bits")" -eq 12 ] && paste "$work/nats" "$work/bits" |
     awk "{ d = \$1 / log(2) - \$2; bad += d > 2e-3 || d < -2e-3 || \$3 != \"bits\" } END { exit bad }"'
-check 'the text is the same' 'cmp -s "$work/out" "$work/plain"'
+check '--units bits does not change the text' 'cmp -s "$work/out" "$work/plain"'
 foretell "${arguments[@]}" --explain --units nats
 table >"$work/again"
 check '--units nats is the default' 'cmp -s "$work/nats" "$work/again" && ! grep -q nats "$work/again"'
@@ -46,33 +46,33 @@ if [ -z "$missing" ]; then
         on_terminal --color-by $by
         check "by $by: the same text, in several tints" '[ "$(untinted)" = "$(cat "$work/plain")" ] && [ "$(tints)" -ge 3 ]'
     done
-    check 'of 256 colours, and back each time' '! grep -q "48;2;" "$work/out" && [ "$(grep -o $'\''\x1b\\[48;'\'' "$work/out" | wc -l)" -eq "$(grep -o $'\''\x1b\\[0m'\'' "$work/out" | wc -l)" ]'
-    check 'there is a legend' 'grep -q "^rank  1 .* 1024$" "$work/err"'
+    check 'tints have 256 colours, and each is reset' '! grep -q "48;2;" "$work/out" && [ "$(grep -o $'\''\x1b\\[48;'\'' "$work/out" | wc -l)" -eq "$(grep -o $'\''\x1b\\[0m'\'' "$work/out" | wc -l)" ]'
+    check 'a legend is printed' 'grep -q "^rank  1 .* 1024$" "$work/err"'
     on_terminal --color-by entropy
-    check 'entropy is up to 8 nats' 'grep -q "^entropy  0 .* 8 nats$" "$work/err"'
+    check 'the scale of the entropy ends at 8 nats' 'grep -q "^entropy  0 .* 8 nats$" "$work/err"'
     cp "$work/out" "$work/nats"
     on_terminal --color-by entropy --units bits
-    check 'or to 12 bits' 'grep -q "^entropy  0 .* 12 bits$" "$work/err" && ! cmp -s "$work/out" "$work/nats" &&
+    check 'with --units bits it ends at 12 bits' 'grep -q "^entropy  0 .* 12 bits$" "$work/err" && ! cmp -s "$work/out" "$work/nats" &&
         [ "$(untinted)" = "$(cat "$work/plain")" ]'
     for by in future alpha; do
         on_terminal --color-by $by --preset wave
         check "by $by" '[ "$(tints)" -ge 3 ]'
     done
     on_terminal --color-by alpha --fe --at '/.*/:preset=precise'
-    check 'no tint by alpha where a rule does not look ahead' '[ "$(tints)" -eq 0 ] && [ "$(untinted | wc -c)" -gt 20 ]'
+    check 'a rule that does not look ahead gives no tint by alpha' '[ "$(tints)" -eq 0 ] && [ "$(untinted | wc -c)" -gt 20 ]'
     on_terminal --color-by p
     cp "$work/out" "$work/tinted"
     on_terminal --color-by p --stop ' the zz' --ban 'a zz' --ban ' hzz'
-    check 'text that is held back keeps its tints' 'cmp -s "$work/out" "$work/tinted"'
+    check 'text that was held back keeps its tints' 'cmp -s "$work/out" "$work/tinted"'
     "$program" "${arguments[@]}" --ban the --ban ' a' >"$work/banned" 2>/dev/null
     on_terminal --color-by p --ban the --ban ' a'
-    check 'what is taken back leaves none' '[ "$(untinted)" = "$(cat "$work/banned")" ] && [ "$(tints)" -ge 3 ]'
+    check 'text that was taken back leaves no tint' '[ "$(untinted)" = "$(cat "$work/banned")" ] && [ "$(tints)" -ge 3 ]'
     COLORTERM=truecolor on_terminal --color-by p
-    check 'COLORTERM=truecolor' 'grep -q "48;2;" "$work/out" && [ "$(untinted)" = "$(cat "$work/plain")" ]'
+    check 'COLORTERM=truecolor gives true colours' 'grep -q "48;2;" "$work/out" && [ "$(untinted)" = "$(cat "$work/plain")" ]'
     NO_COLOR=1 on_terminal --color-by p
-    check 'NO_COLOR' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ] && ! grep -q probability "$work/err"'
+    check 'NO_COLOR turns tints off' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ] && ! grep -q probability "$work/err"'
     TERM=dumb on_terminal --color-by p
-    check 'a terminal without colours' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ]'
+    check 'a terminal without colours gets no tints' '[ "$(cat "$work/out")" = "$(cat "$work/plain")" ]'
 else
     skip 'on a terminal' "$missing"
 fi

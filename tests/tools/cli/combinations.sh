@@ -101,8 +101,8 @@ for i in 5 6 7 8; do
     foretell replay -m "$model" -t 1 "$work/run-$i.jsonl"
     [ "$status" -eq 0 ] || good=0
 done
-check 'traces of beams that are continued under rules' '[ $good -eq 1 ] && adds_up "$work"/run-*.jsonl'
+check 'beams that rules continue have traces' '[ $good -eq 1 ] && adds_up "$work"/run-*.jsonl'
 tell --beam 2 -N 2 --beam-length 6 --ban h --sequence 5 -t 1 --then "$settings, fe-chunk 1"
 check 'their text does not depend on threads, chunks or traces' '[ "$status" -eq 0 ] && cmp -s "$work/out" "$work/alone"'
-check 'nothing is left over' '! ls "$work" | grep part'
+check 'no unfinished file is left' '! ls "$work" | grep part'
 done_testing

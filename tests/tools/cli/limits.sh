@@ -37,7 +37,7 @@ foretell -m "$model" -p "$long" -n 5 --temp 0
 check 'int8 weights need no OpenBLAS' '[ $status -eq 0 ]'
 unset KERNELS
 foretell -m "$model" -p "$long" -n 5 --temp 0
-check 'nor do other tables' '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ]'
+check 'other kernel tables need no OpenBLAS' '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ]'
 unset LD_LIBRARY_PATH
 
 # ---------------------------------------------------------------- memory
@@ -48,16 +48,16 @@ if (ulimit -v 4000000 && "$program" --version) >/dev/null 2>&1; then
             check "$limit MB of address space, $threads threads" 'is_clear "$usual"'
         done
     done
-    check 'enough for all' '[ $status -eq 0 ] && ! contains "threads could be started"'
+    check 'some limit leaves room for all threads' '[ $status -eq 0 ] && ! contains "threads could be started"'
     limited 60 -m "$model" -p "$long" -n 5 --temp 0 -t 64
-    check 'no room for 64 stacks: fewer threads' '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ] && [ "$(grep -cE "^foretell: only [0-9]+ of 64 threads could be started$" "$work/err")" -eq 1 ]'
+    check 'without room for 64 stacks fewer threads start' '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ] && [ "$(grep -cE "^foretell: only [0-9]+ of 64 threads could be started$" "$work/err")" -eq 1 ]'
     export KERNELS=generic
     for limit in 100 200 400 600 800 1600 4000; do
         limited $limit -m "$floats" -p "$long" -n 5 --temp 0
         check "$limit MB of address space, OpenBLAS" 'is_clear "$usual_blas"'
     done
     limited 400 -m "$floats" -p "$long" -n 5 --temp 0 -t 2
-    check 'no room for OpenBLAS: one line' '[ $status -eq 1 ] && silent && [[ $said = "foretell: OpenBLAS: expected "*" MiB of free address space for its buffers, got less (ulimit -v;"* ]]'
+    check 'without room for OpenBLAS one line says so' '[ $status -eq 1 ] && silent && [[ $said = "foretell: OpenBLAS: expected "*" MiB of free address space for its buffers, got less (ulimit -v;"* ]]'
     unset KERNELS
 else
     skip 'limits on memory' 'this build does not start below 4 GB of address space'
@@ -79,27 +79,27 @@ if [ "$(id -u)" -eq 0 ] && setpriv --reuid=$user --clear-groups test -x "$progra
         check "$most of 8 threads" '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ] && [ "$(grep "^foretell:" "$work/err")" = "foretell: only $most of 8 threads could be started" ]'
     done
     as_user 8 -m "$model" -p "$long" -n 5 --temp 0 -t 8
-    check 'as many as asked for: not a word' '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ] && ! contains foretell:'
+    check 'if all threads start, no message appears' '[ $status -eq 0 ] && [ "$(hash_of)" = "$usual" ] && ! contains foretell:'
     as_user 2 -m "$model" -p "$long" -n 5 --temp 0 -t 8 --fe --fe-k 20 --fe-depth 2
-    check 'looking ahead' '[ $status -eq 0 ] && contains "only 2 of 8 threads"'
+    check 'fewer threads: lookahead works' '[ $status -eq 0 ] && contains "only 2 of 8 threads"'
     as_user 3 -m "$model" -p "$long" -n 20 --temp 0 -t 8 -N 3
-    check 'several texts' '[ $status -eq 0 ] && contains "only 3 of 8 threads"'
+    check 'fewer threads: several texts are written' '[ $status -eq 0 ] && contains "only 3 of 8 threads"'
     as_user 3 perplexity -m "$model" -t 4 <<<"$long"
-    check 'perplexity' '[ $status -eq 0 ] && [ "$said" = "foretell: only 3 of 4 threads could be started" ] && out_has "perplexity  "'
+    check 'fewer threads: perplexity works' '[ $status -eq 0 ] && [ "$said" = "foretell: only 3 of 4 threads could be started" ] && out_has "perplexity  "'
     as_user 3 bench -m "$model" --rows 1 --runs 5 -t 1,4 --csv
-    check 'bench counts those that run' '[ $status -eq 0 ] && [ "$said" = "foretell: only 3 of 4 threads could be started" ] &&
+    check 'fewer threads: bench counts those that run' '[ $status -eq 0 ] && [ "$said" = "foretell: only 3 of 4 threads could be started" ] &&
         [ "$(grep ^rows "$work/out" | cut -d , -f 4 | tr "\n" " ")" = "1 3 " ]'
     mkdir -m 777 "$work/for-all"
     as_user 3 run -m "$model" -n 5 -s 1 -t 4 --fe --trace "$work/for-all/trace.jsonl"
     as_user 2 replay -m "$model" "$work/for-all/trace.jsonl" -t 4
-    check 'replay' '[ $status -eq 0 ] && contains "only 2 of 4 threads"'
+    check 'fewer threads: replay works' '[ $status -eq 0 ] && contains "only 2 of 4 threads"'
     processors=$(OMP_NUM_THREADS='' nproc)
     if [ "$processors" -gt 1 ]; then
         few="foretell: only 1 of $processors threads could be started"
         as_user 1 quantize "$model" "$work/for-all/out.gguf"
-        check 'quantize' '[ $status -eq 0 ] && [ "$said" = "$few" ]'
+        check 'fewer threads: quantize works' '[ $status -eq 0 ] && [ "$said" = "$few" ]'
         as_user 1 inspect "$model"
-        check 'inspect' '[ $status -eq 0 ] && [ "$said" = "$few" ]'
+        check 'fewer threads: inspect works' '[ $status -eq 0 ] && [ "$said" = "$few" ]'
     else
         skip 'quantize and inspect' 'they start a thread per processor, and there is one'
     fi

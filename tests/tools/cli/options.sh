@@ -35,7 +35,7 @@ usage_error "run: unexpected argument 'more' (-p TEXT is the prompt)" -p text mo
 usage_error "run: expected one of --prompt and --file, got both" -p text -f file
 usage_error "run: expected one of --prompt and --file, got both" -p text -
 usage_error "unknown option '--temp' (foretell tokenize --help lists them)" tokenize --temp 1
-usage_error "--decode: cannot be had together with --bos or --pieces" tokenize --decode --pieces 1
+usage_error "--decode: expected no --bos and no --pieces" tokenize --decode --pieces 1
 usage_error "tokenize: unexpected argument '5' (-p TEXT is the text)" tokenize 5
 usage_error "tokenize: expected one of --prompt, --file and arguments, got more" tokenize --decode -p 5 5
 usage_error "inspect: unexpected argument 'b'" inspect a b
@@ -47,14 +47,14 @@ usage_error "--type: expected one of f32|f16|bf16|q8_0|q4_0, got 'q5_0'" quantiz
 usage_error "--kv: expected one of f16|f32, got '?[31m'" --kv $'\e[31m' # what was typed cannot drive the terminal
 
 KERNELS=magic foretell -m "$model" -n 1
-check 'an unknown kernel table' '[ $status -eq 1 ] && silent && contains KERNELS && contains magic'
+check 'an unknown kernel table is refused' '[ $status -eq 1 ] && silent && contains KERNELS && contains magic'
 failure 'no/such.gguf: cannot open: No such file or directory' -m no/such.gguf
 FORETELL_MODEL=no/such.gguf failure 'no/such.gguf: cannot open: No such file or directory' inspect
 mkdir "$work/bin"
 cp "$program" "$work/bin/foretell"
 said=$("$work/bin/foretell" -n 1 2>&1)
 status=$?
-check 'no model anywhere' \
+check 'without any model the message says where it was sought' \
     '[ $status -eq 1 ] && contains "foretell: no model: tales-6m-q8_0.gguf is not in weights/ beside the program"'
 mkdir "$work/weights" "$work/bin/weights" "$work/share" "$work/share/foretell"
 for place in bin/weights share/foretell; do

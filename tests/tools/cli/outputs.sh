@@ -43,7 +43,7 @@ endless=("${trace[@]}" -n -1 -c 50000 --ignore-eos -s 1 --trace "$out")
 printf 'old' >"$out"
 for signal in TERM HUP QUIT PIPE XCPU; do
     said=$(ulimit -c 0; FILE="$folder/*.part" $kill $signal 0.02 "${endless[@]}" 2>/dev/null)
-    check "$signal: the trace is gone, and the shell sees the signal" \
+    check "$signal: the trace is removed, and the shell sees the signal" \
         '[ "$said" = "signal $(kill -l $signal)" ] && [ "$(ls "$folder")" = out ] && [ "$(cat "$out")" = old ]'
 done
 said=$(FILE="$folder/*.part" $kill INT 0.02 "${endless[@]}" 2>/dev/null)
@@ -62,18 +62,18 @@ done
 sleep 0.2
 kill -INT $pid
 sleep 0.5
-check 'INT: the first one waits' 'kill -0 $pid && [ "$(ls "$folder" | wc -l)" -eq 2 ]'
+check 'INT: the program waits after the first signal' 'kill -0 $pid && [ "$(ls "$folder" | wc -l)" -eq 2 ]'
 kill -INT $pid
 wait $pid
 status=$?
 exec 3>&-
-check 'INT: the second one ends it at once, and nothing is left' '[ $status -eq 130 ] && [ "$(ls "$folder")" = out ] && [ "$(cat "$out")" = old ]'
+check 'INT: the second signal ends the program at once, and no file is left' '[ $status -eq 130 ] && [ "$(ls "$folder")" = out ] && [ "$(cat "$out")" = old ]'
 
 # bash starts background jobs with SIGINT ignored; the program still catches it. nohup keeps SIGHUP ignored.
 rm "$out"
 (trap '' HUP; FILE="$folder/*.part" exec $kill HUP 0 "$program" export --random stories15m --dtype f32 -o "$out") >"$work/ended" 2>/dev/null
 said=$(cat "$work/ended")
-check 'HUP under nohup: it goes on to the end' '[ "$said" = "exit 0" ] && [ "$(ls "$folder")" = out ]'
+check 'HUP under nohup: the program runs to its end' '[ "$said" = "exit 0" ] && [ "$(ls "$folder")" = out ]'
 rm "$out"
 for command in 'quantize m OUT --type f32' 'export --random stories15m -o OUT' 'run -t 1 -n 60 -s 1 --trace OUT' \
     'bench --shape stories260k --dtype f16 -t 1 --start-up'; do
@@ -165,6 +165,6 @@ for writer in "${writers[@]}"; do
     done
     said="$((4 * rounds)) kills of $writer: ${tally[none]:-0} no file, ${tally[old]:-0} old, ${tally[new]:-0} new, ${tally[wrong]:-0} wrong; ${tally[signal]:-0} ended by the signal; ${tally[temporary]:-0} temporary files after SIGKILL, ${tally[left]:-0} after others"
     echo "# $said"
-    check "kills of $writer: nothing, the old file or a new one" '[ ${tally[wrong]:-0} -eq 0 ] && [ ${tally[left]:-0} -eq 0 ]'
+    check "kills of $writer leave no file, the old file or a new one" '[ ${tally[wrong]:-0} -eq 0 ] && [ ${tally[left]:-0} -eq 0 ]'
 done
 done_testing

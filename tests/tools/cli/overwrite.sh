@@ -22,9 +22,9 @@ check 'quantize x.gguf.part x.gguf' '[ $status -eq 0 ] && cmp "$model" "$work/in
 printf "someone else's" >"$work/elsewhere/precious"
 ln -sf ../elsewhere/precious "$work/in/out.gguf.part"
 foretell quantize "$model" "$work/in/out.gguf" --type f16
-check 'a link OUT.part of someone else stays, and what it points to' '[ $status -eq 0 ] && [ -L "$work/in/out.gguf.part" ] && [ "$(cat "$work/elsewhere/precious")" = "someone else'"'"'s" ]'
+check 'a link OUT.part of another user stays, and so does the file that it points to' '[ $status -eq 0 ] && [ -L "$work/in/out.gguf.part" ] && [ "$(cat "$work/elsewhere/precious")" = "someone else'"'"'s" ]'
 foretell run -m "$model" -t 1 -n 2 -s 1 --trace "$work/in/out.gguf"
-check 'the same of a trace' '[ $status -eq 0 ] && [ "$(cat "$work/elsewhere/precious")" = "someone else'"'"'s" ]'
+check 'the same holds for a trace' '[ $status -eq 0 ] && [ "$(cat "$work/elsewhere/precious")" = "someone else'"'"'s" ]'
 rm "$work/in"/out*
 
 # Inputs, under any name.
@@ -38,14 +38,14 @@ for name in in/../in/model.gguf elsewhere/link elsewhere/hard; do
     foretell quantize "$copy" "$work/$name"
     refused "quantize IN IN: $name" "$work/$name" 'being read'
 done
-check 'the model is whole' whole
+check 'the model is unchanged' whole
 printf 'Once upon a time' >"$work/prompt"
 cp "$work/prompt" "$work/prompt.kept"
 foretell "${run[@]}" -f "$work/prompt" --trace "$work/prompt"
 refused 'the prompt as the trace' "$work/prompt" 'being read'
 foretell "${run[@]}" - --trace "$work/prompt" <"$work/prompt"
 refused 'the prompt on standard input' "$work/prompt" 'being read'
-check 'the prompt is whole' 'cmp "$work/prompt" "$work/prompt.kept"'
+check 'the prompt is unchanged' 'cmp "$work/prompt" "$work/prompt.kept"'
 "$program" "${run[@]}" --trace "$work/text" >"$work/text" 2>"$work/err"
 status=$?
 refused 'standard output' "$work/text" 'standard output'
@@ -59,7 +59,7 @@ if [ -d $shared/models/stories260K ]; then
     refused 'the vocabulary as the trace' "$work/tok512.bin" 'being read'
     foretell quantize "$work/stories260K.bin" "$work/tok512.bin" --type f32
     refused 'the vocabulary as OUT' "$work/tok512.bin" 'being read'
-    check 'the vocabulary is whole' 'cmp "$work/tok512.bin" $stories/tok512.bin'
+    check 'the vocabulary is unchanged' 'cmp "$work/tok512.bin" $stories/tok512.bin'
 else
     skip 'a vocabulary of its own' "$shared/models is missing"
 fi
@@ -72,7 +72,7 @@ for kind in 'does not exist' exists; do
 done
 ln -s loop "$work/in/loop"
 foretell quantize "$model" "$work/in/loop"
-check 'a loop of links' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/in/loop: cannot write: Too many levels of symbolic links" ]'
+check 'a loop of links is refused' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/in/loop: cannot write: Too many levels of symbolic links" ]'
 mkfifo "$work/in/pipe"
 ln -s pipe "$work/in/to-pipe"
 for name in in in/pipe in/to-pipe; do
@@ -85,14 +85,14 @@ rm "$work/in/device"
 ln -s /proc/self/fd/1 "$work/in/stdout" # as /dev/stdout is one, which a test had better not risk
 failure "$work/in/stdout: is standard output, will not be replaced" quantize "$model" "$work/in/stdout"
 rm "$work/in/stdout"
-check 'nothing is left in either folder' '[ "$(echo "$work"/in/* "$work"/elsewhere/*)" = "$(cd "$work" && printf "$work/%s " in/{link,loop,model.gguf,pipe,to-pipe} elsewhere/{hard,link,precious,target} | sed "s/ $//")" ]'
+check 'no unfinished file is left in either folder' '[ "$(echo "$work"/in/* "$work"/elsewhere/*)" = "$(cd "$work" && printf "$work/%s " in/{link,loop,model.gguf,pipe,to-pipe} elsewhere/{hard,link,precious,target} | sed "s/ $//")" ]'
 
 # Permissions.
 (umask 027; "$program" quantize "$model" "$work/new")
 chmod 600 "$work/prompt.kept"
 cp -p "$work/prompt.kept" "$work/old"
 "$program" quantize "$model" "$work/old"
-check 'a new file has those of the umask, a replaced one its own' '[ "$(stat -c %a "$work/new" "$work/old" | paste -sd " ")" = "640 600" ]'
+check 'a new file has the permissions of the umask, a replaced one keeps its own' '[ "$(stat -c %a "$work/new" "$work/old" | paste -sd " ")" = "640 600" ]'
 chmod 755 "$work"
 chmod 777 "$work/elsewhere"
 chmod 444 "$work/elsewhere/precious"
@@ -102,7 +102,7 @@ if [ "$(id -u)" -ne 0 ] || as_nobody test -x "$program" -a -r "$model" 2>/dev/nu
     [ "$(id -u)" -ne 0 ] || as=(as_nobody)
     said=$("${as[@]}" "$program" quantize "$model" "$work/elsewhere/precious" 2>&1)
     status=$?
-    check 'a file that may not be written is not replaced' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/elsewhere/precious: cannot write: Permission denied" ]'
+    check 'a file without write permission is not replaced' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/elsewhere/precious: cannot write: Permission denied" ]'
 else
     skip 'a file that may not be written' 'root may write every file, and no other user can run the program'
 fi

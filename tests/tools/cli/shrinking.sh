@@ -76,8 +76,8 @@ if [ -z "$missing" ]; then
     wait_for 'position 5'
     truncate -s 4096 "$work/m.gguf"
     tm send-keys Enter
-    check 'explore leaves the screen, and says it' 'wait_for "exit 1" && contains before && contains "m.gguf: became shorter while it was read" && ! contains "position 5"'
-    check 'the terminal is as it was' 'cmp "$work/before" "$work/after" && [ "$(tm display-message -p "#{cursor_flag} #{alternate_on} #{keypad_flag}")" = "1 0 0" ]'
+    check 'explore leaves the screen and prints the line' 'wait_for "exit 1" && contains before && contains "m.gguf: became shorter while it was read" && ! contains "position 5"'
+    check 'the terminal is restored' 'cmp "$work/before" "$work/after" && [ "$(tm display-message -p "#{cursor_flag} #{alternate_on} #{keypad_flag}")" = "1 0 0" ]'
 else
     skip 'explore' "$missing"
 fi

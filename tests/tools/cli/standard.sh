@@ -10,10 +10,10 @@ is_trace() { python3 -c "import json, sys; sys.exit([json.loads(l)['type'] for l
 
 "$program" "${run[@]}" --explain --trace "$work/trace" 2>&- >"$work/out"
 status=$?
-check 'standard error closed: the trace is a trace' '[ $status -eq 0 ] && is_trace "$work/trace" && cmp "$work/text" "$work/out"'
+check 'standard error closed: the trace is valid' '[ $status -eq 0 ] && is_trace "$work/trace" && cmp "$work/text" "$work/out"'
 "$program" "${run[@]}" --trace "$work/other" <&- 2>/dev/null >"$work/out"
 status=$?
-check 'standard input closed: the same trace' '[ $status -eq 0 ] && cmp "$work/trace" "$work/other" && cmp "$work/text" "$work/out"'
+check 'standard input closed: the trace is the same' '[ $status -eq 0 ] && cmp "$work/trace" "$work/other" && cmp "$work/text" "$work/out"'
 rm "$work/other"
 "$program" "${run[@]}" --trace "$work/other" >&- 2>"$work/err"
 status=$?
@@ -21,13 +21,13 @@ said=$(cat "$work/err")
 check 'standard output closed: the text is lost, which is a failure' '[ $status -eq 1 ] && contains "foretell: standard output: Bad file descriptor" && [ ! -e "$work/other" ]'
 "$program" quantize "$model" "$work/quantized" <&- >&- 2>&-
 status=$?
-check 'all closed: quantize needs none' '[ $status -eq 0 ] && "$program" inspect "$work/quantized" | grep -q "Q8_0 .*50,"'
+check 'all closed: quantize succeeds' '[ $status -eq 0 ] && "$program" inspect "$work/quantized" | grep -q "Q8_0 .*50,"'
 said=$("$program" tokenize -m "$model" 2>&1 <&-)
 status=$?
-check 'standard input closed: nothing can be read' '[ $status -eq 1 ] && [ "$said" = "foretell: standard input: cannot read: Bad file descriptor" ]'
+check 'standard input closed: reading the prompt from it fails' '[ $status -eq 1 ] && [ "$said" = "foretell: standard input: cannot read: Bad file descriptor" ]'
 said=$("$program" inspect -m "$model" 2>&1 >&-)
 status=$?
-check 'inspect without standard output' '[ $status -eq 1 ] && [ "$said" = "foretell: standard output: Bad file descriptor" ]'
+check 'standard output closed: inspect fails' '[ $status -eq 1 ] && [ "$said" = "foretell: standard output: Bad file descriptor" ]'
 
 if [ ! -w /dev/full ]; then
     skip 'a full disk' '/dev/full is missing'
@@ -36,7 +36,7 @@ fi
 unheard() { # arguments: it fails with one line
     said=$("$program" "$@" 2>&1 >/dev/full)
     status=$?
-    check "$* >/dev/full" '[ $status -eq 1 ] && [ "$(tail -n 1 <<<"$said")" = "foretell: standard output: No space left on device" ] && [ "$(grep -c "standard output" <<<"$said")" -eq 1 ]'
+    check "$* >/dev/full fails" '[ $status -eq 1 ] && [ "$(tail -n 1 <<<"$said")" = "foretell: standard output: No space left on device" ] && [ "$(grep -c "standard output" <<<"$said")" -eq 1 ]'
 }
 "$program" "${run[@]}" --trace "$work/trace" >/dev/null 2>&1
 unheard --help
@@ -57,5 +57,5 @@ unheard bench --shape stories260k --dtype f16 --rows 1 --runs 5 -t 1
 unheard replay -m "$model" "$work/trace"
 said=$( (ulimit -f 1; "$program" tokenize -m "$model" -f README.md) 2>&1 >"$work/out")
 status=$?
-check 'a limit on the size of files' '[ $status -eq 1 ] && [ "$said" = "foretell: standard output: File too large" ]'
+check 'a limit on the size of files is reported' '[ $status -eq 1 ] && [ "$said" = "foretell: standard output: File too large" ]'
 done_testing

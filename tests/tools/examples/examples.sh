@@ -31,12 +31,12 @@ everywhere() { # source, C compiler, other compiler, language flags, arguments
     check "$source runs" '[ $status -eq 0 ] && [ -n "$said" ]'
     build "$source" "$compiler" "$language" "$archive"
     run "$work/program" "$model" "$@"
-    check "$source with the archive" "says \"\$first\""
+    check "$source links with the archive" "says \"\$first\""
     run "$work/program" /nowhere/model.gguf
-    check "$source: a model that is not there" \
+    check "$source: a missing model is a failure" \
         '[ $status -eq 1 ] && contains /nowhere/model.gguf && [ "$(wc -l <<<"$said")" = 1 ]'
     run "$work/program"
-    check "$source: no model" '[ $status -eq 2 ] && contains "usage: ${source%.*} MODEL"'
+    check "$source: no argument prints the usage" '[ $status -eq 2 ] && contains "usage: ${source%.*} MODEL"'
     if [ "$sanitize" ]; then
         skip "$source with other compilers" 'their sanitizers do not fit the library'
     elif ! command -v "$other" >/dev/null; then
@@ -44,7 +44,7 @@ everywhere() { # source, C compiler, other compiler, language flags, arguments
     else
         build "$source" "$other" "$language" "$shared"
         run "$work/program" "$model" "$@"
-        check "$source of $other" "says \"\$first\""
+        check "$source compiles with $other" "says \"\$first\""
     fi
     said=$first
 }
@@ -70,7 +70,7 @@ if command -v c++ >/dev/null; then
     run "$prefix/bin/foretell" run -s 1 -n 40 -p 'The dragon' -t 1
     first=$(sed -n '1s/ \.\.\.$//p; 2s/^\.\.\.//p' <<<"$branches" | tr -d '\n')
     check 'branches.cpp: the first branch is the text without a fork' '[ $status -eq 0 ] && contains "$first"'
-    check 'branches.cpp: the second is another' '[ "$(sed -n 2p <<<"$branches")" != "$(sed -n 3p <<<"$branches")" ]'
+    check 'branches.cpp: the second branch is another text' '[ "$(sed -n 2p <<<"$branches")" != "$(sed -n 3p <<<"$branches")" ]'
 else
     skip branches.cpp 'c++ is not installed'
 fi
@@ -80,8 +80,8 @@ if [ "$sanitize" ]; then
 else
     run /bin/bash -c "cd $work && cc story.c -o program $wholly_static 2>/dev/null &&
         ./program '$model' 'The dragon' 60 7"
-    check 'a wholly static program' 'says "$story"'
+    check 'a fully static program links' 'says "$story"'
     run /bin/bash -c "ldd $work/program"
-    check 'needs no library' 'contains "not a dynamic executable"'
+    check 'the static program needs no shared library' 'contains "not a dynamic executable"'
 fi
 done_testing

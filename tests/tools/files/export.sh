@@ -20,18 +20,18 @@ for type in q8_0 q4_0; do
     check "$type: it runs" '[ $status -eq 0 ] && [[ $(cat "$work/out") = "hello world"* ]]'
 done
 foretell inspect "$work/q8_0.kept"
-check 'every piece has its own text: the tokenizer counts them' 'out_has "31741 normal, 256 byte, 2 control"'
+check 'the tokenizer finds every piece by its text' 'out_has "31741 normal, 256 byte, 2 control"'
 printf 'The quick brown fox\n\x01\xff' >"$work/text"
 "$program" tokenize -m "$work/q8_0.kept" -f "$work/text" |
     "$program" tokenize -m "$work/q8_0.kept" --decode -f - >"$work/back"
-check 'any bytes are encoded, and come back' 'cmp "$work/text" "$work/back"'
+check 'encoding and decoding gives back any bytes' 'cmp "$work/text" "$work/back"'
 
 foretell export --random stories260k --dtype f32 -o "$work/again"
-check 'the same again' 'cmp "$work/f32.kept" "$work/again"'
+check 'the same options write the same file' 'cmp "$work/f32.kept" "$work/again"'
 foretell export --random stories260k --dtype f32 --seed 1 -o "$work/again"
-check 'the seed is 1' 'cmp "$work/f32.kept" "$work/again"'
+check 'the default seed is 1' 'cmp "$work/f32.kept" "$work/again"'
 foretell export --random stories260k --dtype f32 -s 2 -o "$work/again"
-check 'another seed, other weights' '[ $status -eq 0 ] && ! cmp -s "$work/f32.kept" "$work/again"'
+check 'another seed writes other weights' '[ $status -eq 0 ] && ! cmp -s "$work/f32.kept" "$work/again"'
 
 usage_error 'export: expected --random SHAPE, one of stories260k, stories15m, stories110m, smollm2-135m, tinyllama-1.1b' export
 usage_error 'export: expected -o FILE' export --random stories15m
@@ -40,13 +40,13 @@ usage_error "--random: expected one of stories260k, stories15m, stories110m, smo
 usage_error "--dtype: expected one of f32|f16|bf16|q8_0|q4_0, got 'q5_0'" export --random stories15m --dtype q5_0 -o x
 usage_error "export: unexpected argument 'x'" export --random stories15m x
 failure 'random model: Q8_0 does not fit dim 64, hidden_dim 172' export --random stories260k -o "$work/none"
-check 'and nothing is written' '[ -z "$(ls "$work"/none* 2>/dev/null)" ]'
+check 'a refused export writes no file' '[ -z "$(ls "$work"/none* 2>/dev/null)" ]'
 foretell export --random stories260k --dtype f32 -o "$work/nowhere/file"
-check 'no folder' '[ $status -eq 1 ] && [[ $said = "foretell: $work/nowhere/file"*"No such file or directory" ]]'
+check 'a missing folder is a failure' '[ $status -eq 1 ] && [[ $said = "foretell: $work/nowhere/file"*"No such file or directory" ]]'
 mkdir "$work/full"
 said=$( (ulimit -f 1000; "$program" export --random stories15m -o "$work/full/out") 2>&1)
 status=$?
-check 'no space' '[ $status -eq 1 ] && [[ $said = "foretell: $work/full/out"*"File too large" ]] && [ -z "$(ls -A "$work/full")" ]'
+check 'a full disk is a failure' '[ $status -eq 1 ] && [[ $said = "foretell: $work/full/out"*"File too large" ]] && [ -z "$(ls -A "$work/full")" ]'
 
 # A large one, stopped when a part of it is there.
 for signal in INT TERM; do
@@ -61,6 +61,6 @@ for signal in INT TERM; do
     kill -$signal $child
     wait $child
     status=$?
-    check "$signal: it ends, and nothing is left" '[ $status -gt 128 ] && [ -z "$(ls -A "$work/$signal")" ]'
+    check "$signal: export ends, and no file is left" '[ $status -gt 128 ] && [ -z "$(ls -A "$work/$signal")" ]'
 done
 done_testing

@@ -7,29 +7,29 @@ cd "$(dirname "$0")/../../.." || exit 1
 tokenize() { foretell tokenize -m "$model" "$@"; }
 
 tokenize -p 'Once upon a time'
-check 'ids on one line' '[ $status -eq 0 ] && [ -z "$said" ] && out_is "3628 585 261 575"'
+check 'ids are printed on one line' '[ $status -eq 0 ] && [ -z "$said" ] && out_is "3628 585 261 575"'
 tokenize --bos -p 'Once upon a time'
-check '--bos' 'out_is "1 3628 585 261 575"'
+check '--bos adds the token that begins a text' 'out_is "1 3628 585 261 575"'
 tokenize --pieces -p $'a time\n'
-check '--pieces' 'out_is "    261  '"' a'"'
+check '--pieces prints ids and pieces' 'out_is "    261  '"' a'"'
     575  '"' time'"'
      13  '"'<0x0A>'"'"'
 tokenize -p ''
-check 'the empty text has none' '[ $status -eq 0 ] && out_is ""'
+check 'the empty text has no tokens' '[ $status -eq 0 ] && out_is ""'
 tokenize -p '</s>'
-check 'names of control tokens are text' '! out_is 2'
+check 'names of control tokens are ordinary text' '! out_is 2'
 tokenize -p '</s>' --special
-check 'unless --special asks for them' 'out_is 2'
+check '--special reads names of control tokens' 'out_is 2'
 tokenize --decode --special 2
-check 'and prints them' '[ "$(cat "$work/out")" = "</s>" ]'
+check '--decode --special prints them' '[ "$(cat "$work/out")" = "</s>" ]'
 printf 'Once upon a time' | "$program" tokenize -m "$model" >"$work/out"
-check 'the text is standard input by default' 'out_is "3628 585 261 575"'
+check 'the default input is standard input' 'out_is "3628 585 261 575"'
 foretell tokenize --tokenizer "$model" -p 'Once upon a time'
-check '--tokenizer' 'out_is "3628 585 261 575"'
+check '--tokenizer names another vocabulary' 'out_is "3628 585 261 575"'
 tokenize --decode 3628 585 261 575
-check '--decode of arguments' '[ $status -eq 0 ] && [ "$(cat "$work/out")" = "Once upon a time" ]'
+check '--decode reads arguments' '[ $status -eq 0 ] && [ "$(cat "$work/out")" = "Once upon a time" ]'
 printf '3628\n 585\t261  575\n\n' | "$program" tokenize -m "$model" --decode >"$work/out"
-check '--decode of standard input' '[ "$(cat "$work/out")" = "Once upon a time" ]'
+check '--decode reads standard input' '[ "$(cat "$work/out")" = "Once upon a time" ]'
 
 round_trip() { # name; the text is $work/text
     "$program" tokenize -m "$model" -f "$work/text" | "$program" tokenize -m "$model" --decode >"$work/out"

@@ -17,55 +17,55 @@ tell
 keep one
 tell -N 3
 keep three
-check '-N 3 prints three texts, parted by ---' '[ $status -eq 0 ] && [ "$(grep -c -x -e --- "$work/out")" -eq 2 ] &&
+check '-N 3 prints three texts, separated by ---' '[ $status -eq 0 ] && [ "$(grep -c -x -e --- "$work/out")" -eq 2 ] &&
     [ "$(grep -c "^$prompt" "$work/out")" -eq 3 ]'
 check 'their figures are on standard error, by number' '[ "$(numbers)" = "1 2 3 " ] && contains "as long as asked"'
-check 'the first is what a single run writes' '[ "$(text 1 three)" = "$(cat "$work/one")" ]'
-check 'they differ' '[ "$(text 1 three)" != "$(text 2 three)" ] && [ "$(text 2 three)" != "$(text 3 three)" ]'
-check 'all share the passes' '[[ $said = *"decode  57 tokens"* ]]'
+check 'the first text is that of a single run' '[ "$(text 1 three)" = "$(cat "$work/one")" ]'
+check 'the texts differ' '[ "$(text 1 three)" != "$(text 2 three)" ] && [ "$(text 2 three)" != "$(text 3 three)" ]'
+check 'all texts share the passes' '[[ $said = *"decode  57 tokens"* ]]'
 tell --samples 2 -t 1
 keep two
-check 'fewer are the first of more' '[ "$(text 2 two)" = "$(text 2 three)" ] && [ "$(numbers)" = "1 2 " ]'
+check 'fewer texts are the first ones of more' '[ "$(text 2 two)" = "$(text 2 three)" ] && [ "$(numbers)" = "1 2 " ]'
 tell -N 1
 check '-N 1 is a single run' 'same one'
 tell -N 2 --no-display-prompt
 keep bare
-check '--no-display-prompt leaves the continuations' '[ "$prompt$(text 2 bare)" = "$(text 2 two)" ]'
+check '--no-display-prompt prints only the continuations' '[ "$prompt$(text 2 bare)" = "$(text 2 two)" ]'
 tell --preset future-entropy
 keep future_one
 tell --preset future-entropy -N 2
 keep future
-check 'with future entropy too' '[ $status -eq 0 ] && [ "$(text 1 future)" = "$(cat "$work/future_one")" ] &&
+check 'all this holds with future entropy, too' '[ $status -eq 0 ] && [ "$(text 1 future)" = "$(cat "$work/future_one")" ] &&
     [[ $said = *"of the rows to look ahead"* ]]'
 tell -N 2 -n -1 -c 12 --ignore-eos
-check '-n -1 is what the context holds, which is said' '[ $status -eq 0 ] && contains "up to 8 tokens each, as many as the context holds" &&
+check '-n -1 fills the context, and a message says so' '[ $status -eq 0 ] && contains "up to 8 tokens each, as many as the context holds" &&
     contains "   2     8 tokens"'
 tell -N 2 -n 0
 keep zero
 check '-n 0 prints the prompt alone, twice' '[ $status -eq 0 ] && [ "$(text 2 zero)" = "$prompt" ]'
 foretell -m "$model" -N 2 -n 8 -s 1
-check 'an empty prompt begins texts without a space' '[ $status -eq 0 ] && ! grep -q "^ " "$work/out"'
+check 'with an empty prompt texts begin without a space' '[ $status -eq 0 ] && ! grep -q "^ " "$work/out"'
 
 for metric in logprob entropy:3 future distinct2 logprob,0.5*future; do
     tell --best-of 3 --rank "$metric" --rank-all
     best=$(numbers | cut -d ' ' -f 1)
-    check "--rank $metric prints the one at the head of its list" \
+    check "--rank $metric prints the first text of its list" \
         '[ $status -eq 0 ] && [ "$(listed | wc -l)" -eq 3 ] && [ "$(cat "$work/out")" = "$(text "$best" three)" ]'
 done
 tell --best-of 3 --rank-all
-check 'the default is logprob, the best first' '[ "$(figure logprob)" = "$(figure logprob | sort -gr)" ] && contains "the best of 3 by logprob"'
+check 'the default metric is logprob, the best text first' '[ "$(figure logprob)" = "$(figure logprob | sort -gr)" ] && contains "the best of 3 by logprob"'
 keep best
 listed_in() { listed | sed 's/.*logprob \(.*\)  entropy \(.*\)  future \(.*\)  distinct2 \([0-9.]*\) .*/\1 \2 \3 \4/'; }
 listed_in >"$work/nats"
 tell --best-of 3 --rank-all --units bits
 listed_in >"$work/bits"
-check '--units bits: log-probability and entropy, not the others' '[ "$(wc -l <"$work/bits")" -eq 3 ] && paste "$work/nats" "$work/bits" |
+check '--units bits changes log-probability and entropy, not the other figures' '[ "$(wc -l <"$work/bits")" -eq 3 ] && paste "$work/nats" "$work/bits" |
     awk "function off(x, y) { return x - y > 2e-4 || y - x > 2e-4 }
         { bad += NF != 10 || \$6 != \"bits\" || \$8 != \"bits\" || off(\$1 / log(2), \$5) || off(\$2 / log(2), \$7) ||
             \$3 != \$9 || \$4 != \$10 } END { exit bad }"'
-check 'the same text is the best' 'same best'
+check '--units bits does not change the best text' 'same best'
 tell --best-of 3
-check 'one is listed without --rank-all' '[ "$(listed | wc -l)" -eq 1 ] && same best'
+check 'without --rank-all one text is listed' '[ "$(listed | wc -l)" -eq 1 ] && same best'
 
 tell --temp 0
 keep greedy
@@ -76,19 +76,19 @@ keep beam
 check '--beam 4 prints one text, the likeliest first' '[ $status -eq 0 ] && [ "$(numbers)" = "1 2 3 4 " ] &&
     [ "$(figure logprob)" = "$(figure logprob | sort -gr)" ] && ! grep -q -x -e --- "$work/out"'
 foretell -m "$model" -p "$prompt" -n 20 --beam 4 -t 1
-check 'with one thread the same' 'same beam'
+check 'one thread gives the same beams' 'same beam'
 foretell -m "$model" -p "$prompt" -n 20 --beam 4 --rerank future --rank-all
-check '--rerank orders the same beams anew' '[ "$(figure future)" = "$(figure future | sort -gr)" ] &&
+check '--rerank sorts the same beams by another metric' '[ "$(figure future)" = "$(figure future | sort -gr)" ] &&
     [ "$(numbers | tr " " "\n" | sort | xargs)" = "1 2 3 4" ] && contains "reranked by future"'
 foretell -m "$model" -p "$prompt" -n 20 --beam 2 --length-penalty 0
-check '--length-penalty' '[ $status -eq 0 ] && contains "2 beams, score ln p / length^0"'
+check '--length-penalty changes the scores' '[ $status -eq 0 ] && contains "2 beams, score ln p / length^0"'
 
 # Each text is the one that its number writes alone, with the same trace.
 tell --sequence 3
 check '--sequence 3 writes the third text' '[ $status -eq 0 ] && [ "$(text 3 three)" = "$(cat "$work/out")" ]'
 tell --sequence 2 -N 2
 keep later
-check 'with -N it is the number of the first' '[ "$(text 1 later)" = "$(text 2 three)" ] && [ "$(text 2 later)" = "$(text 3 three)" ] &&
+check 'with -N it is the number of the first text' '[ "$(text 1 later)" = "$(text 2 three)" ] && [ "$(text 2 later)" = "$(text 3 three)" ] &&
     [ "$(numbers)" = "2 3 " ]'
 echo 'The King said that' >"$work/other"
 alike() { # options: three texts side by side, and each alone
@@ -104,7 +104,7 @@ alike() { # options: three texts side by side, and each alone
         foretell replay -m "$model" "$work/run-$i.jsonl"
         [ $status -eq 0 ] || good=0
     done
-    check "alike side by side and alone: ${*//$work\//}" '[ $good -eq 1 ]'
+    check "the same in parallel and alone: ${*//$work\//}" '[ $good -eq 1 ]'
 }
 alike
 alike --ban the
@@ -120,11 +120,11 @@ alike -c 30 -n -1 --ignore-eos --ban e
 check 'the contexts were full' 'grep -q "\"context full\"" "$work/run-2.jsonl" && ! grep -q "\"sequence\"" "$work/run-1.jsonl" &&
     grep -q "\"sequence\":2" "$work/run-2.jsonl"'
 tell --best-of 2 --trace "$work/plain" --ban the --stop 'zz'
-check 'a trace without an extension' '[ $status -eq 0 ] && [ -s "$work/plain-1" ] && [ -s "$work/plain-2" ] && [ ! -e "$work/plain" ]'
+check 'a trace may have no extension' '[ $status -eq 0 ] && [ -s "$work/plain-1" ] && [ -s "$work/plain-2" ] && [ ! -e "$work/plain" ]'
 tell -N 2 --trace "$work/"
-check 'a folder is no name of a trace' '[ $status -eq 1 ] && [[ $said = "foretell: $work/: expected the name of a file, got that of a folder" ]]'
+check 'the name of a folder is no name of a trace' '[ $status -eq 1 ] && [[ $said = "foretell: $work/: expected the name of a file, got that of a folder" ]]'
 tell -N 2 --trace "$work/no.such/run.jsonl"
-check 'a folder that is not there' '[ $status -eq 1 ] && [[ $said = *"no.such/run-1.jsonl: cannot create: No such file or directory" ]]'
+check 'a missing folder is a failure' '[ $status -eq 1 ] && [[ $said = *"no.such/run-1.jsonl: cannot create: No such file or directory" ]]'
 tell -N 3 --stop ' '
 keep stopped
 check 'the listing names the stop string' '[ "$(listed | grep -c "  a stop string$")" -eq 3 ] && ! grep -v -e --- "$work/stopped" | grep -q "^$prompt "'
@@ -136,11 +136,11 @@ rest=${likeliest#"$prompt"}
 beam --stop "${rest:9:5}"
 check 'a stop string finishes a beam before it' '[ $status -eq 0 ] && ! grep -qF -- "${rest:9:5}" "$work/out"'
 beam --stop ' ' --rank-all
-check 'which the listing says' '[ "$(listed | grep -c "  a stop string$")" -ge 1 ] && [ "$(cat "$work/out")" = "$prompt" ]'
+check 'the listing says so' '[ "$(listed | grep -c "  a stop string$")" -ge 1 ] && [ "$(cat "$work/out")" = "$prompt" ]'
 beam --ban "${rest:9:5}" --rank-all
-check 'a banned phrase is in no beam' '[ $status -eq 0 ] && ! grep -qF -- "${rest:9:5}" "$work/out" && ! grep -q "^ban " "$work/err"'
+check 'no beam has a banned phrase' '[ $status -eq 0 ] && ! grep -qF -- "${rest:9:5}" "$work/out" && ! grep -q "^ban " "$work/err"'
 beam --ban "this is nowhere" --stop "nor this"
-check 'phrases that do not come change nothing' '[ "$(cat "$work/out")" = "$likeliest" ]'
+check 'phrases that do not occur change nothing' '[ "$(cat "$work/out")" = "$likeliest" ]'
 
 # Sampling on from beams.
 then_() { foretell -m "$model" -p "$prompt" -n 40 -s 5 --beam 3 --then "$@"; }
@@ -157,23 +157,23 @@ for i in 1 2 3 4 5 6; do
 done
 check 'each text replays without the beams' '[ $good -eq 1 ]'
 then_ 'preset=future-entropy, alpha=0.5, min-p 0.1' -N 2 -t 1
-check 'with one thread the same' 'same after'
+check 'one thread gives the same texts' 'same after'
 then_ 'temp 1' --beam-until length --beam-length 5 --no-display-prompt
 keep five
 foretell -m "$model" -p "$prompt" -n 5 --beam 3 --rank-all --no-display-prompt --length-penalty 0
 check 'the text begins with a beam' '[[ $(cat "$work/five") = "$(cut -c 1-4 "$work/out")"* ]]'
 then_ 'temp 1' --beam-until length --beam-length 40
-check 'a beam of all tokens is not continued' '[ $status -eq 0 ] && [[ $said != *"tok/s"*"rows"* ]] && [ "$(listed | wc -l)" -eq 1 ]'
+check 'a beam of full length is not continued' '[ $status -eq 0 ] && [[ $said != *"tok/s"*"rows"* ]] && [ "$(listed | wc -l)" -eq 1 ]'
 then_ 'temp 1' --temp 0.9
-check 'settings of sampling beside --beam stay refused' '[ $status -eq 2 ] && silent'
+check '--beam with --then still refuses settings of sampling' '[ $status -eq 2 ] && silent'
 then_ 'temp 1, seed 3'
 check 'the seed is that of --seed alone' '[ $status -eq 2 ] && silent && contains "--then: expected no seed"'
 then_ 'temp 1' --rank future --ban the --stop king --rank-all -N 3
-check 'ranked by --rank, with phrases' '[ $status -eq 0 ] && [ "$(figure future)" = "$(figure future | sort -gr)" ] && ! grep -q -e the -e king "$work/out"'
+check '--then works with --rank and phrases' '[ $status -eq 0 ] && [ "$(figure future)" = "$(figure future | sort -gr)" ] && ! grep -q -e the -e king "$work/out"'
 then_ 'temp 1' --trace "$work/no.such/run.jsonl"
-check 'a trace that cannot be written is said before the search' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/no.such/run-1.jsonl: cannot create: No such file or directory" ]'
+check 'a trace that cannot be written is reported before the search' '[ $status -eq 1 ] && [ "$said" = "foretell: $work/no.such/run-1.jsonl: cannot create: No such file or directory" ]'
 then_ 'temp 1' --beam-until length --beam-length 40 --trace "$work/none.jsonl"
-check 'beams that are not continued leave no trace, which is said' '[ $status -eq 0 ] && [ -z "$(find "$work" -name "none*")" ] && contains "foretell: no beam is continued, and no trace written: "'
+check 'beams that are not continued write no trace, and a message says so' '[ $status -eq 0 ] && [ -z "$(find "$work" -name "none*")" ] && contains "foretell: no beam is continued, and no trace written: "'
 then_ 'temp-policy=kld' --kld-without "$work/other" --trace "$work/kld.jsonl" -N 2
 foretell replay -m "$model" "$work/kld-4.jsonl"
 check 'kld continues beams, too' '[ $status -eq 0 ]'
@@ -186,7 +186,7 @@ kill -INT $pid
 wait $pid
 status=$?
 said=$(cat "$work/err")
-check 'Ctrl-C prints what there is so far' '[ $status -eq 130 ] && [ "$(listed | grep -c interrupted)" -eq 2 ] &&
+check 'Ctrl-C prints the texts so far' '[ $status -eq 130 ] && [ "$(listed | grep -c interrupted)" -eq 2 ] &&
     [ "$(grep -c "^$prompt" "$work/out")" -eq 2 ]'
 
 # Refused before a model is looked for.
@@ -195,13 +195,13 @@ refused() { local message=$1; shift; usage_error "$message" -m "$model" "$@"; }
 refused 'expected one of --beam and --best-of, got both' --beam 2 --best-of 2
 refused 'expected one of --beam and --samples, got both' --beam 2 -N 2
 refused 'expected one of --best-of and --samples, got both' --best-of 2 -N 2
-refused '--beam: cannot be had together with --fe (--rerank future ranks the finished beams)' --beam 2 --fe
-refused '--beam: searches by natural probabilities, cannot be had together with settings of sampling' --beam 2 --temp 1
+refused '--beam: expected no --fe (--rerank future ranks the finished beams)' --beam 2 --fe
+refused '--beam: expected no settings of sampling: a beam search uses the model'\''s own probabilities' --beam 2 --temp 1
 refused '--rank: expected --best-of with it' --rank logprob
 refused '--rank: expected --best-of with it' --rank logprob -N 3
 refused '--rank-all: expected --best-of or --beam with it' --rank-all
 refused '--rerank: expected --beam with it' --best-of 2 --rerank future
-refused '--rerank: expected no --then, whose texts --rank ranks' --beam 2 --then temp=1 --rerank future
+refused '--rerank: expected no --then: --rank ranks the texts of --then' --beam 2 --then temp=1 --rerank future
 refused '--then: expected --beam with it' --then temp=1
 refused "--then: temp: expected a number from 0 to 100, got 'warm'" --beam 2 --then 'temp=warm'
 refused '--then: expected at most 256 texts, got 100 beams with 3 each' --beam 100 --then temp=1 -N 3
@@ -229,7 +229,7 @@ once() {
 if [ -d $small ]; then
     once
     keep all
-    check 'texts that fail are printed, and the first failure is said' '[ $status -eq 1 ] && contains "foretell: text 1: position " &&
+    check 'texts that fail are printed, with the first failure' '[ $status -eq 1 ] && contains "foretell: text 1: position " &&
         contains "no-repeat-ngram leaves no token possible" && [ "$(grep -c "  failed$" "$work/err")" -eq 3 ] &&
         [ "$(grep -c -x -e --- "$work/out")" -eq 2 ] && ! ls "$work"/once-* 2>/dev/null'
     word=$(for i in {40..300}; do
@@ -237,10 +237,10 @@ if [ -d $small ]; then
         { text 1 all; text 3 all; } | grep -qF -- "$word" || { echo "$word" && break; }
     done)
     once --stop "$word"
-    check 'one that does not fail is whole, with its trace' '[ $status -eq 1 ] && [ "$(listed | grep -c "a stop string")" -eq 1 ] &&
+    check 'a text that does not fail is complete, with its trace' '[ $status -eq 1 ] && [ "$(listed | grep -c "a stop string")" -eq 1 ] &&
         [ "$(ls "$work"/once-*)" = "$work/once-2.jsonl" ]'
     foretell replay -m $small/stories260K.bin "$work/once-2.jsonl"
-    check 'which replays' '[ $status -eq 0 ]'
+    check 'this trace replays' '[ $status -eq 0 ]'
 else
     skip 'texts that fail' "$small is missing"
 fi

@@ -16,64 +16,64 @@ plain=$(cat "$work/plain")
 logits=$(grep '^logits' "$work/err")
 word=$(cut -d ' ' -f 8 <"$work/plain" | head -1)   # of the plain text
 cut="${word:1} $(cut -d ' ' -f 9 <"$work/plain" | head -1 | cut -c 1)" # begins and ends within words
-check 'the text has what is looked for' '[ ${#word} -ge 2 ] && [[ $plain = *"$cut"* ]]'
+check 'the plain text has the phrases that are looked for' '[ ${#word} -ge 2 ] && [[ $plain = *"$cut"* ]]'
 
 tell --stop "$cut"
-check 'a stop string ends the text, byte for byte before it' '[ $status -eq 0 ] && [ "$(text)" = "${plain%%"$cut"*}"$'"'\n'"'. -o "$(text)" = "${plain%%"$cut"*}." ]'
+check 'the text ends directly before a stop string' '[ $status -eq 0 ] && [ "$(text)" = "${plain%%"$cut"*}"$'"'\n'"'. -o "$(text)" = "${plain%%"$cut"*}." ]'
 tell --stop 'this is nowhere' --stop "$cut" --stop "${plain:200:5}"
-check 'the first of several' '[ "$(cat "$work/out")" = "${plain%%"$cut"*}" ]'
+check 'the first of several stop strings ends the text' '[ "$(cat "$work/out")" = "${plain%%"$cut"*}" ]'
 tell --stop 'this is nowhere' --stop "${plain: -3}?"
-check 'what does not come changes nothing, and nothing is lost at the end' 'same plain && [ "$(grep ^logits "$work/err")" = "$logits" ]'
+check 'a stop string that does not occur changes nothing, and no text is lost at the end' 'same plain && [ "$(grep ^logits "$work/err")" = "$logits" ]'
 tell --stop "${plain:0:1}"
-check 'it may be the first byte' '[ $status -eq 0 ] && silent'
+check 'a stop string may be the first byte' '[ $status -eq 0 ] && silent'
 tell --stop 'upon a'
 check 'the prompt is not searched' 'same plain'
 
 tell --ban "$word"
 keep banned
-check 'a banned phrase does not come' '[ $status -eq 0 ] && ! grep -qF -- "$word" "$work/out" && grep -q "^ban  *[1-9]" "$work/err"'
-check 'what was before it stays' '[[ $(cat "$work/out") = "${plain%%"$word"*}"* ]] || [[ "${plain%%"$word"*}" = "$(head -c 8 "$work/out")"* ]]'
+check 'a banned phrase does not occur' '[ $status -eq 0 ] && ! grep -qF -- "$word" "$work/out" && grep -q "^ban  *[1-9]" "$work/err"'
+check 'the text before it stays' '[[ $(cat "$work/out") = "${plain%%"$word"*}"* ]] || [[ "${plain%%"$word"*}" = "$(head -c 8 "$work/out")"* ]]'
 tell --ban "$word" -t 1
-check 'with one thread the same' 'same banned'
+check 'one thread gives the same text' 'same banned'
 dense=()
 for phrase in {a..z} ' ' ',' . - '"'; do dense+=(--ban "$phrase"); done
 foretell -m "$model" -p "$prompt" -n 60 -s 7 "${dense[@]}"
-check 'bans so dense that 256 tokens are banned at one position end the text' '[ $status -eq 1 ] && [[ $(tail -1 "$work/err") = "foretell: position "*": banned phrase "*": 256 tokens are banned here, no more are tried" ]]'
-check 'after the text so far' '[[ $(cat "$work/out") = "$prompt"* ]]'
+check 'if 256 tokens are banned at one position, the run fails' '[ $status -eq 1 ] && [[ $(tail -1 "$work/err") = "foretell: position "*": banned phrase "*": 256 tokens are banned here, no more are tried" ]]'
+check 'it prints the text up to there' '[[ $(cat "$work/out") = "$prompt"* ]]'
 tell --ban 'This Is Nowhere'
-check 'one that does not come changes nothing' 'same plain && ! grep -q "^ban" "$work/err"'
+check 'a banned phrase that does not occur changes nothing' 'same plain && ! grep -q "^ban" "$work/err"'
 tell --ban "${word^^}${word^^}"
 check 'case counts' 'same plain'
 tell --ban e --ban a
-check 'letters can be banned' '[ $status -eq 0 ] && ! grep -q "[ea]" "$work/out" && [ "$(wc -c <"$work/out")" -gt 20 ]'
+check 'single letters can be banned' '[ $status -eq 0 ] && ! grep -q "[ea]" "$work/out" && [ "$(wc -c <"$work/out")" -gt 20 ]'
 tell --ban "$word" --fe
-check 'with lookahead too' '[ $status -eq 0 ] && ! grep -qF -- "$word" "$work/out"'
+check 'bans work with lookahead, too' '[ $status -eq 0 ] && ! grep -qF -- "$word" "$work/out"'
 tell --ban "$word" --fe --fe-eager
 keep eager
 tell --ban "$word" --fe
-check 'lazy or eager' 'same eager'
+check 'lazy and eager lookahead give the same text' 'same eager'
 prompt='' tell --ban T --ban O
-check 'from nothing' '[ $status -eq 0 ] && [ -s "$work/out" ] && ! grep -q "[TO]" "$work/out"'
+check 'bans work with an empty prompt' '[ $status -eq 0 ] && [ -s "$work/out" ] && ! grep -q "[TO]" "$work/out"'
 
 tell --temp-policy edt-instance --edt-theta 2
 keep instance
-check 'edt-instance' '[ $status -eq 0 ] && ! same plain && contains "temp-policy edt-instance"'
+check 'edt-instance is in the chain and changes the text' '[ $status -eq 0 ] && ! same plain && contains "temp-policy edt-instance"'
 echo 'Once upon a time' >"$work/same"
 tell --temp-policy kld --kld-without "$work/same"
-check 'kld with the same text has no divergence: T0' 'same plain && [ "$(grep ^logits "$work/err")" = "$logits" ]'
+check 'kld with the same prompt has divergence 0, so T is T0' 'same plain && [ "$(grep ^logits "$work/err")" = "$logits" ]'
 echo 'The King said that' >"$work/other"
 tell --temp-policy kld --kld-without "$work/other" --kld-sigma 0.00001
 keep cold
 tell --temp 0
-check 'kld with another and a small sigma is greedy' 'same cold'
+check 'kld with another prompt and a small sigma is greedy' 'same cold'
 tell --temp-policy kld --kld-without "$work/other" --ban "$word"
-check 'kld and a ban' '[ $status -eq 0 ] && ! grep -qF -- "$word" "$work/out"'
+check 'kld works with a ban' '[ $status -eq 0 ] && ! grep -qF -- "$word" "$work/out"'
 tell --temp-policy kld --kld-without "$work/other" --fe
-check 'kld and lookahead' '[ $status -eq 0 ] && [ -s "$work/out" ]'
+check 'kld works with lookahead' '[ $status -eq 0 ] && [ -s "$work/out" ]'
 for i in {1..20}; do cat "$work/other"; done >"$work/lines"
 head -c -1 "$work/lines" >"$work/long"
 tell --temp-policy kld --kld-without "$work/long" -c 120 -n -1 --ignore-eos
-check 'the longer of the two fills the context' '[ $status -eq 0 ] && contains "the context of 120 tokens is full"'
+check 'the longer of the two prompts fills the context' '[ $status -eq 0 ] && contains "the context of 120 tokens is full"'
 failure "--kld-without has $(foretell tokenize -m "$model" --bos <"$work/long"; wc -w <"$work/out") tokens, the context only 30 (-c N takes another)" \
     -m "$model" -c 30 --temp-policy kld --kld-without "$work/long"
 
@@ -93,5 +93,5 @@ usage_error "--samplers: expected stages that drop candidates (top-nsigma, top-k
 usage_error '--temp-policy table: expected temp-table with 1 to 16 knots' $missing --temp-policy table
 failure 'no/such.gguf: cannot open: No such file or directory' $missing --edt-n 0.5 --sigmoid-k 3 --fe-k 3 --wave-clock word --kld-sigma 2
 foretell $missing --wave sine:1:0
-check 'a wave of period 0' '[ $status -eq 2 ] && contains --wave'
+check 'a wave of period 0 is refused' '[ $status -eq 2 ] && contains --wave'
 done_testing

@@ -30,23 +30,23 @@ PYTHON
 }
 
 write "${rules[@]}"
-check 'a run with rules' '[ $status -eq 0 ]'
-check 'the chain names them' '[[ $(head -1 "$work/err") = *"draw, seed 7; at number: temp 0.25; at speech: alpha 0.5,temp 0.75; at sentence-start: temp-policy edt,edt-theta 0.5; at / (the|a)$/: preset precise,temp 0.5" ]]'
-check 'the header holds them as they can be set again' 'holds "h[\"settings\"][\"at\"] == [\"number:temp=0.25\", \"speech:alpha=0.5,temp=0.75\", \"sentence-start:temp-policy=edt,edt-theta=0.5\", \"/ (the|a)\$/:preset=precise,temp=0.5\"]"'
-check 'the prompt counts: a number in speech' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.75"'
+check 'a run with rules succeeds' '[ $status -eq 0 ]'
+check 'the printed chain names the rules' '[[ $(head -1 "$work/err") = *"draw, seed 7; at number: temp 0.25; at speech: alpha 0.5,temp 0.75; at sentence-start: temp-policy edt,edt-theta 0.5; at / (the|a)$/: preset precise,temp 0.5" ]]'
+check 'the header of the trace has them as they can be set again' 'holds "h[\"settings\"][\"at\"] == [\"number:temp=0.25\", \"speech:alpha=0.5,temp=0.75\", \"sentence-start:temp-policy=edt,edt-theta=0.5\", \"/ (the|a)\$/:preset=precise,temp=0.5\"]"'
+check 'the prompt counts: it ends with a number in speech' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.75"'
 check 'each rule holds where the text says so' 'holds "all((1 in x[\"at\"]) == in_speech(t) and (0 in x[\"at\"]) == in_number(t) and (3 in x[\"at\"]) == (re.search(\" (the|a)\\\\Z\", t) is not None) for x, t in zip(s, before))"'
-check 'T follows' 'holds "all(x[\"T\"] == (0.5 if 3 in x[\"at\"] else 0.8 if not x[\"at\"] else 0.75 if x[\"at\"][-1] == 1 else 0.25 if x[\"at\"] == [0] else x[\"T\"]) for x in s)"'
-check 'and the policy' 'holds "all(x[\"policy\"] == (\"edt\" if 2 in x[\"at\"] and 3 not in x[\"at\"] else \"fixed\") for x in s) and all(x[\"T\"] < 0.8 for x in s if x[\"policy\"] == \"edt\")"'
+check 'T follows the rules' 'holds "all(x[\"T\"] == (0.5 if 3 in x[\"at\"] else 0.8 if not x[\"at\"] else 0.75 if x[\"at\"][-1] == 1 else 0.25 if x[\"at\"] == [0] else x[\"T\"]) for x in s)"'
+check 'the policy follows the rules' 'holds "all(x[\"policy\"] == (\"edt\" if 2 in x[\"at\"] and 3 not in x[\"at\"] else \"fixed\") for x in s) and all(x[\"T\"] < 0.8 for x in s if x[\"policy\"] == \"edt\")"'
 check 'replay agrees' 'agrees 120'
 cp "$work/out" "$work/untraced"
 foretell run -m "$model" -p "$prompt" -n 120 -s 7 "${rules[@]}"
 traced=$(cat "$work/out")
 foretell run -m "$model" -p "$prompt" -n 120 -s 7 "${rules[@]}" -t 1
-check 'with one thread the same text' '[ "$traced" = "$(cat "$work/out")" ]'
+check 'one thread gives the same text' '[ "$traced" = "$(cat "$work/out")" ]'
 foretell run -m "$model" -p "$prompt" -n 120 -s 7
-check 'without rules another' '[ "$traced" != "$(cat "$work/out")" ]'
+check 'without rules the text is different' '[ "$traced" != "$(cat "$work/out")" ]'
 write
-check 'without rules the steps say nothing of them' 'holds "all(\"at\" not in x for x in s) and \"at\" not in h[\"settings\"]"'
+check 'without rules the steps name no rules' 'holds "all(\"at\" not in x for x in s) and \"at\" not in h[\"settings\"]"'
 # Where a prompt ends decides the rules of the first step, whatever the model writes.
 begins() { # prompt, rules, T
     foretell run -m "$model" -p "$1" -n 1 -s 7 "${rules[@]}" --trace "$trace"
@@ -64,10 +64,10 @@ begins '"The year 1914' 0,1 0.75
 future=(--fe --fe-k 6 --at 'speech:alpha=0.8,fe-k=9' --at number:preset=precise --at 'sentence-start:fe-depth=2')
 write -s 6 "${future[@]}"
 cp "$trace" "$work/eager.jsonl"
-check 'looking ahead in each place as its rules say' 'holds "all(x[\"alpha\"] == (None if 1 in x[\"at\"] else 0.8 if 0 in x[\"at\"] else 0) for x in s)"'
-check 'a preset in a rule switches it off there' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"future\"] == \"none\""'
-check 'all were looked at, which is traced' 'holds "all(c[\"evaluated\"] for x in s if x[\"future\"] == \"done\" for c in x[\"candidates\"])"'
-check 'it replays' 'agrees 120'
+check 'each place looks ahead as its rules say' 'holds "all(x[\"alpha\"] == (None if 1 in x[\"at\"] else 0.8 if 0 in x[\"at\"] else 0) for x in s)"'
+check 'a preset in a rule switches looking ahead off there' 'holds "s[0][\"at\"] == [0, 1] and s[0][\"future\"] == \"none\""'
+check 'the trace has all candidates of steps that look ahead' 'holds "all(c[\"evaluated\"] for x in s if x[\"future\"] == \"done\" for c in x[\"candidates\"])"'
+check 'the trace replays' 'agrees 120'
 foretell run -m "$model" -p "$prompt" -n 120 -s 6 "${future[@]}"
 lazy=$(cat "$work/out")
 looks_at() { # prompt, candidates: nothing is dropped, so that there are enough of them
@@ -79,33 +79,33 @@ looks_at 'She said, "Go' 9
 for how in '--fe-eager' '--fe-chunk 1' '-t 1'; do
     # shellcheck disable=SC2086 # several words are meant
     foretell run -m "$model" -p "$prompt" -n 120 -s 6 "${future[@]}" $how
-    check "lazy is the same as $how" '[ "$lazy" = "$(cat "$work/out")" ]'
+    check "lazy gives the same text as $how" '[ "$lazy" = "$(cat "$work/out")" ]'
 done
 foretell run -m "$model" -p "$prompt" -n 120 -s 7 --at speech:fe,alpha=0.8
-check 'a rule may look ahead where the rest does not' '[ $status -eq 0 ] && contains "rows and" && [ "$traced" != "$(cat "$work/out")" ]'
+check 'a rule may look ahead where the base settings do not' '[ $status -eq 0 ] && contains "rows and" && [ "$traced" != "$(cat "$work/out")" ]'
 
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 -N 3 "${rules[@]}" --no-display-prompt
 cp "$work/out" "$work/three"
-check 'several texts, each with its own places' '[ $status -eq 0 ] && [ "$(grep -c "^---$" "$work/three")" -eq 2 ]'
+check 'each of several texts has its own places' '[ $status -eq 0 ] && [ "$(grep -c "^---$" "$work/three")" -eq 2 ]'
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --no-display-prompt
-check 'the first is that of one run' '[ "$(sed "/^---$/,\$d" "$work/three")" = "$(cat "$work/out")" ]'
+check 'the first text is that of a single run' '[ "$(sed "/^---$/,\$d" "$work/three")" = "$(cat "$work/out")" ]'
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --best-of 2
-check 'the best of several' '[ $status -eq 0 ]'
+check '--best-of works with rules' '[ $status -eq 0 ]'
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 "${rules[@]}" --ban , --ban ' the' --ban ' a'
-check 'bans send it back into a place' '[ $status -eq 0 ] && contains "times back" && ! grep -q " the" "$work/out"'
+check 'a ban takes the text back into a place' '[ $status -eq 0 ] && contains "times back" && ! grep -q " the" "$work/out"'
 foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:alpha=0.5
-check 'a setting that a rule alone gives effect has one' '[ $status -eq 0 ] && ! contains "without effect"'
+check 'a setting that has an effect only with a rule is not reported' '[ $status -eq 0 ] && ! contains "without effect"'
 foretell run -m "$model" -p "$prompt" -n 5 -s 7 --fe-k 9 --at speech:temp=0.5
-check 'and not where none does' '[ $status -eq 0 ] && contains "without effect here: --fe-k"'
+check 'without that rule it is reported' '[ $status -eq 0 ] && contains "without effect here: --fe-k"'
 foretell run -m "$model" -p "$prompt" -n 5 -s 7 --at speech:temp=0.5 --preset precise
-check 'rules stay where a preset follows' '[ $status -eq 0 ] && ! contains "without effect" && contains "; at speech: temp 0.5"'
+check 'a later preset keeps the rules' '[ $status -eq 0 ] && ! contains "without effect" && contains "; at speech: temp 0.5"'
 foretell run -m "$model" -p "$prompt" -n 60 -s 7 --at number:temp=1 --beam 2
-check 'beams do not sample' '[ $status -eq 2 ] && contains "--beam"'
+check 'a beam search refuses rules' '[ $status -eq 2 ] && contains "--beam"'
 foretell run -m "$model" -p "$prompt" -n 20 -s 7 --at speech:fe --color-by future
-check 'colours by what a rule looks at' '[ $status -eq 0 ]'
+check 'a rule that looks ahead gives colours by the future' '[ $status -eq 0 ]'
 foretell run -m "$model" -p 'Say `max_k = 3' -n 40 -s 7 --preset code --trace "$trace"
-check '--preset code: no looking ahead in numbers and code, low T' '[ $status -eq 0 ] && holds "len(h[\"settings\"][\"at\"]) == 3 and all((x[\"future\"] == \"none\" and x[\"T\"] == 0.2) == (x[\"at\"] != []) for x in s) and s[0][\"at\"] == [0, 2]"'
-check 'and it replays' 'agrees 40'
+check '--preset code does not look ahead in numbers and code, and T is low there' '[ $status -eq 0 ] && holds "len(h[\"settings\"][\"at\"]) == 3 and all((x[\"future\"] == \"none\" and x[\"T\"] == 0.2) == (x[\"at\"] != []) for x in s) and s[0][\"at\"] == [0, 2]"'
+check 'its trace replays' 'agrees 40'
 
 # The example of SAMPLERS.md: the tokens that it prints, their rules and their T.
 page_agrees() {
@@ -122,14 +122,14 @@ PYTHON
 }
 example=$(sed -n 's/^    foretell \(run -p .The bill was.*\)$/\1/p' sampler/SAMPLERS.md)
 eval "foretell $example -m \"\$model\" --trace \"\$trace\""
-check 'the example of SAMPLERS.md is what it prints' '[ $status -eq 0 ] && page_agrees'
+check 'the example of SAMPLERS.md is what the program prints' '[ $status -eq 0 ] && page_agrees'
 foretell run -m "$model" -p '"In 19' -s 3 -n 1 --at number:temp=0.2 --at speech:temp=0.6 --trace "$trace"
-check 'and the prompt in which two rules hold' '[ $status -eq 0 ] && holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.6"'
+check 'its second prompt is one in which two rules hold' '[ $status -eq 0 ] && holds "s[0][\"at\"] == [0, 1] and s[0][\"T\"] == 0.6"'
 
 foretell run -m "$model" -p "$(printf 'a%.0s' {1..200})" -n 30 -s 1 --ignore-eos --at '/(a+)+[bc]/:temp=0.1'
-check 'a pattern that runs into its limits is said once' '[ $status -eq 0 ] && [ "$(grep -c "foretell: --at /(a+)+\[bc\]/: the pattern ran into its limits, which counts as no match" "$work/err")" -eq 1 ]'
+check 'a pattern that reaches its limit of steps is reported once' '[ $status -eq 0 ] && [ "$(grep -c "foretell: --at /(a+)+\[bc\]/: the pattern reached its limit of steps, which counts as no match" "$work/err")" -eq 1 ]'
 foretell --list-samplers
-check '--list-samplers has the places' '[ $status -eq 0 ] && (for p in speech number code identifier sentence-start paragraph-start line-start; do out_has "--at $p:" || exit 1; done) && out_has "/REGEX/"'
+check '--list-samplers prints the places' '[ $status -eq 0 ] && (for p in speech number code identifier sentence-start paragraph-start line-start; do out_has "--at $p:" || exit 1; done) && out_has "/REGEX/"'
 
 usage_error "--at: no such place 'dialogue': expected speech, number, code, identifier, sentence-start, paragraph-start, line-start, or /REGEX/" --at dialogue:temp=1
 usage_error "--at: expected PLACE:SETTINGS or /REGEX/:SETTINGS, got 'number'" --at number
@@ -160,10 +160,10 @@ fi
 begin 100 30 -m "$model" -p 'She said, "' -s 7 --at speech:temp=0.5,alpha=0.5 --at number:temp=0.2 --save "$work/tree.json"
 check 'explore: the rule of the place holds' 'wait_for "alpha 0.50 | T 0.50 | seed 7"'
 tm send-keys Space Space f Space s
-check 'it saves' 'wait_for "saved $work/tree.json"'
+check 'explore saves a tree with rules' 'wait_for "saved $work/tree.json"'
 tm send-keys Up
 wait_for 'enter take'
 before=$said
 begin 100 30 -m "$model" "$work/tree.json"
-check 'and opens again: the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ] && contains "alpha 0.50 | T 0.50"'
+check 'explore opens this tree with the same screen' 'wait_for "branch 1 of 2" && [ "$said" = "$before" ] && contains "alpha 0.50 | T 0.50"'
 done_testing

@@ -88,7 +88,7 @@ for policy in fixed linear 'linear --entropy-range 1:4 --entropy-cap 3' 'sigmoid
     check "T of $policy follows from the trace" '[ $status -eq 0 ] && derives'
 done
 foretell replay -m "$model" "$trace"
-check 'it replays' '[ $status -eq 0 ] && out_is "30 steps agree"'
+check 'the trace replays' '[ $status -eq 0 ] && out_is "30 steps agree"'
 python3 - "$trace" "$work/older.jsonl" <<'PYTHON'
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
@@ -96,5 +96,5 @@ for line in lines: line.pop("policy_input", None)
 open(sys.argv[2], "w").write("".join(json.dumps(line) + "\n" for line in lines))
 PYTHON
 foretell replay -m "$model" "$work/older.jsonl"
-check 'so does a trace from before there was a policy_input' '[ $status -eq 0 ] && out_is "30 steps agree"'
+check 'a trace without policy_input replays, too' '[ $status -eq 0 ] && out_is "30 steps agree"'
 done_testing

@@ -15,7 +15,7 @@ cp "$work/out" "$work/all"
 names='embedding attn_norm query key value query_rope key_rope scores weights attended attn_output attn_residual ffn_norm gate up swiglu down ffn_residual output_norm logits'
 layers=$("$program" inspect -m "$model" | sed -n 's/^layers *//p')
 heads=$("$program" inspect -m "$model" | sed -n 's/^heads *\([0-9]*\) .*/\1/p')
-check 'all layers' '[ $status -eq 0 ] && [ -z "$said" ] && [ "$layers" -ge 2 ] && [ "$(grep -c "^layer " "$work/out")" -eq "$layers" ]'
+check 'all layers are printed' '[ $status -eq 0 ] && [ -z "$said" ] && [ "$layers" -ge 2 ] && [ "$(grep -c "^layer " "$work/out")" -eq "$layers" ]'
 for name in $names; do
     expected=$layers
     case $name in
@@ -24,29 +24,29 @@ for name in $names; do
     esac
     check "$name" '[ "$(lines_of "$name")" -eq "$expected" ]'
 done
-check 'the tokens' '[ "$(grep "^token" "$work/out" | awk "{ print \$3 }" | tr "\n" " ")" = "$("$program" tokenize -m "$model" --bos -p "$prompt") " ]'
-check 'the next ones, likeliest first' '[ "$(grep -c "^next" "$work/out")" -eq 5 ] && grep "^next" "$work/out" | awk "{ print \$5 }" | sort -c -g -r'
+check 'the tokens are printed' '[ "$(grep "^token" "$work/out" | awk "{ print \$3 }" | tr "\n" " ")" = "$("$program" tokenize -m "$model" --bos -p "$prompt") " ]'
+check 'the next tokens are printed, likeliest first' '[ "$(grep -c "^next" "$work/out")" -eq 5 ] && grep "^next" "$work/out" | awk "{ print \$5 }" | sort -c -g -r'
 greedy=$("$program" run -m "$model" -p "$prompt" -n 1 --temp 0 2>/dev/null)
 next=$(sed -n "s/^next *1 .*'\(.*\)'\$/\1/p" "$work/out")
-check 'the likeliest is what greedy decoding takes' '[ "$greedy" = "$prompt$next" ]'
+check 'the likeliest token is that of greedy decoding' '[ "$greedy" = "$prompt$next" ]'
 for threads in 1 3; do
     look -t $threads
-    check "the same with $threads threads" 'cmp -s "$work/out" "$work/all"'
+    check "$threads threads print the same" 'cmp -s "$work/out" "$work/all"'
 done
 printf '%s' "$prompt" >"$work/prompt"
 foretell look -m "$model" -f "$work/prompt"
-check 'the prompt from a file' 'cmp -s "$work/out" "$work/all"'
+check 'the prompt may come from a file' 'cmp -s "$work/out" "$work/all"'
 look --layer 1
-check 'one layer' '[ "$(grep "^layer" "$work/out")" = "layer 1" ] && [ "$(lines_of query)" -eq 1 ] && diff "$work/out" "$work/all" | grep -q "^>" && ! diff "$work/out" "$work/all" | grep -q "^<"'
+check '--layer prints one layer' '[ "$(grep "^layer" "$work/out")" = "layer 1" ] && [ "$(lines_of query)" -eq 1 ] && diff "$work/out" "$work/all" | grep -q "^>" && ! diff "$work/out" "$work/all" | grep -q "^<"'
 look --layer 1 --only weights
-check 'one tensor of it' '[ $status -eq 0 ] && [ "$(lines_of weights)" -eq "$heads" ] && [ "$(lines_of scores)" -eq 0 ] && [ "$(lines_of logits)" -eq 0 ]'
+check '--only prints one tensor' '[ $status -eq 0 ] && [ "$(lines_of weights)" -eq "$heads" ] && [ "$(lines_of scores)" -eq 0 ] && [ "$(lines_of logits)" -eq 0 ]'
 foretell look -m "$model"
-check 'no prompt: the token that begins a text' '[ $status -eq 0 ] && [ "$(grep -c "^token" "$work/out")" -eq 1 ]'
+check 'an empty prompt computes the token that begins a text' '[ $status -eq 0 ] && [ "$(grep -c "^token" "$work/out")" -eq 1 ]'
 
 mkdir "$work/one"
 look --layer 0 --only query --save "$work/one"
-check 'one file' '[ $status -eq 0 ] && [ "$(ls "$work/one")" = layer0.query.npy ]'
-check 'which numpy can read: magic, version 1.0, header of 118 bytes' '[ "$(head -c 10 "$work/one/layer0.query.npy" | od -An -tx1 | tr -d " \n")" = 934e554d505901007600 ]'
+check '--save writes one file per tensor' '[ $status -eq 0 ] && [ "$(ls "$work/one")" = layer0.query.npy ]'
+check 'the file has magic, version 1.0 and a header of 118 bytes' '[ "$(head -c 10 "$work/one/layer0.query.npy" | od -An -tx1 | tr -d " \n")" = 934e554d505901007600 ]'
 
 usage_error "--only: expected one of ${names// /, }, got 'queries'" look --only queries
 usage_error '--layer: logits belongs to no layer' look --only logits --layer 0
@@ -58,7 +58,7 @@ failure "--save $work/prompt: expected a folder that exists and can be written" 
 failure 'the prompt has 7 tokens, the context only 3 (-c N takes another)' look -m "$model" -p "$prompt" -c 3
 mkdir "$work/taken" "$work/taken/layer0.key.npy"
 look --layer 0 --only key --save "$work/taken"
-check 'a file that cannot be written' '[ $status -eq 1 ] && contains "$work/taken/layer0.key.npy: " && [ "$(ls "$work/taken")" = layer0.key.npy ]'
+check 'a file that cannot be written is a failure' '[ $status -eq 1 ] && contains "$work/taken/layer0.key.npy: " && [ "$(ls "$work/taken")" = layer0.key.npy ]'
 if [ "$(id -u)" -ne 0 ]; then
     chmod a-w "$work/one"
     failure "--save $work/one: expected a folder that exists and can be written" look -m "$model" --save "$work/one"
@@ -77,14 +77,14 @@ read -r -a tokens < <("$program" tokenize -m "$model" --bos -p "$prompt")
 oracle() { said=$("$python" tests/oracle/look.py "$work/f32.gguf" "$work/numpy" "$@" 2>&1); status=$?; }
 foretell look -m "$work/f32.gguf" -p "$prompt" --kv f32 --save "$work/numpy"
 oracle 1e-5 "${tokens[@]}"
-check 'every tensor is that of numpy' '[ $status -eq 0 ] && contains "$((17 * layers + 3)) tensors compared, 0 wrong"'
+check 'every tensor agrees with numpy' '[ $status -eq 0 ] && contains "$((17 * layers + 3)) tensors compared, 0 wrong"'
 oracle 1e-5 "${tokens[@]:0:6}" 300
-check 'which notices another token' '[ $status -eq 1 ] && contains "layer0.scores: " && contains "logits: "'
+check 'the comparison notices another token' '[ $status -eq 1 ] && contains "layer0.scores: " && contains "logits: "'
 oracle 1e-9 "${tokens[@]}"
-check 'and float32' '[ $status -eq 1 ] && contains "too much"'
+check 'a tolerance below that of float32 is too small' '[ $status -eq 1 ] && contains "too much"'
 foretell look -m "$model" -p "$prompt" --save "$work/numpy"
 oracle 0.1 "${tokens[@]}"
-check 'weights and activations of 8 bits, keys and values of 16: close' '[ $status -eq 0 ]'
+check 'with weights and activations of 8 bits and keys and values of 16 bits tensors are close' '[ $status -eq 0 ]'
 if [ -f "$shared/models/stories260K/stories260K.bin" ]; then
     small=$shared/models/stories260K
     rm "$work"/numpy/*
@@ -92,7 +92,7 @@ if [ -f "$shared/models/stories260K/stories260K.bin" ]; then
     read -r -a tokens < <("$program" tokenize --tokenizer "$small/tok512.bin" --bos -p "$prompt")
     foretell look -m "$small/stories260K.bin" --tokenizer "$small/tok512.bin" -p "$prompt" --kv f32 --save "$work/numpy"
     oracle 1e-5 "${tokens[@]}"
-    check 'a llama2.c model is that of numpy, too' '[ $status -eq 0 ] && contains " 0 wrong"'
+    check 'the tensors of a llama2.c model agree with numpy, too' '[ $status -eq 0 ] && contains " 0 wrong"'
 else
     skip 'a llama2.c model against numpy' "$shared/models/stories260K is missing"
 fi

@@ -21,40 +21,40 @@ n_second=$(count "$second")
 
 printf '%s' "$first" >"$work/first"
 perplexity -f "$work/first"
-check 'a text' '[ $status -eq 0 ] && [ -z "$said" ] && agree'
+check 'a text is measured' '[ $status -eq 0 ] && [ -z "$said" ] && agree'
 check 'every token is scored' '[ "$(field tokens)" = "$n_first in 1 windows of 1024" ]'
-check 'and every byte counted' '[ "$(field bytes)" = "${#first} in 1 document" ]'
+check 'every byte is counted' '[ "$(field bytes)" = "${#first} in 1 document" ]'
 nats=$(field nats/token)
-check 'the model has learnt something' 'awk -v n="$nats" "BEGIN { exit !(n < 5) }"' # a blind one: ln 4096 = 8.3
+check 'the model predicts better than chance' 'awk -v n="$nats" "BEGIN { exit !(n < 5) }"' # a blind one: ln 4096 = 8.3
 cp "$work/out" "$work/whole"
 "$program" perplexity -m "$model" <"$work/first" >"$work/out"
-check 'from standard input' 'cmp -s "$work/out" "$work/whole"'
+check 'the text may come from standard input' 'cmp -s "$work/out" "$work/whole"'
 perplexity -t 1 "$work/first"
-check 'with one thread the same' 'cmp -s "$work/out" "$work/whole"'
+check 'one thread gives the same figures' 'cmp -s "$work/out" "$work/whole"'
 perplexity -c 7 "$work/first"
-check 'windows leave nothing out' '[ "$(field tokens)" = "$n_first in $(((n_first + 6) / 7)) windows of 7" ] && agree'
-check 'but see less' 'awk -v n="$(field nats/token)" -v m="$nats" "BEGIN { exit !(n > m) }"'
+check 'windows score every token' '[ "$(field tokens)" = "$n_first in $(((n_first + 6) / 7)) windows of 7" ] && agree'
+check 'short windows give a higher perplexity' 'awk -v n="$(field nats/token)" -v m="$nats" "BEGIN { exit !(n > m) }"'
 perplexity -c 1 "$work/first"
-check 'windows of one token' '[ "$(field tokens)" = "$n_first in $n_first windows of 1" ] && agree'
+check 'windows of one token work' '[ "$(field tokens)" = "$n_first in $n_first windows of 1" ] && agree'
 
 perplexity --units bits "$work/first"
-check '--units bits' 'awk -v n="$nats" -v b="$(field bits/token)" "BEGIN { d = n / log(2) - b; exit !(d < 2e-4 && d > -2e-4) }" &&
+check '--units bits prints bits' 'awk -v n="$nats" -v b="$(field bits/token)" "BEGIN { d = n / log(2) - b; exit !(d < 2e-4 && d > -2e-4) }" &&
     cmp -s <(grep -v /token "$work/out") <(grep -v /token "$work/whole")'
 
 printf '\n\n%s\n\n***\n***\n\n%s\n\n***\n' "$first" "$second" >"$work/both"
 perplexity "$work/both" --documents '***'
-check 'documents: each with its end, between them a beginning' \
+check 'each document is followed by its end, and a beginning is between two documents' \
     '[ "$(field tokens)" = "$((n_first + n_second + 3)) in 1 windows of 1024" ] && agree'
-check 'the newlines around them are not counted' '[ "$(field bytes)" = "$((${#first} + ${#second})) in 2 documents" ]'
+check 'newlines around documents are not counted' '[ "$(field bytes)" = "$((${#first} + ${#second})) in 2 documents" ]'
 perplexity "$work/both" --documents '***' -c $((n_first + 1))
-check 'a beginning that falls on that of a window is it' \
+check 'a beginning between documents that begins a window counts once' \
     '[ "$(field tokens)" = "$((n_first + n_second + 2)) in 2 windows of $((n_first + 1))" ]'
 apart=$(field nats/token)
 mean=$(for text in "$first" "$second"; do
     printf '%s\n***' "$text" >"$work/one"
     "$program" perplexity -m "$model" "$work/one" --documents '***' | awk '/^tokens/ { t = $2 } /^nats/ { print t, $2 }'
 done | awk '{ t += $1; n += $1 * $2 } END { print n / t }')
-check 'and then both are scored as if alone' 'awk -v a="$apart" -v m="$mean" "BEGIN { exit !(a - m < 2e-4 && m - a < 2e-4) }"'
+check 'both documents are then scored as if alone' 'awk -v a="$apart" -v m="$mean" "BEGIN { exit !(a - m < 2e-4 && m - a < 2e-4) }"'
 perplexity "$work/both" --documents '**'
 check 'a separator is a whole line' '[[ $(field bytes) = *"in 1 document" ]]'
 

@@ -13,9 +13,9 @@ site=$work/site
 if $python -m pip --version >/dev/null 2>&1; then
     run $python -m pip install --no-index --disable-pip-version-check --root-user-action ignore --target "$site" \
         "$work/python"
-    check 'pip install, without a network' '[ $status -eq 0 ]'
+    check 'pip installs the package without a network' '[ $status -eq 0 ]'
     run /bin/bash -c "ls $site/foretell $site"
-    check 'its type hints are there' 'contains py.typed && contains foretell-'
+    check 'the package has its type hints' 'contains py.typed && contains foretell-'
 else
     skip 'pip install, without a network' 'python3-pip is not installed'
     site=$work/python
@@ -37,13 +37,13 @@ run /bin/bash -c "$python -m py_compile $site/foretell/*.py"
 check 'every file compiles' '[ $status -eq 0 ]'
 
 run env "${environment[@]}" $python -W error -m unittest -v "$work/python/test_foretell.py"
-check 'the unit tests' '[ $status -eq 0 ] && contains "OK"'
+check 'the unit tests pass' '[ $status -eq 0 ] && contains "OK"'
 grep -E '^test_.*(skipped|ok$|FAIL|ERROR)' <<<"$said" | sed 's/^/# /'
 
 run env "${environment[@]}" $python "$work/python/examples/plot_hhat.py" 'The dragon' "$work/hhat.svg"
 check 'plot_hhat.py writes a picture' '[ $status -eq 0 ] && grep -q "<svg" "$root/work/hhat.svg"'
 run env "${environment[@]}" FORETELL_MODEL=/nowhere $python "$work/python/examples/plot_hhat.py"
-check 'or says in one line why not' '[ $status -eq 1 ] && contains "plot_hhat: " && [ "$(wc -l <<<"$said")" = 1 ]'
+check 'with a missing model plot_hhat.py prints one line' '[ $status -eq 1 ] && contains "plot_hhat: " && [ "$(wc -l <<<"$said")" = 1 ]'
 run env FORETELL_LIBRARY=/nowhere/lib.so PYTHONPATH="$site" $python -c 'import foretell'
-check 'a library that is not there' '[ $status -eq 1 ] && contains "ImportError: foretell: the library is not installed"'
+check 'a missing library raises ImportError' '[ $status -eq 1 ] && contains "ImportError: foretell: the library is not installed"'
 done_testing

@@ -22,33 +22,33 @@ ran() { [ "$(cat "$work/log")" = "$1" ]; }
 ci=
 
 deps 1000 '' there
-check 'nothing missing: nothing is run' '[ $status -eq 0 ] && ran "" && contains "all there: there"'
+check 'if no package is missing, no command is run' '[ $status -eq 0 ] && ran "" && contains "all installed: there"'
 deps 1000 $'y\n' there gone
-check 'it says what it will run, then runs it through sudo' '[ $status -eq 0 ] &&
+check 'deps prints what it will run, then runs it with sudo' '[ $status -eq 0 ] &&
     contains "will run: sudo apt-get update && sudo apt-get install --yes --no-install-recommends gone" &&
     ran "sudo update
 sudo install --yes --no-install-recommends gone"'
 deps 1000 $'n\n' gone
-check 'no is no' '[ $status -eq 1 ] && ran "" && contains "nothing was installed"'
+check 'the answer no installs nothing' '[ $status -eq 1 ] && ran "" && contains "nothing was installed"'
 deps 1000 '' gone
-check 'no answer is no' '[ $status -eq 1 ] && ran ""'
+check 'no answer installs nothing' '[ $status -eq 1 ] && ran ""'
 deps 1000 '' -y gone
 check '-y does not ask' '[ $status -eq 0 ] && ran "sudo update
 sudo install --yes --no-install-recommends gone"'
 ci=true
 deps 1000 '' gone
-check 'nor does CI=true' '[ $status -eq 0 ] && [ -s "$work/log" ]'
+check 'CI=true does not ask' '[ $status -eq 0 ] && [ -s "$work/log" ]'
 ci=
 deps 0 '' gone also
 check 'root needs no sudo' '[ $status -eq 0 ] && ran "update
 install --yes --no-install-recommends gone also"'
 deps 0 '' --frobnicate
-check 'an unknown option: usage' '[ $status -eq 2 ] && contains usage'
+check 'an unknown option prints the usage' '[ $status -eq 2 ] && contains usage'
 deps 0 ''
-check 'no name: what the build needs' '[ $status -eq 0 ] && grep -q "recommends gcc .* libpcre2-dev$" "$work/log"'
+check 'without a name deps installs what the build needs' '[ $status -eq 0 ] && grep -q "recommends gcc .* libpcre2-dev$" "$work/log"'
 deps 0 '' test
-check 'test: what the tests need too' '[ $status -eq 0 ] && grep -q "recommends gcc .*libstb-dev libjansson-dev libncurses-dev libpcre2-dev libcmocka-dev" "$work/log"'
+check 'test adds what the tests need' '[ $status -eq 0 ] && grep -q "recommends gcc .*libstb-dev libjansson-dev libncurses-dev libpcre2-dev g++ libcmocka-dev" "$work/log"'
 stub apt-get 'exit 100'
 deps 0 '' gone
-check 'a failure of apt-get is one' '[ $status -eq 100 ]'
+check 'a failure of apt-get is a failure' '[ $status -eq 100 ]'
 done_testing

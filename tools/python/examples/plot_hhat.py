@@ -3,7 +3,7 @@
 
     python3 plot_hhat.py "The dragon" hhat.svg
 
-Writes the picture with matplotlib where that is installed, else a plain SVG of its own.
+Draws with matplotlib if it is installed; otherwise it writes a plain SVG itself.
 """
 
 import math

@@ -32,7 +32,7 @@ class Error(Exception):
 
 
 class InvalidError(Error, ValueError):
-    """The caller's mistake: an argument, a setting, a call that makes no sense here."""
+    """The caller's mistake: a wrong argument, a wrong setting, or a call that is not possible here."""
 
 
 class FailedError(Error, RuntimeError):
@@ -44,7 +44,7 @@ class NoMemoryError(Error, MemoryError):
 
 
 class FullError(Error):
-    """No room: the context, or the texts of the session."""
+    """The context or the session is full."""
 
 
 class CancelledError(Error):
@@ -185,7 +185,7 @@ FUNCTIONS = {
 
 
 def places() -> Iterator[str]:
-    """Where the library may be, the most wanted first."""
+    """The paths where the library may be, in the order of precedence."""
     if "FORETELL_LIBRARY" in os.environ:
         yield os.environ["FORETELL_LIBRARY"]
         return
@@ -195,7 +195,7 @@ def places() -> Iterator[str]:
 
 
 def load() -> CDLL:
-    """The library. OpenMP reads how long its threads spin when it is loaded: see foretell_limit_spinning."""
+    """Loads the library. When OpenMP is loaded, it reads how long its threads spin: see foretell_limit_spinning."""
     limit = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
     if limit:
         os.environ["GOMP_SPINCOUNT"] = "100"
@@ -224,7 +224,7 @@ def check(status: int, *_: Any) -> None:
 
 
 def function(name: str, arguments: List[Any], result: Any = c_int) -> Callable[..., Any]:
-    """foretell_NAME with its types; checked if its result is a status."""
+    """The function foretell_NAME with its types; a status that it returns is checked."""
     found = getattr(library, "foretell_" + name)
     found.argtypes, found.restype = arguments, result
     if result is c_int:
@@ -246,7 +246,7 @@ def version() -> str:
 
 
 def filled(kind: Any, guess: int, call: Callable[..., Any]) -> Any:
-    """What call(buffer, capacity, n) writes: as a list of numbers, or as bytes if kind is c_char."""
+    """The values that call(buffer, capacity, n) writes: a list of numbers, or bytes if kind is c_char."""
     n = c_size_t()
     while True:
         buffer = (kind * guess)()
@@ -265,7 +265,7 @@ class DlInfo(ctypes.Structure):
 
 
 def shipped_model() -> str:
-    """$FORETELL_MODEL, or else the model that was installed with the library."""
+    """$FORETELL_MODEL, or the model that was installed with the library if that is not set."""
     if os.environ.get("FORETELL_MODEL"):
         return os.environ["FORETELL_MODEL"]
     info = DlInfo()

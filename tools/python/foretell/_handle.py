@@ -1,4 +1,4 @@
-"""What the three handles share: closing, one call at a time, and what callbacks raise."""
+"""The base of the three handles: closing, one call at a time, and exceptions of callbacks."""
 
 import collections
 import contextlib
@@ -25,7 +25,7 @@ def as_bytes(text: Bytes) -> bytes:
 
 
 class Handle:
-    """A pointer of the library; close(*arguments, pointer) is called when the last reference to it goes."""
+    """A pointer of the library; close(*arguments, pointer) is called after the last reference to it is dropped."""
 
     def __init__(self, pointer: ctypes.c_void_p, close: Callable[..., None], *arguments: Any) -> None:
         self.pointer = pointer
@@ -38,7 +38,7 @@ class Owner:
     _handle: Optional[Handle]
 
     def close(self) -> None:
-        """Gives the memory back as soon as nothing else uses it; later calls raise InvalidError."""
+        """Frees the memory as soon as nothing else uses it; later calls raise InvalidError."""
         self._handle = None
 
     def __reduce__(self) -> Any:
@@ -58,7 +58,7 @@ class Owner:
 
 
 class Calls:
-    """The calls into one session: one at a time, from any thread.
+    """Serialises the calls into one session, from any thread.
 
     Python's collector may drop a text in any thread, also in the middle of a call of the same session. Such a text is
     closed before the next call. What a callback raises is raised again after the call; so is a KeyboardInterrupt, which
@@ -102,7 +102,7 @@ class Calls:
 
     @contextlib.contextmanager
     def running(self, callbacks: bool = False) -> Iterator[None]:
-        """Around a call into the session; callbacks: it may call back."""
+        """The context of a call into the session; callbacks: the call may run callbacks."""
         if self.owner == threading.get_ident():
             raise _c.InvalidError("a callback must not use the session that calls it")
         with self.lock:

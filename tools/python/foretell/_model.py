@@ -10,7 +10,7 @@ from ._text import Step, Text, as_tokens
 
 
 class Model(Owner):
-    """The weights and the vocabulary of a model file; without a path $FORETELL_MODEL or the shipped model.
+    """The weights and the vocabulary of a model file; the default is $FORETELL_MODEL or the shipped model.
 
     vocab_size, context_length, dim, n_layers, n_heads, n_kv_heads, bos and eos (-1: none), weight_bytes, name and
     format are attributes. progress(done, total) is called with bytes while the file is read and cancels if it returns
@@ -44,32 +44,32 @@ class Model(Owner):
             setattr(self, name, value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
 
     def encode(self, text: Bytes, *, bos: bool = False, special: bool = False) -> List[int]:
-        """Text to tokens; special: "</s>" and the like become control tokens."""
+        """Converts text to tokens; with special, names such as "</s>" become control tokens."""
         data = as_bytes(text)
         flags = _c.BOS * bos | _c.SPECIAL * special
         return _c.filled(ctypes.c_int32, len(data) + 2,
                          lambda *out: _c.library.foretell_encode(self._pointer, data, len(data), flags, *out))
 
     def decode_bytes(self, tokens: Sequence[int], *, special: bool = False) -> bytes:
-        """Tokens to text, exactly."""
+        """Converts tokens to the exact bytes of the text."""
         array = as_tokens(tokens)
         return _c.filled(ctypes.c_char, 8 * len(array) + 1,
                          lambda *out: _c.library.foretell_decode(self._pointer, array, len(array),
                                                                  _c.SPECIAL * special, *out))
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
-        """Tokens to text; bytes that are no UTF-8 become U+FFFD."""
+        """Converts tokens to text; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(tokens, special=special).decode("utf-8", "replace")
 
     def token_bytes(self, token: int, *, special: bool = False) -> bytes:
-        """The bytes of one token, perhaps only part of a character."""
+        """The bytes of one token, which may be only part of a character."""
         pointer, n = ctypes.c_void_p(), ctypes.c_size_t()
         token = _c.integer(token, ctypes.c_int32, "token")
         _c.library.foretell_token_bytes(self._pointer, token, _c.SPECIAL * special, pointer, n)
         return ctypes.string_at(pointer, n.value) if n.value else b""
 
     def session(self, **options: Any) -> "Session":
-        """A Session with this model."""
+        """Opens a Session with this model."""
         return Session(self, **options)
 
     def write(self, prompt: Union[Bytes, Sequence[int]], n: int = 200, *, stop: Sequence[Bytes] = (),
@@ -110,7 +110,7 @@ class Session(Owner):
 
     def text(self, *, number: int = 0, candidates: bool = False, futures: bool = False, stop: Sequence[Bytes] = (),
              ban: Sequence[Bytes] = (), **settings: Any) -> Text:
-        """A new, empty Text. candidates, futures: what its steps tell beside their figures."""
+        """A new, empty Text. With candidates or futures its steps have these, too."""
         text = Text(self, number, _c.CANDIDATES * (candidates or futures) | _c.FUTURES * futures)
         text.set(**settings)
         for phrase in stop:
@@ -120,9 +120,9 @@ class Session(Owner):
         return text
 
     def next(self, texts: Sequence[Text]) -> List[Step]:
-        """A step of each of several different texts in one shared pass; each gets the token that it would get alone.
+        """Makes a step of several different texts in one shared pass; each text gets the token that it would get alone.
 
-        If the step of one text fails, the others are still made; their tokens tell them."""
+        If the step of one text fails, the others are still made; their tokens show them."""
         if any(text.session is not self for text in texts):
             raise _c.InvalidError("the texts are of another session")
         pointers = (ctypes.c_void_p * len(texts))(*(text._pointer.value for text in texts))
@@ -134,7 +134,7 @@ class Session(Owner):
             return [Step._from(step) for step in steps]
 
     def cancel(self) -> None:
-        """The call that is running in another thread, or else the next one that computes, raises CancelledError."""
+        """Cancels the call that is running in another thread, or the next one that computes: it raises CancelledError."""
         _c.library.foretell_session_cancel(self._pointer)
 
     @property

@@ -1,4 +1,4 @@
-"""Text: a sequence of tokens with the settings of its sampler; and what a step tells."""
+"""Text: a sequence of tokens with the settings of its sampler. Step: the results of one step."""
 
 import ctypes
 import numbers
@@ -20,7 +20,7 @@ class Future(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A token that was looked at: see foretell_candidate."""
+    """A candidate of a step: see foretell_candidate."""
 
     token: int
     evaluated: bool
@@ -39,7 +39,7 @@ class Candidate(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one step did: see foretell_step. text: the characters that became certain, bytes: the same undecoded."""
+    """The results of one step: see foretell_step. text: the characters that became final; bytes: the same, undecoded."""
 
     text: str
     bytes: bytes
@@ -69,7 +69,7 @@ class Step(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How likely a token was: logprob in nats, rank from 1, and the entropy of the distribution it was drawn from."""
+    """How likely a token was: logprob in nats, rank from 1, and the entropy of its distribution."""
 
     logprob: float
     entropy: float
@@ -95,19 +95,19 @@ def as_tokens(tokens: Sequence[int]) -> "ctypes.Array[ctypes.c_int32]":
 
 
 def floats(address: int, n: int, *keeps: Any) -> Any:
-    """A read-only view of n floats, as a numpy array or a memoryview, that keeps what it is given."""
+    """A read-only view of n floats, a numpy array or a memoryview. It keeps references to the objects in `keeps`."""
     array = (ctypes.c_float * n).from_address(address)
     array.keeps = keeps  # type: ignore[attr-defined]
     view = memoryview(array).cast("B").cast("f").toreadonly()
     try:
-        import numpy  # only who asks for logits waits for it
+        import numpy  # here, so that only programs that ask for logits wait for the import
     except ImportError:
         return view
     return numpy.frombuffer(view, dtype=numpy.float32)
 
 
 class Text(Owner):
-    """A sequence of tokens, the settings of its sampler and what the sampler remembers; see Session.text."""
+    """A sequence of tokens, the settings of its sampler and the sampler's state; see Session.text."""
 
     def __init__(self, session: "Session", number: int = 0, report: int = 0, *,
                  _fork_of: Optional["Text"] = None) -> None:
@@ -139,7 +139,7 @@ class Text(Owner):
                 self._call("set", _c.string(key, "name"), as_value(value))
 
     def get(self, name: str) -> str:
-        """The exact value of a setting; "" where nothing was set."""
+        """The exact value of a setting; "" if it was not set."""
         wanted = _c.string(name, "name")
         with self.session._calls.running():
             return _c.filled(ctypes.c_char, 256,
@@ -153,21 +153,21 @@ class Text(Owner):
                              lambda *out: _c.library.foretell_text_chain(self._pointer, *out)).decode()
 
     def stop(self, phrase: Bytes) -> None:
-        """A string that ends the text."""
+        """Adds a string that ends the text."""
         data = as_bytes(phrase)
         self._call("stop", data, len(data))
 
     def ban(self, phrase: Bytes) -> None:
-        """A string that the text must not contain."""
+        """Adds a string that the text must not contain."""
         data = as_bytes(phrase)
         self._call("ban", data, len(data))
 
     def scorer(self, worth: Optional[Callable[[Candidate, Any], float]],
                bound: Optional[Callable[[Candidate], float]] = None) -> None:
-        """A lookahead sampler of one's own: worth(candidate, logits) says what a candidate's future is worth, and
-        bound(candidate) how much that may be at most. None: future entropy again.
+        """Sets a lookahead sampler: worth(candidate, logits) returns what a candidate's future is worth, and
+        bound(candidate) returns an upper bound of it. With None the sampler is future entropy again.
 
-        logits are those that follow the candidate; the view is valid during the call alone."""
+        logits are those that follow the candidate; the view is valid only during the call."""
         scorer = None
         if worth is not None:
             calls, handle = self.session._calls, self.session._handle
@@ -187,7 +187,7 @@ class Text(Owner):
     # ---- tokens ----
 
     def append(self, prompt: Union[Bytes, Sequence[int]], *, special: bool = False) -> None:
-        """Reads more of the prompt: text, or tokens as they are."""
+        """Appends to the prompt: text, which is encoded, or tokens."""
         if is_text(prompt):
             data = as_bytes(prompt)
             self._call("append", data, len(data), _c.SPECIAL * special, callbacks=True)
@@ -212,7 +212,7 @@ class Text(Owner):
     def write(self, n: Optional[int] = None) -> Iterator[Step]:
         """Draws at most n tokens, or up to the end of the text or of the context.
 
-        A banned string takes steps back: their positions come again."""
+        A banned string takes steps back; their positions are then drawn again."""
         target = sys.maxsize if n is None else len(self) + n
         while len(self) < target:
             step = self.next()
@@ -223,7 +223,7 @@ class Text(Owner):
 
     @property
     def tokens(self) -> List[int]:
-        """The tokens so far, the prompt's included."""
+        """The tokens so far, including the prompt."""
         tokens, n = _c.TOKENS(), ctypes.c_size_t()
         with self.session._calls.running():
             _c.library.foretell_text_tokens(self._pointer, tokens, n)
@@ -247,16 +247,16 @@ class Text(Owner):
         return True
 
     def logits(self) -> Any:
-        """The logits that follow the last token, before any setting.
+        """The logits that follow the last token, before any setting is applied.
 
-        A read-only view, a numpy array where numpy is there, else a memoryview. It is valid until the next call on any
+        A read-only view: a numpy array if numpy is installed, otherwise a memoryview. It is valid until the next call on any
         text of the session; copy it to keep it."""
         address, n = ctypes.c_void_p(), ctypes.c_size_t()
         self._call("logits", address, n)
         return floats(address.value or 0, n.value, self._handle, self.session._handle)
 
     def score(self, tokens: Union[Bytes, Sequence[int]]) -> List[Score]:
-        """Appends tokens (or text) and tells how likely each was."""
+        """Appends tokens (or text) and returns how likely each was."""
         array = as_tokens(self.session.model.encode(tokens, bos=len(self) == 0) if is_text(tokens) else tokens)
         scores = (_c.Score * len(array))()
         self._call("score", array, len(array), scores, callbacks=True)
@@ -265,16 +265,16 @@ class Text(Owner):
     # ---- branches ----
 
     def fork(self, number: Optional[int] = None) -> "Text":
-        """A second text that is equal in all; with another number it is drawn with other noise from here on."""
+        """A second text that is equal in everything. With another number its next tokens are drawn with other noise."""
         copy = Text(self.session, _fork_of=self)
         if number is not None:
             copy.renumber(number)
         return copy
 
     def renumber(self, number: int) -> None:
-        """Gives the text another number, so that it is drawn with other noise from here on."""
+        """Gives the text another number, so that its next tokens are drawn with other noise."""
         self._call("renumber", _c.integer(number, ctypes.c_int32, "number"))
 
     def rewind(self, n_tokens: int) -> None:
-        """Takes the text back to n_tokens, the sampler's state too."""
+        """Takes the text back to n_tokens, including the sampler's state."""
         self._call("rewind", _c.integer(n_tokens, ctypes.c_size_t, "n_tokens"))
