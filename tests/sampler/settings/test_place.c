@@ -319,7 +319,7 @@ static void wrong_rules_are_refused(void **unused) {
     refuses("/a\nb/:temp=1", "at /REGEX/: expected no control characters in it (\\n, \\t)");
     refuses("number:temp=101", "at number: temp: expected a number from 0 to 100, got '101'");
     refuses("number:tmp=1", "at number: tmp: no such setting of the sampler");
-    refuses("number:seed=1", "at number: seed: no such setting of the sampler");
+    refuses("number:seed=1", "at number: expected no seed, which applies to the whole text");
     refuses("number:{at=code:temp=1}", "at number: expected no rule (at) within it");
     refuses("number:preset=code", "at number: expected no rule (at) within it");
     refuses("number:mirostat-tau=3", "at number: expected no mirostat, whose state is the whole text's");
