@@ -37,8 +37,8 @@
  * Threads. Different sessions may be used in different threads at the same time, even with the same
  * model. A session and its texts may be used by only one thread at a time. Any thread and any
  * signal handler may call foretell_session_cancel. Each thread has its own foretell_message. After
- * fork(2) the child may go on with its copies of the handles, but computes with one thread, because
- * OpenMP's other threads are the parent's; it gets all processors again after exec.
+ * fork(2) the child may use its copies of the handles, but it computes with one thread, because
+ * OpenMP's other threads exist only in the parent; after exec it can use all processors again.
  *
  * Reproducibility. A text is a function of the model, the settings (with the seed), the number of
  * the text, and the kernel table (by default the fastest that the processor can run; the
@@ -49,7 +49,8 @@
  *
  * Process. The library installs no signal handlers, writes no output, and changes neither the
  * locale nor the environment. It reads only the environment variable KERNELS. Its only threads are
- * those of OpenMP. foretell_limit_spinning is the only exception.
+ * those of OpenMP. The only exception is foretell_limit_spinning, which sets GOMP_SPINCOUNT and
+ * restarts the program.
  *
  * Structs. A struct with a `size` field begins with it. The caller sets it to sizeof of the struct,
  * so that later versions can add fields without breaking compiled programs. The other structs will
@@ -119,7 +120,7 @@ typedef struct {
     int32_t bos, eos;      /* -1: the vocabulary has none */
     uint64_t weight_bytes; /* of all tensors in the file */
     const char *name;      /* from the file, or ""; valid as long as the model is open */
-    const char *format;    /* such as "GGUF v3"; valid as long */
+    const char *format;    /* such as "GGUF v3"; valid as long as the model is open */
 } foretell_model_info;
 
 /* Fills info. */
@@ -163,9 +164,10 @@ typedef struct {
     void *context_of_progress;   /* passed to progress */
 } foretell_session_options;
 
-/* Opens a session, and allocates the memory for all passes, so that computing itself needs no more.
- * options may be NULL. Errors: FORETELL_INVALID, an option out of range; FORETELL_FAILED, texts and
- * context need too many key/value rows, or OpenBLAS cannot be loaded. *session is then NULL. */
+/* Opens a session, and allocates the memory for all passes, so that computing needs no more.
+ * options may be NULL. Errors: FORETELL_INVALID, an option out of range, or texts and context that
+ * need too many key/value rows; FORETELL_FAILED, OpenBLAS cannot be loaded. *session is then
+ * NULL. */
 FORETELL_API foretell_status foretell_session_open(foretell_session **session, foretell_model *model,
                                                    const foretell_session_options *options);
 FORETELL_API void foretell_session_close(foretell_session *session);
@@ -200,17 +202,18 @@ FORETELL_API foretell_status foretell_text_open(foretell_text **text, foretell_s
 FORETELL_API void foretell_text_close(foretell_text *text);
 
 /* Sets one setting of the sampler by its name ("temp", "top-p", "alpha", "wave", "preset",
- * "samplers"; foretell_setting lists all), or several: name "settings", value "temp 0.8, fe, alpha
- * 0.5". The value "on" or NULL sets a switch, "off" clears it. A setting takes effect with the next
- * step. Some limits: fe-k and fe-depth may not exceed what the session was opened for; if that is
- * less than a default, set fe-k and fe-depth before fe. edt-instance must be set before the prompt.
- * kld is not available here. Errors: FORETELL_INVALID, an unknown setting, a value out of range,
- * settings that contradict each other; the message names the setting, the range and the value. */
+ * "samplers"; foretell_setting lists all), or several: name "settings", value
+ * "temp 0.8, fe, alpha 0.5, seed 1". The value "on" or NULL sets a switch, "off" clears it. A
+ * setting takes effect with the next step. Some limits: fe-k and fe-depth may not exceed what the
+ * session was opened for; if that is less than a default, set fe-k and fe-depth before fe.
+ * edt-instance must be set before the prompt. kld is not available here. Errors: FORETELL_INVALID,
+ * an unknown setting, a value out of range, settings that contradict each other; the message names
+ * the setting, the range and the value. */
 FORETELL_API foretell_status foretell_text_set(foretell_text *text, const char *name, const char *value);
-/* The exact value of a setting, in the form that foretell_text_set takes; "" if it is not set, and for
- * "preset", "at" and "logit-bias". A terminating NUL is written if there is room for it. *n: the length
- * without the NUL. Errors: FORETELL_INVALID, an unknown setting; FORETELL_FULL, *n is above capacity
- * (the value is cut). */
+/* The exact value of a setting, in the form that foretell_text_set takes; "" if it is not set, and
+ * for "preset", "at" and "logit-bias". A terminating NUL is written if there is room for it. *n:
+ * the length without the NUL. Errors: FORETELL_INVALID, an unknown setting; FORETELL_FULL, *n is
+ * above capacity (the value is cut). */
 FORETELL_API foretell_status foretell_text_get(const foretell_text *text, const char *name, char *value,
                                                size_t capacity, size_t *n);
 /* The whole chain in one line: "top-k 40 -> top-p 0.95 -> min-p 0.05 -> temp 0.8 -> draw, seed 42".
@@ -359,8 +362,8 @@ FORETELL_API foretell_status foretell_text_score(foretell_text *text, const int3
  * and stops when no further candidate can win. The drawn token is the same as if all were
  * evaluated, with fewer rows. So worth is only called for candidates that are evaluated (fe-eager:
  * all), and a wrong result is only found there; bound is called for each candidate that is looked
- * at. Neither is called for neutral candidates, whose worth is the p-weighted mean of the others.
- * */
+ * at. Neither is called for neutral candidates, whose worth is the p-weighted mean of the
+ * others. */
 typedef struct {
     size_t size;
     /* What the future of the candidate is worth, from the logits (n_logits,) that follow it:

@@ -38,8 +38,8 @@ void attention_plain(double *out, double *weights, const double *query, const do
  * memory, for all rows and heads that attend to it. Between tiles, each query keeps the largest score so far, the sum
  * of e^(score - largest) and the sum of e^(score - largest) value; a new largest score rescales both sums. */
 
-/* The rows of one call and their intermediate results. A query is one head of a row: its number is row * group + head.
- * */
+/* The rows of one call and their intermediate results. A query is one head of a row: its number is row * group +
+ * head. */
 typedef struct {
     const KvCache *cache;
     int layer, kv_head, group, n_rows;
@@ -138,8 +138,8 @@ static float largest_of(const float *x, int n) {
     return largest;
 }
 
-/* Replaces the tile's scores of one row by e^(score - largest). A new largest score rescales the sums of earlier tiles.
- * */
+/* Replaces the tile's scores of one row by e^(score - largest). A new largest score rescales the sums of earlier
+ * tiles. */
 static void weigh(const Batch *b, int r) {
     int n = min_int(b->spans[r].n_positions, b->to) - b->from, head_dim = b->cache->head_dim;
     if (n <= 0) return;

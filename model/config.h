@@ -10,13 +10,14 @@
  *   context_length  positions that the model was trained on
  *
  * To add a RoPE scaling, touch three files:
- *   model/config.h      its parameters, of which 0 means none, so that no other place that makes a Config changes
+ *   model/config.h      its parameters, where 0 means none, so that other code that fills a Config stays as it is
  *   model/load_gguf.c   its keys, which check_supported refuses now
- *   model/model.c       the frequencies (fill_frequencies); the forward pass and its twin read them alone
- * tests/bad/make.py holds the files that are refused until then.
+ *   model/model.c       the frequencies (fill_frequencies); the forward pass and its twin read only these
+ * tests/bad/make.py makes files with such keys, which are refused until then.
  *
- * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in model/part.h, .c;
- * where they are bound in model/model.c; what it computes in model/transformer.c, and in tests/support/naive.c, its twin. */
+ * To add an architecture: what its sizes need here; its name and keys in model/load_gguf.c; its tensors in
+ * model/part.h, .c; where they are bound in model/model.c; what it computes in model/transformer.c, and in
+ * tests/support/naive.c, its twin. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
 
@@ -28,7 +29,7 @@ typedef struct {
 } Config;
 
 /* The caps bound every product of sizes: a matrix has at most 2^44 values (vocabulary by dim), all weights
- * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: none overflows a
+ * 2^57 bytes, a key/value cache of the whole context 2^12 * 2^24 * 2^20 * 2 values, 2^59 bytes: all fit in a
  * size_t. */
 enum {
     CONFIG_MAX_DIM = 1 << 20, /* of dim, hidden_dim and n_heads * head_dim */

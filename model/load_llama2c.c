@@ -52,8 +52,8 @@ static void append(Model *model, size_t offset, Tensor tensor, Part part, int la
     if (tensor.dtype == DTYPE_Q8_GROUP) named->tensor.scales = data + (size_t)tensor.rows * (size_t)tensor.cols;
 }
 
-/* Goes through the tensors in the order of the file and returns where they end; fills model->tensors unless it is NULL.
- * */
+/* Goes through the tensors in the order of the file and returns where they end; fills model->tensors unless it is
+ * NULL. */
 static size_t lay_out(Model *model, const Layout *layout) {
     const Config *config = &model->config;
     const Part *order = layout->version == 0 ? order_v0 : order_v1;

@@ -5,7 +5,7 @@
  * To add an architecture, touch these files:
  *   model/load_gguf.c           accept its name as general.architecture, read the keys under it
  *   model/config.h, config.c    the numbers in which it differs from LLaMA, and their ranges
- *   model/model.h, model.c      its tensors, where LLaMA has none of them
+ *   model/model.h, model.c      its tensors, if LLaMA has no such tensors
  *   model/transformer.c         where its forward pass differs; model/session.c if its cache does
  *   tokenizer/load_gguf.c       accept the kind of its vocabulary
  * tests/support/write_model.c writes such a file for the tests, tests/support/naive.c is the plain forward pass. */

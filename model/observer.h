@@ -4,7 +4,7 @@
  * of one position. Several threads call it at the same time, each with its own pieces, in undefined order. It must not
  * change the values. Its time is added to that of the pass. Without an observer a pass costs one comparison per piece.
  *
- * n = rows of the batch, hd = head_dim. The equations stand beside the calls in transformer.c. */
+ * n = rows of the batch, hd = head_dim. transformer.c has the equation of each. */
 #ifndef MODEL_OBSERVER_H
 #define MODEL_OBSERVER_H
 

@@ -20,8 +20,8 @@ void part_name(char name[MODEL_NAME_BYTES], Part part, int layer) {
         snprintf(name, MODEL_NAME_BYTES, "%s.weight", names[part]);
 }
 
-/* Compares the whole name with the one that the layer's number gives, so that "blk.01." and "blk. 1." are not layer 1.
- * */
+/* Compares the whole name with the one that the layer's number gives, so that "blk.01." and "blk. 1." are not layer
+ * 1. */
 bool part_find(const char *name, int n_layers, Part *part, int *layer) {
     long number = strncmp(name, "blk.", 4) == 0 ? strtol(name + 4, NULL, 10) : 0;
     if (number < 0 || number >= n_layers) return false;

@@ -1,4 +1,5 @@
-/* Part: the tensors of a LLaMA model, their GGUF names and shapes. The loaders name them, model.c binds them to layers. */
+/* Part: the tensors of a LLaMA model, their GGUF names and shapes. The loaders name them, model.c binds them to
+ * layers. */
 #ifndef MODEL_PART_H
 #define MODEL_PART_H
 
@@ -25,7 +26,8 @@ typedef enum {
 } Part;
 
 void part_name(char name[MODEL_NAME_BYTES], Part part, int layer); /* layer is ignored for parts of the model */
-/* Finds the part and layer of a name; false if neither a layer 0 .. n_layers - 1 nor the model has such a part. */
+/* Finds the part and the layer of a name; false if the name belongs to no layer 0 .. n_layers - 1 and not to the
+ * model. */
 bool part_find(const char *name, int n_layers, Part *part, int *layer);
 
 bool part_is_vector(Part part); /* norms and factors: one row, read as f32 */

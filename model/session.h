@@ -9,8 +9,8 @@
  *
  * A branch's logits have the same bits as if its tokens ran alone after the same prompt: they depend neither on the
  * rest of the batch nor on the number of threads. A branch is identified by a small number; TRUNK exists from the
- * start. Only session_open allocates memory. Misuse (a dead branch, a branch twice in one decode) fails an assertion.
- * */
+ * start. Only session_open allocates memory. Misuse (a dead branch, a branch twice in one decode) fails an
+ * assertion. */
 #ifndef MODEL_SESSION_H
 #define MODEL_SESSION_H
 
@@ -60,7 +60,7 @@ bool session_score(Session *session, int branch, const int *tokens, int n, Logit
  * branch is changed. */
 bool session_decode(Session *session, const BranchToken *steps, int n, Error *error);
 
-/* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL where there are none:
+/* (vocab_size,) logits that follow the branch's last token; a fresh fork has its parent's. NULL if there are none:
  * an empty branch, or one that was rewound. Valid until that branch is decoded, promoted into, rewound or dropped. */
 const float *session_logits(const Session *session, int branch);
 

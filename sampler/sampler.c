@@ -153,8 +153,8 @@ static TemperatureInput natural_input(const Sampler *sampler, const SamplerState
     return input;
 }
 
-/* The entropy of the survivors, renormalised; computed from the logits if the probabilities are too small for floats.
- * */
+/* The entropy of the survivors, renormalised; computed from the logits if the probabilities are too small for
+ * floats. */
 static double entropy_of_survivors(const Candidates *c) {
     double sum = 0, sum_p_ln_p = 0;
     if (candidates_log_mass(c) < log(1e-30)) return target_entropy(c, 1);
@@ -212,8 +212,8 @@ static bool is_banning(const SamplerContext *context) {
     return false;
 }
 
-/* Returns the number of candidates that are still possible, of `possible` before the stage, and reports the difference.
- * */
+/* Returns the number of candidates that are still possible, of `possible` before the stage, and reports the
+ * difference. */
 static int count_banned(const SamplerContext *context, const Candidates *candidates, int stage, int possible) {
     int left = target_count_possible(candidates);
     if (context->dropped) context->dropped[stage] = possible - left;

@@ -2,7 +2,7 @@
  * `=`.
  *
  *   penalties -> dry -> no-repeat-ngram -> bias                                    rewrite logits
- *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat     drop candidates
+ *   -> top-nsigma -> top-k -> typical -> top-p -> min-p -> epsilon -> eta -> top-h -> xtc -> mirostat   drop candidates
  *   -> future entropy (lookahead.h) -> temperature policy (temperature.h) -> draw (draw.h)
  *
  * Truncation reads the distribution of the rewritten logits, and its H and H / ln V (typical, eta, top-h, the steered
@@ -125,7 +125,7 @@ extern const SamplerStage sampler_stages[SAMPLER_STAGES]; /* by Stage; those tha
 
 /* The description of a setting, from sampler/settings/table.c. */
 typedef struct {
-    const char *name; /* "top-k": llama.cpp's name where it has one */
+    const char *name; /* "top-k": the name that llama.cpp uses, if it has the setting */
     const char
         *metavar; /* stands for the value: "K", or the words of a choice "a|b"; NULL for a switch, which has no value */
     const char *unit;       /* "nats", "tokens"; "" */

@@ -22,14 +22,14 @@ typedef struct {
     __typeof__(&openblas_set_num_threads) set_num_threads;
 } Blas;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all of these but `blas`, which is set once */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* protects all of these except `blas`, which is set once */
 static Blas blas;
 static void *library;
-static int n_buffers;                  /* for which there was room */
+static int n_buffers;                  /* the number for which there is room */
 static int n_sections, threads_before; /* between blas_begin and blas_end; OpenBLAS's number before the first */
 
 /* OpenBLAS takes a buffer for each processor in its constructor, and one for each product being computed. If it gets
- * none, it retries without end. So the same room is asked for first, and given back. */
+ * none, it retries without end. So the same room is reserved and released first, as a test. */
 static bool check_room(int wanted, Error *error) {
     int mib = (wanted - n_buffers) * BUFFER_MIB + (library ? 0 : LIBRARY_MIB) + LEFT_OVER_MIB;
     size_t bytes = (size_t)mib << 20;
@@ -75,7 +75,7 @@ bool blas_load(int threads, Error *error) {
     return loaded;
 }
 
-/* OpenBLAS built for OpenMP also sets the calling thread's number of OpenMP threads, which is not ours to change. */
+/* OpenBLAS built for OpenMP also sets the calling thread's number of OpenMP threads, which is restored here. */
 static void set_num_threads(int n) {
     int openmp_threads = omp_get_max_threads();
     blas.set_num_threads(n);

@@ -33,7 +33,7 @@ bool bytes_map(Bytes *bytes, const char *path, Error *error) {
 }
 
 void bytes_unmap(Bytes *bytes) {
-    inputs_remove(bytes->data); /* first: after munmap, another mapping may get the same address at once */
+    inputs_remove(bytes->data); /* before munmap, after which another mapping may get the same address */
     if (bytes->data) munmap((void *)bytes->data, bytes->size);
     *bytes = (Bytes){0};
 }

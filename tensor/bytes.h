@@ -18,8 +18,8 @@ typedef struct {
 bool bytes_map(Bytes *bytes, const char *path, Error *error);
 void bytes_unmap(Bytes *bytes);
 
-/* A position in Bytes. Reads are little-endian and advance `at`; they fail with "byte N: <what>: expected K bytes, got
- * M". */
+/* A position in Bytes. Reads are little-endian and advance `at`. Their errors are "byte N: <what>: expected K bytes,
+ * got M". */
 typedef struct {
     Bytes bytes;
     size_t at;

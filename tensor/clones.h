@@ -8,7 +8,7 @@
 
 #include <stdint.h> /* for __GLIBC__ */
 
-/* The thread sanitizer would see the loader's choice among the clones before it has begun itself. */
+/* Without the thread sanitizer: the loader would call instrumented code before the sanitizer is initialised. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&                           \
     !defined(__SANITIZE_THREAD__)
 #define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))

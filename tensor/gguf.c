@@ -42,7 +42,8 @@ static const char *const other_types[] = {
 
 static const char *type_name(GgufType type) { return value_types[type].name; }
 
-/* Packed forms are known to this program alone, so their numbers are far from those that the format may use in future. */
+/* Packed forms are known to this program alone, so their numbers are far from those that the format may use in
+ * future. */
 #define PACKED_NUMBERS 1000
 
 uint32_t gguf_dtype_number(Dtype dtype, bool packed) {

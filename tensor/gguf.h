@@ -58,8 +58,8 @@ typedef struct {
 
 bool gguf_is(Bytes bytes); /* begins with the magic */
 
-/* Parses bytes, which must outlive the Gguf; release with gguf_release. Everything is checked: counts against the
- * file's size before anything is allocated, lengths, types, duplicate keys and names, dims and their products, block
+/* Parses bytes, which must outlive the Gguf; release with gguf_release. It checks everything: counts against the
+ * file's size before memory is allocated, lengths, types, duplicate keys and names, dims and their products, block
  * multiples, alignment, offsets, overlap with the file's end. Errors name key or tensor and the byte offset. */
 bool gguf_parse(Gguf *gguf, Bytes bytes, Error *error);
 void gguf_release(Gguf *gguf);
@@ -78,7 +78,8 @@ bool gguf_get_string(const Gguf *gguf, const char *key, bool required, Bytes *ou
 bool gguf_get_array(const Gguf *gguf, const char *key, bool required, GgufType item_type, const GgufValue **out,
                     Error *error);
 
-/* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse has checked it. */
+/* The next string of a string array; start with cursor = {array->payload, 0}. Cannot fail: gguf_parse has checked
+ * it. */
 Bytes gguf_next_string(Cursor *cursor);
 
 /* The number the format gives to a tensor's form. Asserts that it has one: Q8_GROUP has none. */

@@ -11,10 +11,10 @@
 
 /* Protects a file until inputs_remove(key), or for the life of the process if the key is NULL. The caller must keep the
  * file open or mapped for that time: otherwise a new file may get its inode. `use` completes a sentence that begins
- * with the file's name, and is kept by reference. Other things than regular files are ignored, because no output can
+ * with the file's name, and is kept by reference. Files that are not regular are ignored, because no output can
  * replace them. Errors: the table is full. */
 bool inputs_add(const struct stat *file, const void *key, const char *use, Error *error);
-/* Protects the file that the path names, if there is one, for the life of the process, and keeps it open. */
+/* Protects the file at this path, if there is one, for the life of the process, and keeps it open. */
 bool inputs_add_path(const char *path, Error *error);
 void inputs_remove(const void *key); /* unknown keys are ignored */
 

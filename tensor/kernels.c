@@ -6,7 +6,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* Half-precision conversion has a feature bit of its own, which __builtin_cpu_supports of some compilers does not know. */
+/* Half-precision conversion has a feature bit of its own, which __builtin_cpu_supports of some compilers does not
+ * know. */
 static bool has_f16c(void) {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;

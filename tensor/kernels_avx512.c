@@ -102,8 +102,8 @@ INLINE __m512 add_within_quarters(__m512 a, __m512 b, bool last) {
                 : _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
 }
 
-/* The sums across each of four vectors, spread over quarters; then those of four such: element i of quarter r is the
- * sum across sum[i][r]. A tree of halves, the same for each vector. */
+/* The sums across each of four vectors, spread over quarters; then the same for four such results: element i of quarter
+ * r is the sum across sum[i][r]. A tree of halves, the same for each vector. */
 INLINE __m512 add_across(__m512 sum[FLOAT_W][4]) {
     __m512 of[FLOAT_W];
     for (int i = 0; i < FLOAT_W; i++) {

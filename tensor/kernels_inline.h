@@ -231,7 +231,8 @@ INLINE void dot_q8_group_tiled(float *out, size_t out_stride, const Tensor *w, i
     }
 }
 
-/* Values times weights: each element of out sums the rows in order. A block of rows stays in the cache for all heads. */
+/* Values times weights: each element of out sums the rows in order. A block of rows stays in the cache for all
+ * heads. */
 enum { MIX_ROWS = 64 };
 
 /* out[h * head_dim + c] += sum over i of weights[h * stride + i] * v[i, c] for h < n_q, c < n_vectors * LANES; all of

@@ -1,4 +1,5 @@
-/* AArch64 NEON. kernels_neondot.c compiles this file again with DOT_PRODUCT, for processors that have that instruction. */
+/* AArch64 NEON. kernels_neondot.c compiles this file again with DOT_PRODUCT, for processors that have that
+ * instruction. */
 #include <arm_neon.h>
 
 enum { LANES = 4, GROUP_VECTORS = 4 }; /* PACK_ROWS are four vectors */
@@ -26,7 +27,8 @@ INLINE int32x4_t add_products_int8(int32x4_t whole, int8x16_t a, int8x16_t x, in
 #endif
 }
 
-/* Two times four columns of four rows, as signed values: Q8_0's are 4 k .. 4 k + 7, Q4_0's 2 k .. 2 k + 3 and 16 more. */
+/* Two times four columns of four rows, as signed values: Q8_0's are 4 k .. 4 k + 7, Q4_0's 2 k .. 2 k + 3 and 16
+ * more. */
 typedef struct {
     int8x16_t a, b;
 } Columns;

@@ -31,7 +31,8 @@ CLONES static float mean_square(const float *x, int n) {
 }
 
 /* 1 / rms of a row. The square of a value above 1.8e19 is infinite in f32, and would silently make the whole row zero:
- * such a row is summed in f64. For a row with an infinity or a NaN the result is 0 or NaN, so the scaled row has a NaN. */
+ * such a row is summed in f64. For a row with an infinity or a NaN the result is 0 or NaN, so the scaled row has a
+ * NaN. */
 static float inverse_rms(const float *x, int n, float epsilon) {
     float mean = mean_square(x, n);
     double sum = 0;

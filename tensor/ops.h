@@ -2,7 +2,7 @@
  *
  * Each op runs on the calling thread; the transformer divides the work among threads (tensor/team.h).
  * A row's result is the same bits for any number of rows and however the work is divided. The exception is matmul with
- * PATH_GEMM where it calls OpenBLAS: its results depend on the number of rows. Rows are contiguous; n_rows >= 1. */
+ * PATH_GEMM if it calls OpenBLAS: its results depend on the number of rows. Rows are contiguous; n_rows >= 1. */
 #ifndef TENSOR_OPS_H
 #define TENSOR_OPS_H
 
@@ -37,7 +37,8 @@ int matmul_unit(const Tensor *w);
  *   converted    (w.cols, PACK_ROWS) f32 of this thread's own, for weights that OpenBLAS cannot read in place
  * A weight is read once for all rows. If the table of kernels says uses_blas, float weights go through OpenBLAS (sgemv
  * for each row, sgemm for prompts), 16 weight rows per call and single-threaded: so the result does not depend on the
- * number of threads, which OpenBLAS's own threads would not promise. Everything else goes through the table's dot. */
+ * number of threads, which OpenBLAS does not guarantee for its own threads. Everything else goes through the table's
+ * dot. */
 void matmul(float *out, size_t out_stride, const Tensor *w, int first, int n_w, const float *x, const BlockQ8 *x_q8,
             int n_rows, MatmulPath path, float *converted);
 

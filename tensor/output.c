@@ -14,7 +14,7 @@
 
 enum { LINKS_MOST = 40, ATTEMPTS = 100, RANDOM_LETTERS = 12, SUFFIX_BYTES = 1 + RANDOM_LETTERS + 5 };
 
-#define NEW_FILE ((mode_t)-1) /* no permissions to take over: those of the umask */
+#define NEW_FILE ((mode_t)-1) /* no file is replaced: permissions of the umask */
 
 static bool fail(const Output *output, const char *what, int number, Error *error) {
     return error_set(error, "%s: %s: %s", output->path, what, strerror(number));

@@ -41,7 +41,7 @@ static void write_values(uint8_t *group, const uint8_t *row, int lane, size_t n,
     for (size_t c = 0; c < n; c++) memcpy(group + (c * PACK_ROWS + (size_t)lane) * bytes, row + c * bytes, bytes);
 }
 
-/* Nibbles need no reordering: in files, too, the low ones are the first half of a block and the high ones the second. */
+/* Nibbles need no reordering: in files the low ones are also the first half of a block, the high ones the second. */
 static void write_blocks(uint8_t *group, const uint8_t *row, int lane, const Tensor *tensor) {
     size_t bytes = quant_bytes(tensor);
     uint8_t *q = group + packed_scale_bytes(tensor);

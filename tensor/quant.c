@@ -99,7 +99,7 @@ static int clamp_to_int(float value, int low, int high) {
     return value < (float)high ? (int)value : high;
 }
 
-/* 1 / scale, or 0 where the scale is so small that every value of the block becomes 0. */
+/* 1 / scale, or 0 if the scale is so small that all values of the block become 0. */
 static float inverse_or_zero(float scale) {
     float inverse = 1.0f / scale;
     return isfinite(inverse) ? inverse : 0.0f;

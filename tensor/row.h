@@ -1,4 +1,4 @@
-/* Row: where row r of a matrix begins that is stored row by row.
+/* Row: the address of row r of a matrix that is stored row by row.
  *
  *   row(x, r, width) == x + r * width, for x of any element type; const stays const. r and width are not negative.
  *

@@ -83,8 +83,8 @@ static void wait_for_next_step(Worker *w) {
     sleep_until_gone_on(w);
 }
 
-/* Parts are large at first and small towards the end: memory is read in long runs, and all threads finish at nearly the
- * same time. */
+/* Parts are large at first, so that memory is read in long runs, and small at the end, so that all threads finish at
+ * nearly the same time. */
 static int part_of(const Team *team, int left, int least) {
     int part = left / team->n_sharing;
     part = part > least ? part : least;

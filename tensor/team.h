@@ -19,11 +19,11 @@
 typedef struct {
     int processors, n_sharing; /* threads that can be busy at once */
     bool alone;
-    char apart0[64];     /* what all threads write has cache lines of its own */
+    char apart0[64];     /* cache lines of their own for what all threads write */
     atomic_ullong place; /* the step, 32 bits; its first unclaimed unit, 32 bits */
     char apart1[64];
     atomic_int done;    /* units of the step */
-    atomic_int present; /* threads that have come and not left */
+    atomic_int present; /* threads that have entered and not left */
     atomic_int asleep;
     pthread_mutex_t lock;
     pthread_cond_t went_on;

@@ -25,8 +25,8 @@ const void *tensor_row(const Tensor *tensor, int row) {
     return (const uint8_t *)tensor->data + (size_t)row * tensor_row_bytes(tensor);
 }
 
-/* A run of equal-sized items, each beginning with a floating-point number of 2 or 4 bytes whose exponent mask tells NaN
- * and infinity: a plain value, a scale, or a block with its scale in front. */
+/* A run of items of equal size: plain values, scales, or blocks that begin with their scale. The exponent of the 2 or 4
+ * byte number at the beginning of each item tells whether it is NaN or infinite. */
 typedef struct {
     const uint8_t *data;
     size_t count, stride;

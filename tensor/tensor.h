@@ -38,22 +38,23 @@ typedef struct {
 } BlockQ4_0;
 
 typedef struct {
-    const char *name;     /* as GGUF has it; in lower case, the value of --type and --dtype */
-    int gguf_type;        /* its number in GGUF files; -1: they cannot hold it */
-    int gguf_file_type;   /* general.file_type of a file with matrices of this form, as llama.cpp numbers them; or -1 */
+    const char *name;     /* GGUF's name; in lower case, the value of --type and --dtype */
+    int gguf_type;        /* its number in GGUF files; -1: GGUF has no such form */
+    int gguf_file_type;   /* llama.cpp's general.file_type for a file with matrices of this form; -1: none */
     int block;            /* values per block */
     int block_bytes;      /* bytes per block, without Q8_GROUP's scales, which are stored elsewhere */
     bool int8_input;      /* its dot product takes activations quantised to BlockQ8 (tensor/quant.h) instead of f32 */
-    uint32_t exponent;    /* the exponent's bits of the number that each block begins with: a value, or its scale */
+    uint32_t exponent;    /* mask of the exponent bits of a block's first number, which is a value or the scale */
     uint32_t packed_flip; /* packing inverts these bits of each 4 bytes of codes (tensor/packed.h) */
-    /* n values, a multiple of block, to f32 and from f32, the errors as at quantize_row. NULL for Q8_GROUP. */
+    /* n values, a multiple of block, to f32 and from f32; errors as in quantize_row. NULL for Q8_GROUP. */
     void (*to_f32)(float *out, const uint8_t *data, int n);
     void (*from_f32)(uint8_t *out, const float *x, int n);
 } DtypeInfo;
 
 extern const DtypeInfo dtype_info[DTYPE_COUNT]; /* in tensor/quant.c */
 
-/* (rows, cols); each row is contiguous unless packed; a vector is one row. The data belongs to the mapping of the file. */
+/* (rows, cols); each row is contiguous unless packed; a vector is one row. The data belongs to the mapping of the
+ * file. */
 typedef struct {
     Dtype dtype;
     int rows, cols;

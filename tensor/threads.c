@@ -9,7 +9,8 @@
 
 int threads_processors(void) { return omp_get_num_procs(); }
 
-/* The threads that are tried wait here until all of them have been started: the limit is on threads at one time. */
+/* Test threads wait here until all of them have been started, because the limit is on threads that exist
+ * simultaneously. */
 typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t opened;

@@ -13,11 +13,11 @@
 int threads_processors(void); /* processors this process may run on */
 
 /* Starts the threads of the calling thread's next parallel region. Returns their number, which includes the calling
- * thread: `wanted`, or as many as the system grants, at least 1. If wanted is 0, OpenMP's own default is taken. Costs
+ * thread: `wanted`, or as many as the system grants, at least 1. If wanted is 0, OpenMP's own default is used. Costs
  * nothing if the threads are running already. A region with fewer threads ends the others, except a region with 1.
  *
- * A child process of fork has a copy of the calling thread alone. OpenMP does not know that and would wait for the others
- * forever, so in a child of a thread that has had regions the answer is 1. */
+ * A child process created by fork has only the calling thread. OpenMP does not know that, and would wait for the others
+ * forever. So the result is 1 in such a child if the thread had opened a region before. */
 int threads_start(int wanted);
 
 #endif

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UNFINISHED_MOST 512 /* a trace for each of 256 texts, and as many again */
+#define UNFINISHED_MOST 512 /* twice the 256 traces of the most texts */
 
 enum { FREE, TAKEN, NAMED };
 
-/* Rows are never freed: a handler reads valid memory, whatever the other threads do. */
+/* Rows are never freed, so that a handler always reads valid memory. */
 static struct {
     atomic_int state;
     char path[PATH_MAX];

@@ -1,4 +1,4 @@
-/* Load: the two file formats of a tokenizer, and what is kept of them. */
+/* Load: reads the two file formats of a tokenizer into a Tokenizer. */
 #ifndef TOKENIZER_LOAD_H
 #define TOKENIZER_LOAD_H
 
@@ -14,12 +14,12 @@ struct Tokenizer {
     bool adds_bos, adds_space_prefix;
 };
 
-/* Each fills a zeroed Tokenizer; whether it succeeds or fails, tokenizer_close releases what it took.
+/* Each fills a zeroed Tokenizer. After success and after an error tokenizer_close releases its memory.
  *
  * llama2.c's tokenizer.bin, to the file's end (the number of tokens is not stored):
  *   u32 longest piece, then for each id: f32 score, u32 length, bytes
- * Ids 0, 1, 2 are the unknown token, bos and eos (the names of these two between newlines), 3 to 258 the bytes, all
- * further ones normal pieces, with plain spaces. */
+ * Ids 0, 1 and 2 are the unknown token, bos and eos (the last two with their names between newlines), 3 to 258 the
+ * bytes, and all others normal pieces, with plain spaces. */
 bool tokenizer_load_llama2c(Tokenizer *tokenizer, Bytes bytes, Error *error);
 
 /* The keys tokenizer.ggml.* of a GGUF file whose tokenizer.ggml.model is "llama". */

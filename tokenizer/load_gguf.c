@@ -47,8 +47,8 @@ static bool find_keys(const Gguf *gguf, Keys *keys, Error *error) {
            gguf_get_int(gguf, KEY("eom_token_id"), false, 0, last, &keys->end_of_message, error);
 }
 
-/* The type that the file states, or the one that a tokenizer.bin would imply. What the file uses as a mark must not
- * come out of ordinary text, so it counts as one even where the file calls it a normal piece. */
+/* The type that the file states, or the one that a tokenizer.bin implies. Ordinary text must not encode to bos, eos, an
+ * end-of-turn token or the unknown token, so these keep their own types even if the file calls them normal pieces. */
 static bool get_type(const Keys *keys, int token, Bytes text, TokenType *out, Error *error) {
     int32_t type = vocabulary_spelled_byte(text) >= 0 ? TOKEN_BYTE : TOKEN_NORMAL;
     size_t at = (size_t)token * sizeof type;
@@ -75,7 +75,7 @@ static bool get_score(const Keys *keys, int token, float *score, Error *error) {
                      keys->scores->offset + at, token, *score);
 }
 
-/* Each U+2581, which stands for a space, becomes one. Returns a view of buffer. */
+/* Replaces each U+2581 by the space that it stands for. Returns a view of buffer. */
 static Bytes with_plain_spaces(Bytes text, uint8_t *buffer) {
     size_t n = 0;
     for (size_t i = 0; i < text.size; n++) {
@@ -122,7 +122,7 @@ static bool read_gguf(Tokenizer *tokenizer, const Gguf *gguf, Error *error) {
     tokenizer->eos = tokenizer->ends[0] = keys.eos;
     tokenizer->ends[1] = keys.end_of_turn;
     tokenizer->ends[2] = keys.end_of_message;
-    tokenizer->adds_bos = tokenizer->adds_space_prefix = true; /* where the file says nothing, as SentencePiece does */
+    tokenizer->adds_bos = tokenizer->adds_space_prefix = true; /* SentencePiece's default, if the file does not say */
     return gguf_get_bool(gguf, KEY("add_bos_token"), false, &tokenizer->adds_bos, error) &&
            gguf_get_bool(gguf, KEY("add_space_prefix"), false, &tokenizer->adds_space_prefix, error) &&
            add_tokens(&tokenizer->vocabulary, &keys, error);

@@ -39,7 +39,7 @@ static bool check_byte(const Entry *entry, size_t token, size_t end, Error *erro
                      (int)(entry->text.size < 64 ? entry->text.size : 64), (const char *)entry->text.data);
 }
 
-/* Reads all entries once, so that the second reading cannot fail and its memory is justified. */
+/* Reads all entries once, to check them and to find the memory that the second reading needs. */
 static bool measure(Cursor cursor, uint32_t longest, size_t *n_tokens, size_t *n_text, Error *error) {
     for (*n_tokens = *n_text = 0; cursor_left(&cursor) > 0; ++*n_tokens) {
         Entry entry;

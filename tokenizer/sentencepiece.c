@@ -109,7 +109,8 @@ static void emit_symbol(Encoder *encoder, Symbol symbol, const uint8_t *bytes) {
 /* n symbols are merged at most n - 1 times, and a merge takes one candidate and gives at most two: 2 n are enough. */
 static bool reserve(Encoder *encoder, size_t size, Error *error) {
     if (size <= encoder->capacity) return true;
-    if (size < 2 * encoder->capacity) size = 2 * encoder->capacity; /* so that growing costs no more than the text */
+    if (size < 2 * encoder->capacity)
+        size = 2 * encoder->capacity; /* so that the cost of growing stays proportional to the text */
     memory_free(encoder->symbols);
     memory_free(encoder->heap);
     encoder->capacity = 0;

@@ -8,7 +8,7 @@ TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at
         .tokenizer = tokenizer, .special = special, .strip_space = at_start && tokenizer->adds_space_prefix};
 }
 
-/* Without the space that encode inserted before the first text and before text after a control token. */
+/* Omits the space that encode inserted before the first text and before text that follows a control token. */
 Bytes token_stream_bytes(const TokenStream *stream, int token) {
     Bytes text = tokenizer_piece(stream->tokenizer, token, stream->special);
     bool hidden = vocabulary_hides(&stream->tokenizer->vocabulary, token);
@@ -31,8 +31,8 @@ size_t token_stream_push(TokenStream *stream, int token, uint8_t *out) {
     for (size_t i = 0; i < text.size; i++) {
         stream->held[stream->n_held++] = text.data[i];
         int length;
-        /* A whole character goes out. If the bytes can no longer become one, the first goes out, and the rest is read
-         * again. */
+        /* Gives out a whole character. If the bytes cannot become a character any more, gives out the first byte, and
+         * examines the rest again. */
         while (stream->n_held > 0 && (length = utf8_length(stream->held, (size_t)stream->n_held)) != 0) {
             int n_done = length > 0 ? length : 1;
             memcpy(out + n_out, stream->held, (size_t)n_done);

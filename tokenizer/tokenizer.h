@@ -37,7 +37,7 @@ const char *tokenizer_kind(const Tokenizer *tokenizer);       /* "llama2.c token
 TokenType tokenizer_type(const Tokenizer *tokenizer, int token);
 float tokenizer_score(const Tokenizer *tokenizer, int token);
 
-/* True for tokens that end a text: eos, bos (a new document begins) and further end-of-turn ids the file names. */
+/* True for tokens that end a text: eos, bos (a new document begins), and the file's other end-of-turn tokens. */
 bool tokenizer_ends_text(const Tokenizer *tokenizer, int token);
 
 /* The bytes that a token stands for: the byte of a byte token, a piece with plain spaces. For control tokens and the
@@ -52,8 +52,9 @@ Bytes tokenizer_spelling(const Tokenizer *tokenizer, int token);
  * those tokens; otherwise they are ordinary characters. User-defined pieces are always matched first, the longest at
  * each position. If the vocabulary adds a space prefix, one space is inserted before the text and before text that
  * follows a control token, but not before the empty text; TokenStream removes these spaces, so that decoding gives the
- * text back, byte for byte. O(n log n). Memory: 5 bytes for each of the text (9 if special) and 44 for each of its
- * longest stretch that could merge into one (mostly a word). Errors: out of memory, text beyond 1 GiB. */
+ * text back, byte for byte. O(n log n). Memory: 5 bytes per byte of the text (9 if special), and 44 bytes per byte
+ * of the longest island, a part of the text that merges separately (mostly a word). Errors: out of memory, text beyond
+ * 1 GiB. */
 bool tokenizer_encode(const Tokenizer *tokenizer, Bytes text, bool special, int **tokens, size_t *n_tokens,
                       Error *error);
 
@@ -73,7 +74,7 @@ TokenStream token_stream_start(const Tokenizer *tokenizer, bool special, bool at
 /* The bytes that the token adds to the text, complete characters or not, without the space that is removed; valid as
  * long as the tokenizer. The stream does not change. */
 Bytes token_stream_bytes(const TokenStream *stream, int token);
-/* The same, and the stream goes on; what it holds back stays as it is. */
+/* The same, and advances the stream, except for the bytes that it holds back. */
 Bytes token_stream_next(TokenStream *stream, int token);
 /* Adds one token. Writes at most token_stream_bound(tokenizer) bytes of finished text to out, returns their number. */
 size_t token_stream_push(TokenStream *stream, int token, uint8_t *out);

@@ -1,4 +1,4 @@
-/* Vocabulary: the tokens of a file, and the tables in which encoding looks them up. Texts have plain spaces. */
+/* Vocabulary: the tokens of a file, and the tables that encoding searches. Pieces have plain spaces. */
 #ifndef TOKENIZER_VOCABULARY_H
 #define TOKENIZER_VOCABULARY_H
 
@@ -12,7 +12,7 @@ typedef struct {
     size_t at; /* its text is Vocabulary.text[at .. at + size) */
     uint16_t size;
     uint8_t type; /* TokenType */
-    uint8_t byte; /* what a TOKEN_BYTE stands for */
+    uint8_t byte; /* the byte of a TOKEN_BYTE */
     float score;
 } Token;
 
@@ -36,7 +36,8 @@ typedef struct {
     Names user_defined, hidden;
 } Vocabulary;
 
-/* Room for exactly n_tokens with n_text bytes of text in all; add each, then index. Release in any case. */
+/* Allocates room for exactly n_tokens tokens with n_text bytes of text in total. Add all tokens, then index. Release it
+ * even after an error. */
 bool vocabulary_alloc(Vocabulary *vocabulary, size_t n_tokens, size_t n_text, Error *error);
 void vocabulary_release(Vocabulary *vocabulary);
 
@@ -48,7 +49,8 @@ bool vocabulary_index(Vocabulary *vocabulary, Error *error);
 
 Bytes vocabulary_text(const Vocabulary *vocabulary, int token);
 
-/* True for control and unknown tokens: they are not part of a text, and are written only if their names are asked for. */
+/* True for control and unknown tokens: they are not part of a text, and are written only if their names are asked
+ * for. */
 bool vocabulary_hides(const Vocabulary *vocabulary, int token);
 
 /* The normal piece with exactly these bytes; of equal pieces the lowest id; -1 if there is none. */

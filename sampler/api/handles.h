@@ -42,8 +42,8 @@ struct foretell_text {
     bool has_begun; /* at least one step was made */
     Scorer scorer;  /* calls the functions of `own` */
     foretell_scorer own;
-    uint8_t *
-        bytes; /* (n_bytes,) of (capacity,): those of the last step, or if is_carried those that the next step begins with */
+    /* (n_bytes,) of (capacity,): those of the last step, or if is_carried those that the next step begins with */
+    uint8_t *bytes;
     size_t n_bytes, capacity;
     bool is_carried;
     int carried_from;   /* the length of the text, in tokens, when these bytes were carried */
@@ -59,8 +59,8 @@ foretell_status api_fail(const Error *error); /* the status of error->kind */
 /* As api_fail, but ERROR_FAILED becomes FORETELL_INVALID: for mistakes of the caller. */
 foretell_status api_refuse_error(const Error *error);
 
-/* Copies a result to the caller's buffer: its first bytes, and a NUL if `terminated` and there is room. *n: its length.
- * */
+/* Copies a result to the caller's buffer: its first bytes, and a NUL if `terminated` and there is room. *n: its
+ * length. */
 foretell_status api_copy_out(const void *result, size_t length, bool terminated, char *out, size_t capacity, size_t *n);
 
 /* Fills the caller's struct `out` from `from`, up to the size that out->size says; that field is kept. */

@@ -19,7 +19,7 @@
 #endif
 
 #define FLOATS_BLOCK 64
-#define FLOATS_LANES 8 /* parts of each sum: the same on every processor, whatever the width of its vectors */
+#define FLOATS_LANES 8 /* parts of each sum: the same number for any width of the processor's vectors */
 
 /* Vectors as gcc and clang have them on any processor. */
 typedef float Floats __attribute__((vector_size(FLOATS_LANES * sizeof(float))));

@@ -17,8 +17,8 @@ typedef struct {
 
 Mirostat mirostat_start(double tau);
 
-/* Drops the candidates with -log2 p > mu, that is p < 2^-mu, where p is the natural probability. The likeliest stays.
- * */
+/* Drops the candidates with -log2 p > mu, that is p < 2^-mu, where p is the natural probability. The likeliest
+ * stays. */
 void mirostat_truncate(Mirostat mirostat, Candidates *candidates);
 
 /* Updates mu after items[chosen] was drawn from exactly these candidates. Returns S. */

@@ -15,8 +15,8 @@
 /* For each token that occurs `count` >= 1 times among the last last_n tokens:
  *   z = z > 0 ? z / repeat : z * repeat           (Keskar et al., CTRL, 1909.05858)
  *   z -= count * frequency + presence             (both as in OpenAI's API)
- * repeat > 0. last_n < 0 means the whole text. Nothing changes if repeat is 1 and the others are 0, or if last_n is 0.
- * */
+ * repeat > 0. last_n < 0 means the whole text. Nothing changes if repeat is 1 and the others are 0, or if last_n is
+ * 0. */
 typedef struct {
     int last_n;
     float repeat, frequency, presence;

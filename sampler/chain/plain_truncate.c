@@ -21,7 +21,7 @@ int plain_top_p(PlainSet set, float mass) {
     return set.n; /* earlier stages dropped candidates, and the sum of the rest stays below the limit */
 }
 
-/* The likeliest stays where no p reaches the floor. */
+/* If no p reaches the floor, the likeliest stays. */
 static int keep_probable(PlainSet set, double floor) {
     int kept = set.n;
     while (kept > 1 && set.items[kept - 1].prob < floor) kept--;

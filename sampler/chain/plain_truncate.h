@@ -1,7 +1,7 @@
 /* PlainTruncate: each truncation as its paper defines it, over sorted candidates. candidates.h and truncate.h keep the
  * same tokens without sorting the vocabulary; tests compare the two.
  *
- * Each function returns how many candidates it keeps, at least 1, and leaves these in front. p is prob, the natural
+ * Each function returns how many candidates it keeps, at least 1, and moves these to the front. p is prob, the natural
  * probability, which no stage renormalises; z is the logit; H and the other figures of all tokens are read from
  * `whole`. */
 #ifndef SAMPLER_CHAIN_PLAIN_TRUNCATE_H

@@ -12,7 +12,7 @@
  *   linear        Tmin + (Tmax-Tmin) * clamp((min(H,cap) - Hlo) / (Hhi - Hlo), 0, 1)
  *                 The article on entropy-guided sampling. Hlo and Hhi are the entropy-range, or the 25th and 75th
  *                 percentile of H in this sequence's last steps, this one included (entropy_window.h); neither is above
- *                 the cap. Where the two are equal, as in the first step, T is Tmin below them, Tmax above them, and
+ *                 the cap. If the two are equal, as in the first step, T is Tmin below them, Tmax above them, and
  *                 the mean of Tmin and Tmax at them.
  *   sigmoid       Tmin + (Tmax-Tmin) / (1 + exp(-k (H - Hmid)))
  *                 The same article; the defaults of k and Hmid are ours.
@@ -28,10 +28,10 @@
  *   kld           T0 * 2^(-KL(p || p0) / sigma), p0 of a second sequence that lacks the source text
  *                 Chang et al. 2023, 2306.01286.
  *   dynatemp      Tmin + (Tmax-Tmin) * (Hs / ln m)^e, Hs the entropy of the m survivors of truncation, renormalised
- *                 llama.cpp, koboldcpp. Tmin = max(0, T0 - range), Tmax = T0 + range. Where one candidate is left,
+ *                 llama.cpp, koboldcpp. Tmin = max(0, T0 - range), Tmax = T0 + range. If one candidate is left,
  *                 Hs / ln m is taken as 0 (any T draws that candidate).
  *   target        the T in [Tmin, Tmax] at which the entropy of the m survivors' p^(1/T), renormalised, is the target;
- *                 if there is none, the nearer end. The target X is X nats, @F is F ln m, X@F is the smaller of the two.
+ *                 if there is none, the nearer end. The target X is X nats, @F is F ln m, X@F the smaller of the two.
  *                 Ours; solved by target.h.
  *
  * To add a policy: here its place in TemperatureKind, the fields of its parameters and this comment; in temperature.c

@@ -1,8 +1,8 @@
 /* Truncation stages that read more than single probabilities: the entropy, the spread of the logits, a random number.
  *
- * The rules of candidates.h hold: probabilities and entropy are those of the whole vocabulary, whatever was dropped
- * before; of equal candidates the lower token id comes first; at least one candidate is left; the vocabulary is not
- * sorted. p is prob, z the logit, H the natural entropy in nats. A value that turns a stage off changes nothing.
+ * The rules of candidates.h hold: probabilities and entropy are those of the whole vocabulary, even if candidates were
+ * dropped before; of equal candidates the lower token id comes first; at least one candidate is left; the vocabulary is
+ * not sorted. p is prob, z the logit, H the natural entropy in nats. A value that turns a stage off changes nothing.
  * plain_truncate.h has each definition in a few lines over sorted candidates. */
 #ifndef SAMPLER_CHAIN_TRUNCATE_H
 #define SAMPLER_CHAIN_TRUNCATE_H

@@ -81,7 +81,7 @@ typedef struct {
     LookaheadReport *report;
     LookaheadForks forks;
     int order[LOOKAHEAD_MAX_K];  /* candidates by bound, descending, then by token */
-    double key[LOOKAHEAD_MAX_K]; /* what is compared: ln_s / T + noise, or its bound */
+    double key[LOOKAHEAD_MAX_K]; /* ln_s / T + noise, or its bound; the draw takes the largest */
     int best;                    /* the candidate with the highest exact key; -1: no exact key is known yet */
 } Walk;
 

@@ -90,8 +90,8 @@ typedef struct {
 struct LookaheadCandidate {
     int token;
     double p, ln_p; /* renormalised over all survivors */
-    double worth;   /* of its future: Hhat, or what the scorer returned; its upper bound where it is skipped */
-    double ln_s;    /* an upper bound where it is skipped; ln p where all_closed */
+    double worth;   /* of its future: Hhat, or the scorer's result; if skipped, the upper bound */
+    double ln_s;    /* the score; if skipped, an upper bound; if all_closed, ln p */
     double noise;   /* 0 for T < 1e-4 */
     bool evaluated; /* its row was computed, and its futures are known */
     bool neutral;   /* worth is the p-weighted mean of the others */

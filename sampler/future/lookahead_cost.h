@@ -8,7 +8,7 @@
  *                 the next bound, b(j+1); the product over i <= j of P(L > b(i) - b(j+1)), bounds in units of L
  *   V(j)          = min over c of seconds(c) + Q(j+c)/Q(j) V(j+c): the least expected time after j candidates
  *
- * The choice changes how long a step takes, never what it draws. Plain data, all zero at first; the caller owns it. */
+ * The choice changes the time of a step, never the drawn token. Plain data, all zero at first; the caller owns it. */
 #ifndef SAMPLER_FUTURE_LOOKAHEAD_COST_H
 #define SAMPLER_FUTURE_LOOKAHEAD_COST_H
 

@@ -16,8 +16,8 @@ typedef struct {
     bool refused;              /* the scorer returned a worth that is out of range */
 } LookaheadForks;
 
-/* Whether the session has room for the forks of k candidates. That is the most that can be alive at once, so lazy and
- * eager evaluation fail at the same place, before anything is computed. Errors say what is missing. */
+/* Whether the session has room for the forks of k candidates. No more can be alive at the same time, so lazy and
+ * eager evaluation fail in the same step, before anything is computed. Errors say what is missing. */
 bool lookahead_forks_fit(const Lookahead *lookahead, const LookaheadStep *step, int k, Error *error);
 
 /* worths[i] = the worth of candidate which[i] (its mean over the depth), i < m; not set for neutral candidates. Marks

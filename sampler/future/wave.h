@@ -44,8 +44,8 @@ Wave wave_default(void); /* sine:1:60:0:0, counted in tokens */
  * with "wave": not of this form; an unknown shape (the error lists the shapes); not a number; out of range. */
 bool wave_parse(Wave *wave, const char *text, Error *error);
 
-/* All five fields, in the form that wave_parse reads. Cut to capacity, and returns the uncut length, as snprintf does.
- * */
+/* All five fields, in the form that wave_parse reads. Cut to capacity, and returns the uncut length, as snprintf
+ * does. */
 int wave_print(const Wave *wave, char *out, size_t capacity);
 
 /* Alpha at time t, in [-1, 1]. If t and period are integers, alpha repeats bit for bit after each period. */

@@ -1,4 +1,4 @@
-/* Place: where in the text the next token stands, so that settings can hold there alone (at PLACE:SETTINGS).
+/* Place: the kind of position of the next token in the text, so that settings can apply only there (at PLACE:SETTINGS).
  *
  *   It was 3.5 miles. "Go on," she said.
  *           ^^^        ^^^^^^^            the place of these characters: number, speech
@@ -56,7 +56,7 @@ typedef struct {
 
 extern const PlaceRow place_table[PLACE_KINDS];
 
-/* "PLACE:SETTINGS" as plain data. The settings are the sampler's to read: see sampler_add_rule. */
+/* "PLACE:SETTINGS" as plain data. sampler_add_rule parses the settings. */
 typedef struct {
     int place;                   /* its row of place_table, or PLACE_REGEX */
     int settings;                /* where they begin in text */

@@ -1,4 +1,4 @@
-/* Settings: the one table of the sampler's settings. Names, ranges, units and help stand in it and nowhere else: the
+/* Settings: the one table of the sampler's settings. Only this table has their names, ranges, units and help: the
  * program's options, help and lists, traces and foretell.h read it through sampler.h. This header is for the files of
  * this room: table.c holds the rows, settings.c reads values, settings_show.c prints them, settings_check.c finds
  * contradictions, settings_effect.c tells whether a setting matters, settings_temperature.c reads lists of numbers.

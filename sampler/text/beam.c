@@ -172,7 +172,7 @@ void beam_close(Beam *beam) {
 
 /* ---- A step ---- */
 
-/* The order of extensions. Live beams are in the order of their rank. */
+/* Compares extensions. A lower index of a live beam is a better rank. */
 static int by_log_prob(const void *a, const void *b) {
     const Extension *x = a, *y = b;
     if (x->log_prob != y->log_prob) return x->log_prob > y->log_prob ? -1 : 1;

@@ -1,16 +1,18 @@
 /* Beam: searches for the likeliest whole continuations (R. Reddy, "Speech understanding systems", 1977).
  *
- *   a step      goes through all tokens after all beams in the order of the sum of ln p, until `width` that do not end
- *               the text are found: the beams of the next step; those that end the text are finished
- *   score       (sum of ln p) / steps^A, A the length penalty: 0 the sum, 1 the mean; `width` finished are kept
+ *   a step      goes through all extensions of all beams by one token, in descending order of the sum of ln p, until
+ *               `width` extensions that do not end the text are found: the beams of the next step. Extensions that end
+ *               the text are finished
+ *   score       (sum of ln p) / steps^A, A the length penalty: 0 gives the sum, 1 the mean; the `width` best finished
+ *               beams are kept
  *   the end     the beams reach the limit, which finishes them, or none can become better than the finished ones
  *
  * A beam in which a stop string becomes complete is finished, and its text ends before the stop string. A token that
  * completes a banned phrase does not extend a beam.
  *
- * p is the model's own: no sampler and no temperature changes it. Finished beams can be ranked again by their figures
- * (ranking.h). Among equals the likelier beam comes first, then the lower token id; among finished ones the earlier.
- * With a width of at least V^(limit - 1) the search is exhaustive. */
+ * p is the model's own probability, without sampler and temperature. Finished beams can be ranked again by their
+ * figures (ranking.h). Of equal extensions that of the likelier beam comes first, then the lower token id; of equal
+ * finished beams the earlier one. With a width of at least V^(limit - 1) the search is exhaustive. */
 #ifndef SAMPLER_TEXT_BEAM_H
 #define SAMPLER_TEXT_BEAM_H
 
@@ -19,12 +21,12 @@
 typedef struct {
     int token;
     int beam;
-    double log_prob, surprisal; /* of the beam with the token; of the token; nats */
+    double log_prob, surprisal; /* ln p of the beam with the token; -ln p of the token; nats */
     bool stops;
     size_t n_bytes; /* of the text before the stop string */
 } Extension;
 
-/* What it points to is the caller's, and must outlive the search. */
+/* The caller owns what it points to, which must outlive the search. */
 typedef struct {
     Session *session;
     const TokenFlags *flags; /* (vocab_size,) */
@@ -65,7 +67,7 @@ typedef struct {
 int beam_branches(int width);
 long long beam_rows(int width, int n_prompt, int limit, int block_rows);
 
-/* The prompt's branch must have been read, and is not changed. Errors: out of memory. */
+/* The prompt must have been read into its branch, which does not change. Errors: out of memory. */
 bool beam_open(Beam *beam, const BeamSetup *setup, const Sequence *prompt, Error *error);
 /* Drops the search's branches. */
 void beam_close(Beam *beam);

@@ -4,13 +4,13 @@
  *   Once | upon | a | ti | me        "a time" is banned: back to the position of "a"; that token is banned there, only
  *                 ^ rewind           there, and something else is drawn with the same noise
  *
- * Only the new text is searched, across tokens; the prompt never changes. The phrase that is complete first counts;
- * of two that end together, the stop string. Going back restores the branch, the history and the sampler's state bit
- * for bit, as if the banned token had not been drawn. Each time one more token is banned at one position.
+ * Only the new text is searched, across tokens; the prompt never changes. The phrase that is complete first counts; if
+ * two end at the same byte, the stop string counts. Going back restores the branch, the history and the sampler's state
+ * bit for bit, as if the banned token had not been drawn. Each rewind bans one more token at one position.
  *
- * If hardly any token is left, the step fails. At most EDITOR_BANS tokens are banned at one position; without this
+ * If too few tokens are left, the step fails: at most EDITOR_BANS tokens are banned at one position; without this
  * bound one position could take as many passes as the vocabulary has tokens. Going back further forgets the bans of
- * later positions, so phrases that contain one another could reach the bound of a later position EDITOR_BANS^n times
+ * later positions, so phrases that contain other phrases could reach the bound of a later position EDITOR_BANS^n times
  * for n positions. So there are at most EDITOR_REWINDS rewinds, of all positions together, between two releases of a
  * token (see below). The number of rewinds in the whole text has no bound: a released token is never taken back, so
  * each release is progress.

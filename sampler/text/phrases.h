@@ -7,7 +7,7 @@
 #define PHRASES_MAX 64
 
 typedef struct {
-    Bytes items[PHRASES_MAX]; /* none is empty; the bytes are the caller's */
+    Bytes items[PHRASES_MAX]; /* not empty; the caller owns the bytes */
     int count;
 } Phrases;
 

@@ -1,13 +1,13 @@
 /* Ranking: figures of whole continuations, summed while they are written, and the order that these give.
  *
  *   logprob      mean of ln p over the steps, natural probabilities, nats
- *   entropy:X    - |mean H - X|, H the entropy in nats of each step's distribution: the nearest to X is best
+ *   entropy:X    - |mean H - X|, H the entropy of each step's distribution in nats: nearest to X is best
  *   future       mean Hhat (future.h) of all tokens but the last: how open the text kept its next step
  *   distinct2    different pairs of neighbours / pairs of neighbours (Li et al. 2016, 1510.03055)
  *
- * A ranking is a weighted sum of these; the largest is the best: "logprob", "entropy:2.5", "logprob,0.5*distinct2".
- * A step is a token drawn, including the one that ends the text. All figures are of the model's own distribution,
- * whatever the sampler did. */
+ * A ranking is a weighted sum of these; the largest sum is the best: "logprob", "entropy:2.5", "logprob,0.5*distinct2".
+ * A step is a drawn token, including the one that ends the text. All figures are those of the model's own distribution,
+ * before the sampler changes it. */
 #ifndef SAMPLER_TEXT_RANKING_H
 #define SAMPLER_TEXT_RANKING_H
 
@@ -57,8 +57,8 @@ typedef struct {
 } Ranking;
 
 /* Parses "[WEIGHT*]METRIC,..." with METRIC logprob, entropy:TARGET, future or distinct2, each at most once. After an
- * error *ranking is unchanged. Errors begin with `flag`, which the caller chooses: no such metric, a number out of range,
- * a metric twice, no target. */
+ * error *ranking is unchanged. Errors begin with `flag`, which the caller chooses: no such metric, a number out of
+ * range, a metric twice, no target. */
 bool ranking_parse(Ranking *ranking, const char *text, const char *flag, Error *error);
 
 double ranking_score(const Ranking *ranking, const Figures *figures);

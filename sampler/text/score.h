@@ -1,4 +1,4 @@
-/* Score: how likely the tokens of a given text are to the model alone, before any setting of the sampler. */
+/* Score: the likelihood of given tokens in the model's own distribution, before any setting of the sampler. */
 #ifndef SAMPLER_TEXT_SCORE_H
 #define SAMPLER_TEXT_SCORE_H
 

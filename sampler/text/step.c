@@ -5,7 +5,7 @@
 
 #include "sampler/text/score.h"
 
-/* What the future of the token is worth; a token that was forced may not have been looked at. */
+/* The worth of the token's future; NAN if it was not evaluated, as may be for a forced token. */
 static double worth_of(const Writer *writer, int token) {
     const LookaheadReport *report = &writer->report;
     if (!writer_sampler(writer)->future || report->outcome != LOOKAHEAD_DONE) return NAN;

@@ -9,7 +9,7 @@ typedef struct {
     int token, position;
     double logprob; /* ln p in the model's own distribution, before any setting; nats */
     int rank;       /* in that distribution, 1 for the likeliest; the lower id first among equals */
-    double hhat;    /* NAN without lookahead, or where the token was forced and not evaluated */
+    double hhat;    /* NAN without lookahead, or if the token was forced and not evaluated */
 } Step;
 
 Step step_of(const Writer *writer, const Sequence *sequence);
@@ -19,7 +19,7 @@ Step step_of(const Writer *writer, const Sequence *sequence);
 #define STEP_SHOWN 10 /* in tables and traces */
 int step_likeliest(const Candidates *candidates, int *which, int n);
 
-/* p of items[i], renormalised over all candidates that are left. */
+/* p of items[i], renormalised over all present candidates. */
 double step_share(const Candidates *candidates, int i);
 
 #endif

@@ -276,7 +276,7 @@ static void begin(const Texts *texts, Text *text) {
     editor_restart(&text->editor, sequence->length);
 }
 
-/* The position at which phrases and characters begin that may reach to `length`. */
+/* The position from which phrases and characters can extend to `length`. */
 static int beginning(const Text *text, int length) {
     while (length > 0 && text->points[length - 1].drawn)
         if (text->points[--length].begins) break;

@@ -6,8 +6,8 @@
  *                 +-- [ 42 43 ]    reads what was drawn; then one pass appends the tokens of all texts, except where
  *                 +-- [ 42 43 44 ] a fork was promoted or the text has ended
  *
- * Each text has the same bits as in a run of its own with the same sequence number, whatever the others do. A
- * listener is called for every step. ranking.h chooses among texts; beam.h searches instead. */
+ * Each text has the same bits as in a run of its own with the same sequence number; it does not depend on the other
+ * texts. A listener is called for each step. ranking.h chooses among texts; beam.h searches instead. */
 #ifndef SAMPLER_TEXT_TEXTS_H
 #define SAMPLER_TEXT_TEXTS_H
 
@@ -38,7 +38,7 @@ typedef struct {
     size_t n_bytes; /* of the continuation's text, up to a stop string */
 } Continuation;
 
-/* The state of a text before a token was drawn, to which it can be taken back. */
+/* The state of a text before one of its tokens, to which it can be taken back. */
 typedef struct {
     Figures figures;
     TokenStream stream;
@@ -50,7 +50,7 @@ typedef struct {
 typedef struct {
     Continuation item; /* its branch is dropped when the text has ended, unless in_place */
     int n_prompt;      /* tokens before the first drawn one */
-    int n_prefix;      /* of these, the last ones, which are part of the text */
+    int n_prefix;      /* of these, the number of the last ones that are part of the text */
     int limit;         /* tokens to draw, -1: as many as fit */
     int n_most;        /* the most tokens that can be drawn: limit, or as many as fit */
     int context;       /* the most positions */
@@ -83,10 +83,10 @@ typedef struct {
     TokenBan ban;
 } TextEvent;
 
-/* Returns false with an error to end the step; then the texts cannot be continued. */
+/* Called for each event. Returns false and sets an error to end the step; then the texts cannot be continued. */
 typedef bool TextListener(void *context, const TextEvent *event, Error *error);
 
-/* Shared by all texts. The caller keeps what it points to until texts_close. */
+/* Shared by all texts. What it points to must stay valid until texts_close. */
 typedef struct {
     Writer *writer;
     const Tokenizer *tokenizer;
@@ -113,8 +113,8 @@ typedef struct {
 
 /* The beginning of a text. */
 typedef struct {
-    const Sequence *prompt; /* read already; the text begins with its state */
-    int number;             /* of the sequence, for its noise: 0 for the first */
+    const Sequence *prompt; /* must have been read; the text begins with its state */
+    int number;             /* of the sequence, selects its noise; 0 for the first */
     int n_prefix;           /* tokens at the end of the prompt that are part of the text, in which phrases may begin */
     int limit;              /* tokens to draw, -1: as many as fit */
     Figures figures;        /* those of the prefix */
@@ -161,7 +161,7 @@ bool texts_interrupt(Texts *texts, Error *error);
 
 /* Whether the logits that follow the text are missing, and the pass that computes them. Never for an empty text. */
 bool texts_lacks(const Texts *texts, int i, BranchToken *step);
-/* Makes that pass. Errors: as session_decode. */
+/* Computes that pass, if logits are missing. Errors: as session_decode. */
 bool texts_complete(Texts *texts, int i, Error *error);
 
 /* Appends n >= 1 tokens of a prompt in batches; visit as in session_score, or NULL. pause, or NULL, is called before
@@ -177,7 +177,7 @@ typedef struct {
 } TextsPrompt;
 bool texts_append(Texts *texts, int i, const TextsPrompt *prompt, Error *error);
 
-/* After writer_use: what the states have counted for mirostat and for rules, as writer_restate. */
+/* To be called after writer_use: writer_restate for the text. */
 void texts_restate(Texts *texts, int i, const Sampler *old);
 
 /* texts_draw with this token in place of a drawn one (writer_force). */

@@ -14,7 +14,7 @@ static bool check_biases(const Sampler *sampler, int vocab_size, Error *error) {
     return true;
 }
 
-/* Checks the biases of the sampler and of each rule. Rules that hold together have no further biases. */
+/* Checks the biases of the sampler and of each rule. Combinations of rules add no other biases. */
 static bool check_all_biases(const Sampler *sampler, int vocab_size, Error *error) {
     Sampler under;
     if (!check_biases(sampler, vocab_size, error)) return false;
@@ -147,7 +147,7 @@ static bool find_candidates(Writer *writer, Sequence *sequence, Error *error) {
     return true;
 }
 
-/* Chooses the token that the chain draws. The state does not count it yet. */
+/* Draws the token. The state does not count it yet. */
 static bool choose(Writer *writer, Sequence *sequence, Error *error) {
     writer->chosen = -1;
     writer->added = false;
@@ -162,7 +162,8 @@ static bool choose(Writer *writer, Sequence *sequence, Error *error) {
     return true;
 }
 
-/* Counts the token in the state. It is items[chosen]; chosen < 0: the chain dropped it, and only its text counts. */
+/* Updates the state after the token, which is items[chosen]. chosen < 0: the chain dropped it, so only those parts of
+ * the state are updated that read the text. */
 static void accept(Writer *writer, Sequence *sequence, int token, int chosen) {
     SamplerContext context = context_of(writer, sequence);
     if (chosen >= 0) sampler_accept(writer_sampler(writer), &sequence->state, &context, &writer->candidates, chosen);
@@ -185,7 +186,7 @@ static bool restore_state(Sequence *sequence) {
     return false;
 }
 
-/* The token takes the place of the drawn one; if the chain dropped it, it is appended to the candidates. */
+/* Makes the token the drawn one. If the chain dropped it, it is appended to the candidates. */
 static void take(Writer *writer, Sequence *sequence, int token) {
     Candidates *all = &writer->candidates;
     writer->chosen = index_of(all, token);
@@ -313,7 +314,7 @@ bool writer_read(Writer *writer, Sequence *sequence, int n, Error *error) {
     return writer_score(writer, sequence, n, NULL, NULL, error);
 }
 
-/* Forks both branches, or none. */
+/* Forks the branch and `without`, or neither of them. */
 static bool fork_both(Writer *writer, Sequence *sequence, Error *error) {
     int branch;
     if (!session_fork(writer->session, sequence->start, &branch, error)) return false;

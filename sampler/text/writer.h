@@ -1,4 +1,4 @@
-/* Writer: draws the next token of a sequence with the whole chain, and looks ahead if the sampler does.
+/* Writer: draws the next token of a sequence with the whole chain, including the lookahead if the sampler has one.
  *
  *   writer_draw       logits of the branch -> rewritten, truncated -> future entropy -> temperature -> draw
  *   writer_advance    appends the drawn token: promotes its fork if its pass is already done, otherwise decodes it
@@ -13,7 +13,8 @@
 #include "model/session.h"
 #include "sampler/sampler.h"
 
-/* A text being written: branch, tokens and the sampler's state. Plain data; what it points to is the caller's. */
+/* A text that is being written: branch, tokens and the sampler's state. Plain data; the caller owns what it points
+ * to. */
 typedef struct {
     int branch;
     int number;   /* of the sequence, from 0: selects its noise */
@@ -21,9 +22,9 @@ typedef struct {
     int length;   /* tokens so far; session_length(branch) */
     SamplerState state;
     SamplerState *states; /* (context + 1,) states[i]: the state before the token at i; NULL: not kept */
-    const TokenBan *bans; /* (n_bans,) tokens that may not come at some positions */
+    const TokenBan *bans; /* (n_bans,) tokens that are banned at some positions */
     int n_bans;
-    int without; /* a root that lacks the source text and gets the same tokens, for kld; 0: none, since that is TRUNK */
+    int without;          /* for kld: a root without the source text, which gets the same tokens; 0 (TRUNK): none */
     const Scorer *scorer; /* of its futures; NULL: future entropy */
     bool marked;          /* branch and without are forks of start and start_without */
     int start, start_without;
@@ -53,10 +54,10 @@ typedef struct {
     int survivors;              /* the number of candidates left; the lookahead evaluates k of them */
     Candidates candidates;      /* the token was drawn from these */
     int chosen;                 /* index of the drawn one, whose branch is its fork, or -1 */
-    bool added;                 /* the chosen one was forced although the chain had dropped it; it is the last */
+    bool added;                 /* the chosen one was forced, although the chain had dropped it; it is the last item */
     double temperature, alpha;
     LookaheadCost cost;     /* the times of passes, over all steps */
-    LookaheadReport report; /* if the sampler does not look ahead: LOOKAHEAD_OFF, and zeros */
+    LookaheadReport report; /* without lookahead: LOOKAHEAD_OFF, and zeros */
 } Writer;
 
 /* Changes to another sampler, which must outlive the writer. Errors: as writer_open; then nothing is changed. */
@@ -72,9 +73,9 @@ bool writer_open(Writer *writer, Session *session, int vocab_size, const Sampler
                  const bool *breakers, const bool *exempt, const Bytes *pieces, Error *error);
 void writer_close(Writer *writer);
 
-/* The sampler of the last step, under the rules that held. */
+/* The sampler of the last step, with the rules that held there. */
 const Sampler *writer_sampler(const Writer *writer);
-/* Call this after changing the sampler between two steps. The rules may not change. */
+/* To be called after the sampler's settings were changed between two steps. The rules must not change. */
 void writer_forget_sampler(Writer *writer);
 
 /* The branches and rows that a sequence needs for its lookahead, beside its own; 0 without lookahead. */
@@ -90,7 +91,7 @@ bool writer_draw(Writer *writer, Sequence *sequence, Error *error);
 
 Candidate writer_drawn(const Writer *writer);
 
-/* writer_draw, but this token takes the place of the drawn one. If the chain has dropped it, it is appended to the
+/* As writer_draw, but the given token replaces the drawn one. If the chain has dropped it, it is appended to the
  * candidates, and only those parts of the state change that read the text. Errors: as writer_draw. */
 bool writer_force(Writer *writer, Sequence *sequence, int token, Error *error);
 

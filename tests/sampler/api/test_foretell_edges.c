@@ -355,6 +355,100 @@ static void settings_may_change_over_a_rewind(void **state) {
     }
 }
 
+/* How each token of a text came into it: tokens of one append have the same number, a drawn or forced one has 0. */
+typedef struct {
+    int32_t tokens[64];
+    int appends[64];
+    size_t n;
+} Origin;
+
+static void note_tokens(Origin *origin, const foretell_text *text, int append) {
+    const int32_t *tokens;
+    size_t n;
+    ok(foretell_text_tokens(text, &tokens, &n));
+    for (size_t i = origin->n; i < n; i++) {
+        origin->tokens[i] = tokens[i];
+        origin->appends[i] = append;
+    }
+    origin->n = n;
+}
+
+static void do_anything(foretell_text **text, Origin *origin, Random *random, int append) {
+    foretell_step step = {.size = sizeof step};
+    foretell_score scores[3];
+    int32_t tokens[3];
+    foretell_text *fork;
+    for (int i = 0; i < 3; i++) tokens[i] = random_int(random, TINY_WORDS, TINY_VOCAB - 1);
+    switch (random_int(random, 0, 6)) {
+    case 0:
+        ok(foretell_text_append_tokens(*text, tokens, (size_t)random_int(random, 1, 3)));
+        break;
+    case 1:
+        ok(foretell_text_score(*text, tokens, (size_t)random_int(random, 1, 3), scores));
+        break;
+    case 2:
+        ok(foretell_text_force(*text, tokens[0], &step));
+        append = 0;
+        break;
+    case 3:
+        origin->n = (size_t)random_int(random, 2, (int)origin->n);
+        ok(foretell_text_rewind(*text, origin->n));
+        break;
+    case 4:
+        ok(foretell_text_fork(*text, &fork));
+        if (random_chance(random, 0.5)) ok(foretell_text_next(*text, &step)); /* the fork does not notice */
+        foretell_text_close(*text);
+        *text = fork;
+        break;
+    default:
+        ok(foretell_text_next(*text, &step));
+        append = 0;
+    }
+    note_tokens(origin, *text, append);
+}
+
+static void make_again(foretell_text *text, const Origin *origin) {
+    foretell_step step = {.size = sizeof step};
+    for (size_t i = 0, n = 1; i < origin->n; i += n, n = 1) {
+        if (origin->appends[i] == 0) {
+            ok(foretell_text_force(text, origin->tokens[i], &step));
+            continue;
+        }
+        while (i + n < origin->n && origin->appends[i + n] == origin->appends[i]) n++;
+        ok(foretell_text_append_tokens(text, origin->tokens + i, n));
+    }
+}
+
+/* Whatever was done to a text: it goes on as a new one that gets the same tokens in the same way. */
+static void a_text_is_what_its_tokens_make_it(void **state) {
+    (void)state;
+    static const char *const chains[] = {
+        ENDLESS, ENDLESS ", fe, fe-k 4, alpha 0.5", ENDLESS ", mirostat-tau 4",
+        ENDLESS ", temp-policy linear, fe, fe-k 3, wave sine:1:5, fe-at word, at number:temp=0.4, repeat-penalty 1.4"};
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        Random random = random_from(seed);
+        Origin origin = {{1, 270, 280}, {1, 1, 1}, 3};
+        foretell_session *session = open_session(60, 2, 1);
+        foretell_text *text = open_text(session, chains[seed % 4]), *other;
+        foretell_step step = {.size = sizeof step}, again = {.size = sizeof again};
+        ok(foretell_text_stop(text, "ab ca d", 7));
+        ok(foretell_text_append_tokens(text, origin.tokens, 3));
+        for (int i = 0; i < 15; i++) do_anything(&text, &origin, &random, i + 2);
+        other = open_text(session, chains[seed % 4]);
+        ok(foretell_text_stop(other, "ab ca d", 7));
+        make_again(other, &origin);
+        for (int i = 0; i < 6; i++) {
+            ok(foretell_text_next(text, &step));
+            ok(foretell_text_next(other, &again));
+            if (step.token != again.token || step.logprob != again.logprob || step.end != again.end)
+                fail_msg("seed %d, step %d: token %d, expected %d", (int)seed, i, step.token, again.token);
+        }
+        foretell_text_close(text);
+        foretell_text_close(other);
+        foretell_session_close(session);
+    }
+}
+
 /* ---- Callers' mistakes ---- */
 
 static void sizes_that_were_never_set_are_refused(void **state) {
@@ -473,6 +567,7 @@ int main(void) {
         cmocka_unit_test(settings_tell_all),
         cmocka_unit_test(odd_values_are_statuses),
         cmocka_unit_test(settings_may_change_over_a_rewind),
+        cmocka_unit_test(a_text_is_what_its_tokens_make_it),
         cmocka_unit_test(sizes_that_were_never_set_are_refused),
         cmocka_unit_test(a_scorer_that_misbehaves_ends_its_step),
         cmocka_unit_test(a_session_survives_failed_allocations),

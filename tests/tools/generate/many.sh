@@ -166,6 +166,8 @@ then_ 'temp 1' --beam-until length --beam-length 40
 check 'a beam of full length is not continued' '[ $status -eq 0 ] && [[ $said != *"tok/s"*"rows"* ]] && [ "$(listed | wc -l)" -eq 1 ]'
 then_ 'temp 1' --temp 0.9
 check '--beam with --then still refuses settings of sampling' '[ $status -eq 2 ] && silent'
+then_ 'temp 1, seed 3'
+check 'the seed is that of --seed alone' '[ $status -eq 2 ] && silent && contains "--then: expected no seed"'
 then_ 'temp 1' --rank future --ban the --stop king --rank-all -N 3
 check '--then works with --rank and phrases' '[ $status -eq 0 ] && [ "$(figure future)" = "$(figure future | sort -gr)" ] && ! grep -q -e the -e king "$work/out"'
 then_ 'temp 1' --trace "$work/no.such/run.jsonl"
