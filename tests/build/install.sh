@@ -53,7 +53,7 @@ said=$(grep -oE 'foretell_[a-z_]+\(' "$at/share/man/man3/foretell.3" | tr -d '('
 check 'the manual page shows every function' '[ -z "$said" ]'
 if command -v man >/dev/null; then
     run env LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l "$at/share/man/man3/foretell.3"
-    check 'the manual page is well formed' '[ $status -eq 0 ] && ! contains "warning" && contains "Reproducible."'
+    check 'the manual page is well formed' '[ $status -eq 0 ] && ! contains "warning" && contains "Reproducibility."'
 fi
 
 for compiler in gcc clang; do
