@@ -331,6 +331,9 @@ static bool run(const Pass *pass, bool with_layers) {
     {
         Pass p = *pass;
         p.layer = -1;
+        /* For this region alone. OpenBLAS built for OpenMP takes omp_get_max_threads threads for a large product unless
+         * it is called in a region of several threads, and would sum in another order where the pass has one thread. */
+        if (ws->uses_blas) omp_set_num_threads(1);
         p.worker = team_enter(&ws->team);
         p.scratch = row(ws->scratch, omp_get_thread_num(), ws->scratch_floats);
         if (with_layers) {

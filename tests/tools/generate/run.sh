@@ -144,4 +144,8 @@ if [ -d $shared/models/stories260K ]; then
 else
     skip 'stories260K' "$shared/models is missing"
 fi
+"$program" quantize --type f32 "$model" "$work/f32.gguf" 2>/dev/null
+logits_of() { KERNELS=generic OMP_NUM_THREADS=4 "$program" -m "$work/f32.gguf" -n 20 --temp 0 -s 1 -t "$1" 2>&1 | sed -n 's/^logits *//p'; }
+one=$(logits_of 1) two=$(logits_of 2)
+check 'KERNELS=generic: the bits of float weights do not depend on threads' '[ -n "$one" ] && [ "$one" = "$two" ]'
 done_testing
