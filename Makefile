@@ -143,16 +143,15 @@ has_word = $(strip $(foreach word,$(only),$(findstring $(word),$(1:tests/%=%))))
 chosen   = $(if $(strip $(only)),$(foreach test,$(1),$(if $(call has_word,$(test)),$(test))),$(1))
 
 test-programs: $(call programs,$(call chosen,$(TEST_SOURCES) $(FUZZ_SOURCES))) $(B)/tests/bad/manifest \
-               $(if $(strip $(call chosen,$(SHELL_TESTS))),$(B)/foretell lib $(B)/foretell.3)
+               $(if $(strip $(call chosen,$(SHELL_SOURCES))),$(B)/foretell lib $(B)/foretell.3)
 
 test: test-programs                  ## all tests, or those named by only=NAME; ends with "N passed, N failed, N skipped"
 	@RERUN='make $(if $(filter-out release,$(config)),config=$(config) )test only=' tests/run $(B) $(only)
 
 # libgomp is not built for the thread sanitizer, which would see races in it: so each session has one thread, and the
 # threads of the test are pthreads.
-test-threads:                        ## test sessions in several threads under the thread sanitizer
-	@$(MAKE) --no-print-directory config=tsan build/tsan/tests/test_threads_apart
-	@OMP_NUM_THREADS=1 build/tsan/tests/test_threads_apart
+test-threads:                        ## sessions in several threads, the examples and Python under the thread sanitizer
+	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory config=tsan test only='test_threads_apart examples.sh python.sh'
 
 bench: foretell $(BENCHES)           ## speed, compared with this machine's limits
 	@for program in $(BENCHES); do $$program && echo || exit 1; done

@@ -48,6 +48,7 @@ breach 'OpenMP sections' sampler/chain/a.c '#pragma omp sections' 'OpenMP belong
 breach 'OpenMP single' sampler/chain/a.c '#pragma omp single' 'OpenMP belongs in'
 breach 'exit' tokenizer/a.c '    exit(1);' 'ending the process belongs in'
 breach 'abort' tensor/a.c 'if (!p) abort ();' 'ending the process belongs in'
+breach 'the environment' sampler/chain/a.c 'const char *name = getenv("HOME");' 'the environment belongs in'
 breach 'signals' sampler/chain/a.c 'signal(SIGINT, f);' 'signal handling belongs in'
 breach 'a file of its own' tools/cli/a.c 'FILE *file = fopen(path, "wb");' 'creating a file belongs in'
 breach 'a fixed temporary name' tools/cli/a.c 'rename(part, path);' 'creating a file belongs in'

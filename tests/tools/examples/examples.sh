@@ -9,6 +9,7 @@ cp tools/examples/* "$root/work"
 warnings='-Wall -Wextra -Wpedantic -Werror -O1'
 sanitize=
 [ "$config" = sanitize ] && sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all'
+[ "$config" = tsan ] && sanitize=-fsanitize=thread
 
 # The ways that a program finds the library, each a command for the shell: what comes after the source file.
 shared='$(pkg-config --cflags --libs foretell)'
@@ -76,7 +77,7 @@ else
 fi
 
 if [ "$sanitize" ]; then
-    skip 'a wholly static program' 'the address sanitizer has none'
+    skip 'a wholly static program' 'the sanitizers have none'
 else
     run /bin/bash -c "cd $work && cc story.c -o program $wholly_static 2>/dev/null &&
         ./program '$model' 'The dragon' 60 7"

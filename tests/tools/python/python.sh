@@ -26,6 +26,8 @@ if [ "$config" = sanitize ]; then
     asan=$(${CC:-cc} -print-file-name=libasan.so) ubsan=$(${CC:-cc} -print-file-name=libubsan.so)
     environment+=(LD_PRELOAD="$asan $ubsan"
         ASAN_OPTIONS=detect_leaks=0)
+elif [ "$config" = tsan ]; then
+    environment+=(LD_PRELOAD="$(${CC:-cc} -print-file-name=libtsan.so)" TSAN_OPTIONS=exitcode=66)
 fi
 
 run env "${environment[@]}" $python "$work/python/layout.py"
