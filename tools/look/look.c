@@ -20,10 +20,10 @@ typedef struct {
     int layer, step; /* -1: all */
     int context, threads, kv;
     bool special;
-} Settings;
+} LookSettings;
 
 typedef struct {
-    const Settings *settings;
+    const LookSettings *settings;
     Model *model;
     Tokenizer *tokenizer;
     Session *session;
@@ -33,7 +33,7 @@ typedef struct {
 
 /* ---------------------------------------------------------------- one tensor */
 
-static bool open_file(Output *output, const Settings *settings, int step, int layer, const LookShape *shape, Path path,
+static bool open_file(Output *output, const LookSettings *settings, int step, int layer, const LookShape *shape, Path path,
                       Error *error) {
     char prefix[32] = "";
     if (look_steps[step].of_layer) snprintf(prefix, sizeof prefix, "layer%d.", layer);
@@ -125,7 +125,7 @@ static bool show_layer(Look *look, int layer, Error *error) {
 }
 
 static bool show(Look *look, Error *error) {
-    const Settings *s = look->settings;
+    const LookSettings *s = look->settings;
     int n_layers = look->model->config.n_layers, i = 0;
     bool has_layers = s->step < 0 || look_steps[s->step].of_layer;
     print_tokens(look);
@@ -152,7 +152,7 @@ static bool check_folder(const char *folder, Error *error) {
 }
 
 static bool compute(Look *look, Bytes text, Error *error) {
-    const Settings *s = look->settings;
+    const LookSettings *s = look->settings;
     if (!check_folder(s->folder, error) || !open_both(&look->model, &look->tokenizer, s->model, s->tokenizer, error))
         return false;
     const Config *c = &look->model->config;
@@ -170,7 +170,7 @@ static bool compute(Look *look, Bytes text, Error *error) {
     return session_prefill(look->session, TRUNK, look->tokens, look->n_tokens, error);
 }
 
-static int look(const Settings *settings) {
+static int look(const LookSettings *settings) {
     Error error;
     Bytes text;
     Look look = {.settings = settings};
@@ -195,7 +195,7 @@ static int find_step(const char *name) {
 }
 
 static int look_main(int argc, char **argv) {
-    Settings s = {.layer = -1, .step = -1};
+    LookSettings s = {.layer = -1, .step = -1};
     const Option options[] = {
         OPEN_MODEL_OPTION(&s.model),
         OPEN_TOKENIZER_OPTION(&s.tokenizer),
