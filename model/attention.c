@@ -185,7 +185,7 @@ void attention(const KvCache *cache, int layer, int kv_head, int group, const At
     }
     for (; b.from < n_positions; b.from += ATTENTION_TILE) {
         b.to = b.from + ATTENTION_TILE;
-        compute_tile(&b, SCORES); /* scores = query keyT / sqrt(head_dim) */
+        compute_tile(&b, SCORES); /* scores = query key^T / sqrt(head_dim) */
         for (int r = 0; r < n; r++) weigh(&b, r);
         compute_tile(&b, MIX); /* mixed += e^(scores - largest) value */
     }

@@ -100,7 +100,7 @@ static Unit unit_of(const Pass *p, const Tensor *w, int whole) {
 
 static int units_in(const Tensor *w, int rows) { return (w->rows + rows - 1) / rows; }
 
-/* out[:, first .. first + n_w - 1] (n, w.rows) = x (n, w.cols) wT */
+/* out[:, first .. first + n_w - 1] (n, w.rows) = x (n, w.cols) w^T */
 static void multiply(const Pass *p, float *out, const Tensor *w, int first, int n_w, const float *x,
                      const BlockQ8 *x_q8) {
     matmul(out + first, (size_t)w->rows, w, first, n_w, x, x_q8, p->n_rows, p->path, p->scratch);
@@ -141,9 +141,9 @@ static void project_part(const Pass *p, Projection which, int first, int n) {
             n);
 }
 
-/* query (n, n_heads hd)    = rope(normed w_queryT)
- * key   (n, n_kv_heads hd) = rope(normed w_keyT)     into the cache
- * value (n, n_kv_heads hd) = normed w_valueT         into the cache
+/* query (n, n_heads hd)    = rope(normed w_query^T)
+ * key   (n, n_kv_heads hd) = rope(normed w_key^T)     into the cache
+ * value (n, n_kv_heads hd) = normed w_value^T         into the cache
  * One step of the team; its units contain whole pairs of rope. */
 static void project(Pass *p) {
     const LayerWeights *w = &p->model->layers[p->layer];
@@ -165,7 +165,7 @@ static void project(Pass *p) {
         }
 }
 
-/* residual (n, dim) += product (n, dim) = x (n, w.cols) wT */
+/* residual (n, dim) += product (n, dim) = x (n, w.cols) w^T */
 static void add_product(Pass *p, Activation product, Activation residual, const Tensor *w, const float *x,
                         const BlockQ8 *x_q8) {
     Workspace *ws = p->ws;
@@ -180,7 +180,7 @@ static void add_product(Pass *p, Activation product, Activation residual, const 
     }
 }
 
-/* gate (n, hidden_dim) = silu(normed w_gateT) * (normed w_upT)   (Shazeer 2020, 2002.05202)
+/* gate (n, hidden_dim) = silu(normed w_gate^T) * (normed w_up^T)   (Shazeer 2020, 2002.05202)
  * as f32 and, for int8 weights, quantised: so the units contain whole blocks. */
 static void gate_and_up(Pass *p) {
     const LayerWeights *w = &p->model->layers[p->layer];
@@ -229,7 +229,7 @@ static void attend_part(const Pass *p, int kv_head, int first, int n) {
     for (int r = 0; r < n; r++, at += (size_t)all_heads) quantize(ws->wide_q8 + at / Q_BLOCK, ws->attended + at, width);
 }
 
-/* attended (n, n_heads, hd) = softmax(query keyT / sqrt(hd)) value, for each head; key and value (positions, hd) are
+/* attended (n, n_heads, hd) = softmax(query key^T / sqrt(hd)) value, for each head; key and value (positions, hd) are
  * those of the cache, of the key/value head that this query head shares. The last rows of a prompt attend to the most
  * positions, so they are computed first. */
 static void attend(Pass *p) {
@@ -290,19 +290,19 @@ static void layers(Pass *p) {
         const LayerWeights *w = &p->model->layers[p->layer];
         /* normed (n, dim) = residual / rms(residual) * attn_norm */
         norm(p, ACTIVATION_ATTN_NORM, w->attn_norm, NULL, p->n_rows);
-        /* query (n, n_heads hd) = rope(normed w_queryT), key (n, n_kv_heads hd) = rope(normed w_keyT),
-         * value (n, n_kv_heads hd) = normed w_valueT */
+        /* query (n, n_heads hd) = rope(normed w_query^T), key (n, n_kv_heads hd) = rope(normed w_key^T),
+         * value (n, n_kv_heads hd) = normed w_value^T */
         project(p);
-        /* attended (n, n_heads hd) = softmax(query keyT / sqrt(hd)) value */
+        /* attended (n, n_heads hd) = softmax(query key^T / sqrt(hd)) value */
         attend(p);
         quantize_attended(p);
-        /* residual (n, dim) += attended w_outputT */
+        /* residual (n, dim) += attended w_output^T */
         add_product(p, ACTIVATION_ATTN_OUTPUT, ACTIVATION_ATTN_RESIDUAL, &w->w_output, ws->attended, ws->wide_q8);
         /* normed (n, dim) = residual / rms(residual) * ffn_norm */
         norm(p, ACTIVATION_FFN_NORM, w->ffn_norm, NULL, p->n_rows);
-        /* gate (n, hidden_dim) = silu(normed w_gateT) * (normed w_upT) */
+        /* gate (n, hidden_dim) = silu(normed w_gate^T) * (normed w_up^T) */
         gate_and_up(p);
-        /* residual (n, dim) += gate w_downT */
+        /* residual (n, dim) += gate w_down^T */
         add_product(p, ACTIVATION_DOWN, ACTIVATION_FFN_RESIDUAL, &w->w_down, ws->gate, ws->wide_q8);
     }
     p->layer = -1;

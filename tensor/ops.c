@@ -76,7 +76,7 @@ static const float *weight_columns(float *converted, const Tensor *w, int first,
     return converted;
 }
 
-/* out (n_rows, n_w) = x (n_rows, cols) wT by OpenBLAS, 16 weight rows at a time:
+/* out (n_rows, n_w) = x (n_rows, cols) w^T by OpenBLAS, 16 weight rows at a time:
  *   a prompt      one sgemm: out (n_rows, 16) = x (n_rows, cols) columns (cols, 16)
  *   other passes  one sgemv for each row: out (16) = x (cols) columns (cols, 16). With one sgemm, a row's bits could
  *                 depend on the number of rows beside it. */

@@ -30,7 +30,7 @@ typedef enum {
 /* A product may be divided at multiples of this many weight rows. */
 int matmul_unit(const Tensor *w);
 
-/* out = x wT for the weight rows first .. first + n_w - 1: a part of one linear layer.
+/* out = x w^T for the weight rows first .. first + n_w - 1: a part of one linear layer.
  *   out[r * out_stride + i] = x row r . w row first + i
  *   first        a multiple of matmul_unit; n_w too, unless w ends there
  *   x (n_rows, w.cols) f32   x_q8 the same quantised, if dtype_info[w.dtype].int8_input

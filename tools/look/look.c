@@ -33,8 +33,8 @@ typedef struct {
 
 /* ---------------------------------------------------------------- one tensor */
 
-static bool open_file(Output *output, const LookSettings *settings, int step, int layer, const LookShape *shape, Path path,
-                      Error *error) {
+static bool open_file(Output *output, const LookSettings *settings, int step, int layer, const LookShape *shape,
+                      Path path, Error *error) {
     char prefix[32] = "";
     if (look_steps[step].of_layer) snprintf(prefix, sizeof prefix, "layer%d.", layer);
     int length = snprintf(path, PATH_MAX, "%s/%s%s.npy", settings->folder, prefix, look_steps[step].name);
