@@ -1,4 +1,4 @@
-/* Attention: softmax(query key^T / sqrt(head_dim)) value, for several rows at once. Shared keys and values are read once.
+/* Attention: softmax(query key^T / sqrt(head_dim)) value, for several rows at once; reads shared keys and values once.
  *
  *            tile 0            tile 1
  *   row 0   [ run 0 ........... run 0 ][ run 1 ]            forks of one trunk: run 0 is the trunk's, read once for all

@@ -10,7 +10,7 @@
 #include "tests/support/test.h"
 
 /* Requests beyond what the sanitizer's allocator has must return NULL there too, as they do elsewhere. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
 
 static Session *open_or_fail(const Model *model, SessionOptions options) {
