@@ -26,6 +26,7 @@ struct foretell_session {
     foretell_model *model;
     Session *session;
     int n_texts, max_texts;
+    BranchToken *lacking;          /* (max_texts,) of one call of foretell_texts_next */
     int max_candidates, max_depth; /* of a lookahead */
     atomic_int cancelled;
     foretell_progress *progress;
@@ -67,6 +68,8 @@ foretell_status api_copy_out(const void *result, size_t length, bool terminated,
 void api_fill(void *out, const void *from, size_t size);
 /* Checks the `size` of the caller's struct; name: of the struct, for the message. */
 foretell_status api_check_size(const void *given, size_t first_version, const char *name);
+/* Copies a caller's struct, after that check, to out (size bytes); fields that the caller's lacks keep their values. */
+foretell_status api_read(void *out, size_t size, const void *given, size_t first_version, const char *name);
 
 void api_hold_model(foretell_model *model);
 void api_release_session(foretell_session *session);
@@ -103,5 +106,8 @@ void api_use_scorer(foretell_text *text, const foretell_scorer *scorer);
 
 /* The largest lookahead that the session has room for. */
 Lookahead api_largest_lookahead(const foretell_session *session);
+
+/* Computes the logits that follow the text, if they are missing. */
+foretell_status api_complete(foretell_text *text);
 
 #endif

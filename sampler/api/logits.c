@@ -4,7 +4,7 @@
 #include "sampler/api/handles.h"
 #include "sampler/text/score.h"
 
-static foretell_status complete(foretell_text *text) {
+foretell_status api_complete(foretell_text *text) {
     Error error;
     if (!api_check_cancelled(text->session, &error) || !texts_complete(&text->texts, 0, &error))
         return api_fail(&error);
@@ -15,7 +15,7 @@ foretell_status foretell_text_logits(foretell_text *text, const float **logits, 
     if (!text) return api_refuse("text: expected a handle, got NULL");
     if (!logits || !n) return api_refuse("expected somewhere to write to, got NULL");
     if (api_length(text) == 0) return api_refuse("the text is empty: no logits follow it");
-    foretell_status status = complete(text);
+    foretell_status status = api_complete(text);
     if (status) return status;
     *logits = session_logits(text->session->session, api_item(text)->item.sequence.branch);
     *n = (size_t)text->session->model->model->config.vocab_size;
@@ -50,7 +50,7 @@ foretell_status foretell_text_score(foretell_text *text, const int32_t *tokens, 
     int length = api_length(text);
     if ((status = api_check_room(text, n))) return status;
     Scoring scoring = {text, tokens, n, length, scores};
-    if (length > 0 && (status = complete(text))) return status;
+    if (length > 0 && (status = api_complete(text))) return status;
     if (length == 0)
         scores[0] = (foretell_score){NAN, NAN, NAN, 0};
     else

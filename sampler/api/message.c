@@ -73,6 +73,15 @@ foretell_status api_check_size(const void *given, size_t first_version, const ch
                       size);
 }
 
+foretell_status api_read(void *out, size_t size, const void *given, size_t first_version, const char *name) {
+    size_t given_size;
+    foretell_status status = api_check_size(given, first_version, name);
+    if (status) return status;
+    memcpy(&given_size, given, sizeof given_size);
+    memcpy(out, given, given_size < size ? given_size : size);
+    return FORETELL_OK;
+}
+
 void api_fill(void *out, const void *from, size_t size) {
     size_t given;
     memcpy(&given, out, sizeof given);

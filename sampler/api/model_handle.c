@@ -37,12 +37,10 @@ foretell_status foretell_model_open(foretell_model **model, const char *path, co
     if (!model) return api_refuse("model: expected somewhere to write the handle to, got NULL");
     *model = NULL;
     if (!path) return api_refuse("path: expected the name of a file, got NULL");
-    if (given) {
-        foretell_status status =
-            api_check_size(given, END_OF(foretell_model_options, context), "foretell_model_options");
-        if (status) return status;
-        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
-    }
+    foretell_status status = FORETELL_OK;
+    if (given && (status = api_read(&options, sizeof options, given, END_OF(foretell_model_options, context),
+                                    "foretell_model_options")))
+        return status;
     foretell_model *opened = memory_alloc(1, sizeof *opened, "model", &error);
     if (!opened) return api_fail(&error);
     atomic_init(&opened->n_users, 1);

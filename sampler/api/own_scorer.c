@@ -38,9 +38,9 @@ foretell_status foretell_text_scorer(foretell_text *text, const foretell_scorer 
     foretell_scorer own = {0};
     if (!text) return api_refuse("text: expected a handle, got NULL");
     if (scorer) {
-        foretell_status status = api_check_size(scorer, END_OF(foretell_scorer, context), "foretell_scorer");
+        foretell_status status =
+            api_read(&own, sizeof own, scorer, END_OF(foretell_scorer, context), "foretell_scorer");
         if (status) return status;
-        memcpy(&own, scorer, scorer->size < sizeof own ? scorer->size : sizeof own);
         if (!own.worth) return api_refuse("foretell_scorer.worth: expected a function, got NULL");
     }
     api_use_scorer(text, scorer ? &own : NULL);

@@ -62,12 +62,9 @@ foretell_status foretell_session_open(foretell_session **session, foretell_model
     if (!session) return api_refuse("session: expected somewhere to write the handle to, got NULL");
     *session = NULL;
     if (!model) return api_refuse("model: expected a handle, got NULL");
-    if (given) {
-        status =
-            api_check_size(given, END_OF(foretell_session_options, context_of_progress), "foretell_session_options");
-        if (status) return status;
-        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
-    }
+    if (given && (status = api_read(&options, sizeof options, given,
+                                    END_OF(foretell_session_options, context_of_progress), "foretell_session_options")))
+        return status;
     if ((status = check_options(&options, &model->model->config))) return status;
     foretell_session *opened = memory_alloc(1, sizeof *opened, "session", &error);
     if (!opened) return api_fail(&error);
@@ -78,7 +75,10 @@ foretell_status foretell_session_open(foretell_session **session, foretell_model
                                  .max_depth = options.depth,
                                  .progress = options.progress,
                                  .progress_context = options.context_of_progress};
-    if ((status = open_session(opened, &options))) {
+    opened->lacking = memory_alloc((size_t)options.texts, sizeof *opened->lacking, "steps", &error);
+    status = opened->lacking ? open_session(opened, &options) : api_fail(&error);
+    if (status) {
+        memory_free(opened->lacking);
         memory_free(opened);
         return status;
     }
@@ -91,6 +91,7 @@ void api_release_session(foretell_session *session) {
     if (--session->n_users > 0) return;
     foretell_model *model = session->model;
     session_close(session->session);
+    memory_free(session->lacking);
     memory_free(session);
     foretell_model_close(model);
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "sampler/api/handles.h"
-#include "tensor/memory.h"
 
 static foretell_status check_step(foretell_text *text, const foretell_step *step) {
     if (!text) return api_refuse("text: expected a handle, got NULL");
@@ -55,18 +54,16 @@ static foretell_status take_step(foretell_text *text, int token, foretell_step *
     return FORETELL_OK;
 }
 
-/* Computes the missing logits of the texts in one pass. */
-static foretell_status complete(foretell_text *const *texts, size_t n) {
+/* Computes the missing logits of the live texts in one pass. */
+static foretell_status complete_live(foretell_text *const *texts, size_t n) {
     Error error;
     Session *session = texts[0]->session->session;
     if (!api_check_cancelled(texts[0]->session, &error)) return api_fail(&error);
-    BranchToken *lacking = memory_alloc(n, sizeof *lacking, "steps", &error);
-    if (!lacking) return api_fail(&error);
+    BranchToken *lacking = texts[0]->session->lacking;
     int n_lacking = 0;
     for (size_t i = 0; i < n; i++)
         if (api_item(texts[i])->is_live) n_lacking += texts_lacks(&texts[i]->texts, 0, &lacking[n_lacking]);
     bool done = n_lacking == 0 || session_decode(session, lacking, n_lacking, &error);
-    memory_free(lacking);
     return done ? FORETELL_OK : api_fail(&error);
 }
 
@@ -96,7 +93,7 @@ static foretell_status check_texts(foretell_text *const *texts, size_t n, forete
 
 foretell_status foretell_texts_next(foretell_text *const *texts, size_t n, foretell_step *steps) {
     foretell_status first = check_texts(texts, n, steps);
-    if (first || (first = complete(texts, n))) return first;
+    if (first || (first = complete_live(texts, n))) return first;
     for (size_t i = 0; i < n; i++) {
         foretell_status status = take_step(texts[i], -1, step_at(steps, i));
         if (status && !first) first = status;
@@ -109,9 +106,6 @@ foretell_status foretell_text_force(foretell_text *text, int32_t token, foretell
     if (status || (status = api_check_tokens(text->session->model, &token, 1))) return status;
     if (!texts_has_room(&text->texts, api_item(text)))
         return api_full("the context of %d tokens is full", api_item(text)->context);
-    bool was_live = api_item(text)->is_live;
-    api_item(text)->is_live = true;
-    status = complete(&text, 1);
-    api_item(text)->is_live = was_live;
+    status = api_complete(text);
     return status ? status : take_step(text, token, step);
 }

@@ -88,11 +88,9 @@ foretell_status foretell_text_open(foretell_text **text, foretell_session *sessi
     if (!text) return api_refuse("text: expected somewhere to write the handle to, got NULL");
     *text = NULL;
     if (!session) return api_refuse("session: expected a handle, got NULL");
-    if (given) {
-        status = api_check_size(given, END_OF(foretell_text_options, report), "foretell_text_options");
-        if (status) return status;
-        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
-    }
+    if (given && (status = api_read(&options, sizeof options, given, END_OF(foretell_text_options, report),
+                                    "foretell_text_options")))
+        return status;
     if ((status = check_text_options(&options)) || (status = check_session_room(session))) return status;
     foretell_text *opened = new_text(session, options.report, &error);
     if (!opened) return api_fail(&error);
