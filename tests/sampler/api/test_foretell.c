@@ -4,44 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "foretell.h"
 #include "sampler/text/texts.h"
 #include "sampler/text/traits.h"
-#include "tests/support/folder.h"
+#include "tests/sampler/api/tiny_case.h"
 #include "tests/support/memory_hooks.h"
 #include "tests/support/random.h"
-#include "tests/support/test.h"
-#include "tests/support/tiny_model.h"
 
 enum { MAX_TOKENS = 2 * TINY_CONTEXT, MAX_BYTES = 4096, STEPS = 24, PROMPT = 5 };
-
-static char path[96];
-static foretell_model *model;
-
-#define ok(call)                                                                                                       \
-    do {                                                                                                               \
-        foretell_status ok_status = call;                                                                              \
-        if (ok_status) fail_msg(#call ": %s: %s", foretell_status_name(ok_status), foretell_message());                \
-    } while (0)
-#define refused(status, call)                                                                                          \
-    do {                                                                                                               \
-        assert_int_equal(call, status);                                                                                \
-        assert_that(strlen(foretell_message()), >, 0);                                                                 \
-    } while (0)
-#define invalid(call) refused(FORETELL_INVALID, call)
-
-static int set_up(void **state) {
-    if (folder_make(state) != 0) return -1;
-    snprintf(path, sizeof path, "%s/tiny.gguf", folder_path);
-    tiny_model_write(path, 1);
-    return foretell_model_open(&model, path, NULL) == FORETELL_OK ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-    foretell_model_close(model);
-    unlink(path);
-    return folder_remove(state);
-}
 
 /* ---- A text that is written, by the interface or by the program's loop ---- */
 
